@@ -1,0 +1,5 @@
+//! smoltalk.
+pub mod limits;
+pub mod lines;
+pub mod protocol;
+pub mod text;

@@ -1,0 +1,120 @@
+//! Every number of the server, with its unit and its reason. Flags only override [`Limits`].
+
+use std::time::Duration;
+
+/// Longest line a client may send, in bytes, its CR and LF not counted.
+///
+/// The longest thing people paste as one line fits; a thousand half-sent lines cost 4 MiB.
+pub const LINE: usize = 4096;
+
+/// Longest line a server may send, in bytes.
+///
+/// A client's text can grow threefold when it is made safe (one bad byte becomes U+FFFD, three
+/// bytes), and `MSG <name> ` comes before it: 3 × 4,096 + 38, rounded up.
+pub const EVENT_LINE: usize = 16 * 1024;
+
+/// Bytes after which a telnet subnegotiation that never ends is over.
+pub const SUBNEGOTIATION: usize = 256;
+
+/// ERR answers after which a guest is sent away.
+pub const GUEST_ERRORS: u8 = 10;
+
+/// What one `recv` takes, in bytes. One such buffer serves all connections.
+///
+/// As much as a socket's initial receive buffer holds, so that one call empties it.
+pub const SCRATCH: usize = 64 * 1024;
+
+/// Bytes of one round past which readers wait for the flusher.
+///
+/// Enough to share one `send` among hundreds of lines; small enough for a socket's send buffer to
+/// take it whole from a receiver that keeps up.
+pub const ROUND: usize = 128 * 1024;
+
+/// Send buffer asked of the kernel for each connection, in bytes (Linux doubles it for its own
+/// bookkeeping).
+///
+/// Left alone, Linux lets it grow to 4 MB and calls the socket writable only when a third of that
+/// has drained: a reader of 1 MB/s would look stalled for a second.
+pub const SEND_BUFFER: usize = 128 * 1024;
+
+/// What a queued chunk costs beside its bytes: its slot in the channel and its allocation.
+pub const CHUNK_OVERHEAD: usize = 64;
+
+/// A backlog of this many times [`Limits::outbox`] is not waited for any longer.
+pub const OUTBOX_HARD: usize = 8;
+
+/// Half of [`Limits::outbox`] must be taken in each [`Limits::stall_timeout`]; this part of it may
+/// pass with nothing taken at all before the room stops waiting.
+pub const PATIENCE: u32 = 10;
+
+/// How coarse the one clock is that watches deadlines and stalls. It stands still while there is
+/// nothing to watch.
+pub const TICK: Duration = Duration::from_millis(25);
+
+/// How long a connection that is over may take for its last bytes, and to close its side.
+///
+/// `BYE` must not be lost to a reset, so the server reads on for a moment; nobody needs longer.
+pub const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long all connections together may take for their last bytes when the server stops.
+pub const SHUTDOWN: Duration = Duration::from_secs(4);
+
+/// Connections waiting to be accepted. The kernel caps it at `net.core.somaxconn`.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// Connections taken from a listener before others get a turn.
+pub const ACCEPT_BATCH: usize = 64;
+
+/// Pause after an `accept` that failed for want of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Descriptors kept for other things than connections: listeners, the reactor, the standard
+/// streams, and the refused who are being told why.
+pub const RESERVED_DESCRIPTORS: usize = 64;
+
+/// Refused connections that may be told why at the same time; any further one is just closed.
+pub const REFUSED_AT_ONCE: usize = 32;
+
+/// Silence after which the kernel asks whether an idle peer is still there: 30 s, then three
+/// questions 8 s apart, so that a ghost is gone within 54 of the 60 s promised.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// Time between two of those questions.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(8);
+/// How many of them may stay unanswered.
+pub const KEEPALIVE_COUNT: u32 = 3;
+
+/// How long sent bytes may stay unacknowledged before the kernel gives the peer up.
+///
+/// Promised are 20 s; the kernel looks only when a retransmission is due, so ask for less.
+pub const USER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once; `None` for what the descriptor limit allows.
+    pub max_connections: Option<usize>,
+    /// Connections at once from one IP address; 0 for no limit.
+    pub max_per_address: usize,
+    /// Members past which nobody is told of arrivals and departures any more: they would cost the
+    /// square of the room.
+    pub presence_limit: usize,
+    /// How long a guest may take to join.
+    pub join_timeout: Duration,
+    /// How long a member that lags behind may take for half of [`Limits::outbox`].
+    pub stall_timeout: Duration,
+    /// Bytes that may wait for one member before the senders wait for him.
+    pub outbox: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            max_per_address: 0,
+            presence_limit: 1000,
+            join_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(1),
+            outbox: 1024 * 1024,
+        }
+    }
+}
