@@ -51,13 +51,22 @@ pub const PATIENCE: u32 = 10;
 /// nothing to watch.
 pub const TICK: Duration = Duration::from_millis(25);
 
-/// How long a connection that is over may take for its last bytes, and to close its side.
+/// How long a connection that is over may take for its last bytes.
 ///
-/// `BYE` must not be lost to a reset, so the server reads on for a moment; nobody needs longer.
-pub const FAREWELL: Duration = Duration::from_secs(2);
+/// A full outbox at half an outbox a second takes 2 s; a stalled one gets only [`LINGER`].
+pub const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long the server reads on after its last byte, so that `BYE` is not lost to a reset.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 /// How long all connections together may take for their last bytes when the server stops.
 pub const SHUTDOWN: Duration = Duration::from_secs(4);
+
+/// The longest a timeout can be: a year. A deadline that far away never comes.
+pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Notices that may wait for the operator's log; what is over that is lost.
+pub const NOTICES: usize = 1024;
 
 /// Connections waiting to be accepted. The kernel caps it at `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 4096;
@@ -83,10 +92,10 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(8);
 /// How many of them may stay unanswered.
 pub const KEEPALIVE_COUNT: u32 = 3;
 
-/// How long sent bytes may stay unacknowledged before the kernel gives the peer up.
+/// How long sent bytes may stay unacknowledged before the kernel gives the peer up, in milliseconds.
 ///
 /// Promised are 20 s; the kernel looks only when a retransmission is due, so ask for less.
-pub const USER_TIMEOUT: Duration = Duration::from_secs(15);
+pub const USER_TIMEOUT_MS: u32 = 15_000;
 
 /// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
 #[derive(Debug, Clone)]

@@ -1,0 +1,170 @@
+//! The door: how many connections there are, and who gets in.
+
+use crate::limits::{self, Limits};
+use crate::socket::Peer;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts connections. Every one carries a [`Permit`], which frees its place when the socket goes.
+#[derive(Debug)]
+pub struct Door {
+    max_connections: usize,
+    max_per_address: usize,
+    census: Mutex<Census>,
+}
+
+#[derive(Debug, Default)]
+struct Census {
+    connections: usize,
+    refused: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// Whether a connection gets in.
+#[derive(Debug)]
+pub enum Admission {
+    /// It has a place.
+    Welcome(Permit),
+    /// It has none, and is to be told so.
+    Full(Permit),
+    /// It has none, and so many are being told so already that it is just closed.
+    Overrun,
+}
+
+/// A connection's place, as long as its socket is open.
+#[derive(Debug)]
+pub struct Permit {
+    door: Arc<Door>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Counted,
+    /// Boxed: without a limit an address, nobody pays for it.
+    CountedAt(Box<IpAddr>),
+    Refused,
+}
+
+impl Door {
+    /// A door for as many as `limits` say, or else as the descriptor limit allows.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            max_connections: limits.max_connections.unwrap_or_else(descriptors_allow),
+            max_per_address: limits.max_per_address,
+            census: Mutex::default(),
+        }
+    }
+
+    /// How many connections get in.
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Counts a connection from `peer`.
+    pub fn admit(self: &Arc<Self>, peer: Peer) -> Admission {
+        let mut census = self.census();
+        let permit = |place| Permit { door: self.clone(), place };
+        let address = match peer {
+            Peer::Tcp(address) if self.max_per_address > 0 => Some(address.ip().to_canonical()),
+            _ => None,
+        };
+        let at_address = address.map_or(0, |ip| census.by_address.get(&ip).copied().unwrap_or(0));
+        let crowded = address.is_some() && at_address >= self.max_per_address;
+        if !crowded && census.connections < self.max_connections {
+            census.connections += 1;
+            let Some(ip) = address else { return Admission::Welcome(permit(Place::Counted)) };
+            census.by_address.insert(ip, at_address + 1);
+            Admission::Welcome(permit(Place::CountedAt(Box::new(ip))))
+        } else if census.refused < limits::REFUSED_AT_ONCE {
+            census.refused += 1;
+            Admission::Full(permit(Place::Refused))
+        } else {
+            Admission::Overrun
+        }
+    }
+
+    fn census(&self) -> MutexGuard<'_, Census> {
+        self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut census = self.door.census();
+        match &self.place {
+            Place::Refused => census.refused -= 1,
+            Place::Counted => census.connections -= 1,
+            Place::CountedAt(ip) => {
+                census.connections -= 1;
+                let last = census.by_address.get_mut(ip).is_none_or(|count| {
+                    *count -= 1;
+                    *count == 0
+                });
+                if last {
+                    census.by_address.remove(ip.as_ref());
+                }
+            }
+        }
+    }
+}
+
+/// How many connections the limit of descriptors leaves room for.
+fn descriptors_allow() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    limit.saturating_sub(limits::RESERVED_DESCRIPTORS).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(max_connections: usize, max_per_address: usize) -> Arc<Door> {
+        let limits =
+            Limits { max_connections: Some(max_connections), max_per_address, ..Limits::default() };
+        Arc::new(Door::new(&limits))
+    }
+
+    fn peer(address: &str) -> Peer {
+        Peer::Tcp(address.parse().expect("an address"))
+    }
+
+    fn welcome(admission: Admission) -> Option<Permit> {
+        match admission {
+            Admission::Welcome(permit) => Some(permit),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_permit_goes() {
+        let door = door(1, 0);
+        let first = welcome(door.admit(Peer::Unix));
+        assert!(first.is_some());
+        assert!(welcome(door.admit(Peer::Unix)).is_none());
+        drop(first);
+        assert!(welcome(door.admit(Peer::Unix)).is_some());
+    }
+
+    #[test]
+    fn an_address_has_its_own_limit() {
+        let door = door(9, 1);
+        let first = welcome(door.admit(peer("10.0.0.1:1")));
+        assert!(first.is_some());
+        assert!(welcome(door.admit(peer("10.0.0.1:2"))).is_none());
+        assert!(welcome(door.admit(peer("10.0.0.2:1"))).is_some());
+        drop(first);
+        assert!(welcome(door.admit(peer("10.0.0.1:3"))).is_some());
+        assert!(door.census().by_address.is_empty(), "nothing is kept of who has gone");
+    }
+
+    #[test]
+    fn so_many_are_told_that_it_is_full_and_the_rest_just_closed() {
+        let door = door(0, 0);
+        let told: Vec<_> = (0..limits::REFUSED_AT_ONCE).map(|_| door.admit(Peer::Unix)).collect();
+        assert!(told.iter().all(|admission| matches!(admission, Admission::Full(_))));
+        assert!(matches!(door.admit(Peer::Unix), Admission::Overrun));
+    }
+}

@@ -1,0 +1,95 @@
+//! What an operator is told: a line for each arrival, departure and refusal.
+
+use crate::protocol::{Name, Refusal};
+use crate::socket::Peer;
+use std::fmt;
+
+/// Why a connection is over. The room's farewell, the operator's line and the tests go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// It said LEAVE.
+    Left,
+    /// Its stream ended.
+    Ended,
+    /// It broke.
+    Lost,
+    /// It took too little of what was sent to it.
+    Stalled,
+    /// It did not join in time.
+    JoinTimeout,
+    /// As a guest it was answered ERR too often.
+    TooManyErrors,
+    /// It spoke another protocol.
+    NotSmoltalk,
+    /// The server stops.
+    Shutdown,
+}
+
+impl Closed {
+    /// The reason that the server's BYE gives; `None` where it says no BYE.
+    #[must_use]
+    pub fn bye(self) -> Option<&'static str> {
+        match self {
+            Self::Left => Some(""),
+            Self::Ended | Self::Lost | Self::NotSmoltalk => None,
+            Self::Stalled => Some("stalled"),
+            Self::JoinTimeout => Some("join-timeout"),
+            Self::TooManyErrors => Some("too-many-errors"),
+            Self::Shutdown => Some("shutdown"),
+        }
+    }
+
+    /// The reason that the others' LEFT gives; empty where it gives none.
+    #[must_use]
+    pub fn left(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Stalled => "stalled",
+            _ => "",
+        }
+    }
+
+    /// The reason in an operator's line.
+    fn why(self) -> &'static str {
+        match self {
+            Self::Left => "said LEAVE",
+            Self::Ended => "end of stream",
+            Self::Lost => "lost",
+            Self::NotSmoltalk => Refusal::NotSmoltalk.code(),
+            Self::Stalled | Self::JoinTimeout | Self::TooManyErrors | Self::Shutdown => {
+                self.bye().unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Something that an operator may want to know. Its text is one line, safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A member came; so many are in now.
+    Joined(Name, Peer, usize),
+    /// A member went; so many are in now.
+    Left(Name, Closed, usize),
+    /// A guest was sent away.
+    SentAway(Peer, Closed),
+    /// A connection or a JOIN was refused.
+    Refused(Peer, Refusal),
+    /// No connection can be taken for now.
+    CannotAccept(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Joined(name, peer, members) => {
+                write!(f, "{name} joined from {peer}, {members} here")
+            }
+            Self::Left(name, closed, members) => {
+                write!(f, "{name} left ({}), {members} here", closed.why())
+            }
+            Self::SentAway(peer, closed) => write!(f, "refused {peer}: {}", closed.why()),
+            Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
+            Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
+        }
+    }
+}

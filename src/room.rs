@@ -1,0 +1,592 @@
+//! The room: who is in it, who gets what, and what becomes of the slow.
+//!
+//! Everything here happens under the one lock, in one critical section an event: that is what makes
+//! the order the same for all. Nothing here waits.
+
+use crate::backlog::{Backlog, Chunk, Verdict};
+use crate::limits::{self, Limits};
+use crate::notice::{Closed, Notice};
+use crate::protocol::{Event, Name, Refusal};
+use crate::round::{Round, Slice, ViewId};
+use crate::socket::{Peer, Socket};
+use async_channel::{Receiver, Sender};
+use slab::Slab;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IoSlice};
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A connection's place in the registry. It is given away again only after the connection is over.
+pub type SeatId = usize;
+
+/// One connection, as the room sees it.
+#[derive(Debug)]
+struct Seat {
+    socket: Arc<Socket>,
+    state: State,
+    /// What its socket did not take; boxed, because nearly nobody has one.
+    backlog: Option<Box<Backlog>>,
+    /// Its view of the current round, if that differs from everybody's.
+    view: Option<ViewId>,
+    /// Its session still reads from the socket.
+    read: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Guest {
+        until: Instant,
+        errors: u8,
+    },
+    Member(Name),
+    /// It is over: what is queued is still sent, then the server's side is shut.
+    Leaving {
+        until: Instant,
+    },
+}
+
+/// A member whose socket was full: somebody has to send it the rest.
+#[derive(Debug)]
+pub struct Lagger {
+    /// Whose chunks these are.
+    pub seat: SeatId,
+    /// Where they go.
+    pub socket: Arc<Socket>,
+    /// What waits, and what will.
+    pub chunks: Receiver<Chunk>,
+}
+
+/// All state that connections share.
+#[derive(Debug)]
+pub struct Room {
+    limits: Limits,
+    seats: Slab<Seat>,
+    names: BTreeMap<Name, SeatId>,
+    round: Round,
+    /// The memory of the round before.
+    spare: Round,
+    /// Until when guests have to join, and leavers to be gone.
+    deadlines: BTreeSet<(Instant, SeatId)>,
+    lagging: BTreeSet<SeatId>,
+    /// The senders wait for somebody who lags.
+    held: bool,
+    /// Where readers wait. Nothing is ever sent through it: it opens by being closed.
+    gate: Option<(Sender<()>, Receiver<()>)>,
+    bells: Bells,
+    /// Closed once the last connection of a server that stops is over.
+    emptied: Option<Sender<()>>,
+    /// What one `recv` takes, for all connections: reading happens under the lock.
+    pub scratch: Vec<u8>,
+}
+
+/// How the room calls those who work for it.
+#[derive(Debug)]
+pub struct Bells {
+    /// There is a round to flush.
+    pub flush: Sender<()>,
+    /// There is a deadline or a stall to watch.
+    pub watch: Sender<()>,
+    /// Where notices go, if anybody wants them.
+    pub notices: Option<Sender<Notice>>,
+}
+
+// Coming and going.
+impl Room {
+    /// An empty room.
+    pub fn new(limits: Limits, bells: Bells) -> Self {
+        Self {
+            limits,
+            seats: Slab::new(),
+            names: BTreeMap::new(),
+            round: Round::default(),
+            spare: Round::default(),
+            deadlines: BTreeSet::new(),
+            lagging: BTreeSet::new(),
+            held: false,
+            gate: None,
+            bells,
+            emptied: None,
+            scratch: vec![0; limits::SCRATCH],
+        }
+    }
+
+    /// Seats a new connection as a guest, and greets it.
+    pub fn arrive(&mut self, socket: Arc<Socket>) -> SeatId {
+        let until = Instant::now() + self.limits.join_timeout.min(limits::LONGEST);
+        let state = State::Guest { until, errors: 0 };
+        let id = self.seats.insert(Seat { socket, state, backlog: None, view: None, read: true });
+        self.deadlines.insert((until, id));
+        ring(&self.bells.watch);
+        self.answer(id, Event::render_hello);
+        id
+    }
+
+    /// Makes a guest a member: checks the name, seats it, announces it.
+    pub fn join(&mut self, id: SeatId, name: Name) -> Result<(), Refusal> {
+        let State::Guest { until, .. } = self.seats[id].state else {
+            return Err(Refusal::AlreadyJoined);
+        };
+        if self.names.contains_key(&name) {
+            return Err(Refusal::NameTaken);
+        }
+        self.names.insert(name, id);
+        self.deadlines.remove(&(until, id));
+        let members = self.names.len();
+        let view = self.view(id);
+        self.seats[id].state = State::Member(name);
+        self.round.tell(view, |out| Event::Ok(name, members).render(out));
+        self.round.enter(view);
+        if members <= self.limits.presence_limit {
+            self.round.say(view, |out| Event::Joined(name).render(out));
+        }
+        self.note(|room| Notice::Joined(name, room.peer(id), members));
+        Ok(())
+    }
+
+    /// Ends a connection: the name is free, the others are told, the reason is said if there is
+    /// one to say, and the server's side will be shut when all that is queued has been sent.
+    pub fn close(&mut self, id: SeatId, closed: Closed) {
+        match self.seats[id].state {
+            State::Leaving { .. } => return,
+            State::Member(name) => self.depart(id, name, closed),
+            State::Guest { until, .. } => {
+                self.deadlines.remove(&(until, id));
+                if !matches!(closed, Closed::Left | Closed::Ended | Closed::Lost) {
+                    self.note(|room| Notice::SentAway(room.peer(id), closed));
+                }
+            }
+        }
+        let patience = match closed {
+            Closed::Stalled | Closed::Lost => {
+                self.drop_output(id);
+                limits::LINGER
+            }
+            _ => limits::FAREWELL,
+        };
+        if closed == Closed::Lost {
+            self.seats[id].socket.shut();
+        }
+        self.set_leaving(id, patience);
+        if let Some(reason) = closed.bye() {
+            self.answer(id, |out| Event::Bye(reason.as_bytes()).render(out));
+        }
+        if self.seats[id].view.is_none() {
+            self.end_stream(id);
+        }
+        // Its session may be waiting for its turn to speak: that is over.
+        self.open_gate();
+    }
+
+    /// Takes a member out of the room, and tells the others.
+    fn depart(&mut self, id: SeatId, name: Name, closed: Closed) {
+        let view = self.view(id);
+        self.round.exit(view);
+        let members = self.names.len();
+        self.names.remove(&name);
+        self.lagging.remove(&id);
+        if members <= self.limits.presence_limit && closed != Closed::Shutdown {
+            self.round.announce(|out| Event::Left(name, closed.left().as_bytes()).render(out));
+        }
+        self.note(|_| Notice::Left(name, closed, members - 1));
+    }
+
+    /// Throws away what waits for one who does not take it.
+    fn drop_output(&mut self, id: SeatId) {
+        let seat = &mut self.seats[id];
+        if let Some(view) = seat.view {
+            self.round.forget(view);
+        }
+        if let Some(backlog) = &mut seat.backlog {
+            backlog.discard();
+        }
+    }
+
+    fn set_leaving(&mut self, id: SeatId, patience: Duration) {
+        let until = Instant::now() + patience;
+        let was = mem::replace(&mut self.seats[id].state, State::Leaving { until });
+        if let State::Leaving { until } = was {
+            self.deadlines.remove(&(until, id));
+        }
+        self.deadlines.insert((until, id));
+        ring(&self.bells.watch);
+    }
+
+    /// Nothing more is said to a leaver. What waits for it is still sent.
+    fn end_stream(&mut self, id: SeatId) {
+        match &self.seats[id].backlog {
+            Some(backlog) => backlog.close(),
+            None => self.said_goodbye(id),
+        }
+    }
+
+    /// All has been sent to a leaver. The server reads on for a moment, so that it is not lost to a
+    /// reset.
+    fn said_goodbye(&mut self, id: SeatId) {
+        if self.seats[id].read {
+            self.seats[id].socket.shut_writing();
+            self.set_leaving(id, limits::LINGER);
+        }
+        self.retire(id);
+    }
+
+    /// The session of a connection has ended, after the connection was closed.
+    pub fn vacate(&mut self, id: SeatId) {
+        self.seats[id].read = false;
+        self.retire(id);
+    }
+
+    /// Gives a leaver's seat back, once neither session nor backlog nor round knows it any more.
+    fn retire(&mut self, id: SeatId) {
+        let seat = &self.seats[id];
+        let State::Leaving { until } = seat.state else { return };
+        if seat.read || seat.backlog.is_some() || seat.view.is_some() {
+            return;
+        }
+        self.deadlines.remove(&(until, id));
+        self.seats.remove(id);
+        if self.seats.is_empty() {
+            self.emptied = None;
+        }
+    }
+
+    /// Ends all connections. What is returned is closed when the last of them is over.
+    pub fn close_all(&mut self) -> Receiver<()> {
+        let (emptied, empty) = async_channel::bounded(1);
+        self.emptied = (!self.seats.is_empty()).then_some(emptied);
+        let all: Vec<SeatId> = self.seats.iter().map(|(id, _)| id).collect();
+        for id in all {
+            self.close(id, Closed::Shutdown);
+        }
+        empty
+    }
+}
+
+// What is said.
+impl Room {
+    /// Says something to everybody else.
+    pub fn say(&mut self, id: SeatId, text: &[u8]) -> Result<(), Refusal> {
+        let name = self.member(id)?;
+        let view = self.view(id);
+        self.round.say(view, |out| Event::Msg(name, text).render(out));
+        Ok(())
+    }
+
+    /// Says something to one member.
+    pub fn tell(&mut self, id: SeatId, to: Name, text: &[u8]) -> Result<(), Refusal> {
+        let name = self.member(id)?;
+        let to = *self.names.get(&to).ok_or(Refusal::NoSuchMember)?;
+        self.answer(to, |out| Event::Tell(name, text).render(out));
+        Ok(())
+    }
+
+    /// Answers who is here, in alphabetical order.
+    pub fn who(&mut self, id: SeatId) -> Result<(), Refusal> {
+        self.member(id)?;
+        let view = self.view(id);
+        let names = self.names.keys().copied();
+        self.round.tell(view, |out| Event::render_who(names.len(), names, out));
+        Ok(())
+    }
+
+    /// Answers something to one connection.
+    pub fn answer(&mut self, id: SeatId, render: impl FnOnce(&mut Vec<u8>)) {
+        let view = self.view(id);
+        self.round.tell(view, render);
+    }
+
+    /// Answers why something is not done. A guest is not answered so forever.
+    pub fn refuse(&mut self, id: SeatId, refusal: Refusal) {
+        self.answer(id, |out| Event::render_refusal(refusal, out));
+        if matches!(refusal, Refusal::BadName | Refusal::NameTaken | Refusal::BadOption) {
+            self.note(|room| Notice::Refused(room.peer(id), refusal));
+        }
+        if let State::Guest { errors, .. } = &mut self.seats[id].state {
+            *errors += 1;
+            if *errors >= limits::GUEST_ERRORS {
+                self.close(id, Closed::TooManyErrors);
+            }
+        }
+    }
+
+    /// The name of a member; guests have none.
+    pub fn member(&self, id: SeatId) -> Result<Name, Refusal> {
+        match self.seats[id].state {
+            State::Member(name) => Ok(name),
+            _ => Err(Refusal::NotJoined),
+        }
+    }
+
+    /// Whether the connection has not joined yet.
+    pub fn is_guest(&self, id: SeatId) -> bool {
+        matches!(self.seats[id].state, State::Guest { .. })
+    }
+
+    /// Whether the connection is over: what it says is no longer heard.
+    pub fn is_over(&self, id: SeatId) -> bool {
+        matches!(self.seats[id].state, State::Leaving { .. })
+    }
+
+    /// The seat's view of the current round. Whoever has one gets it flushed.
+    fn view(&mut self, id: SeatId) -> ViewId {
+        if self.round.is_empty() {
+            ring(&self.bells.flush);
+        }
+        let seat = &mut self.seats[id];
+        let member = matches!(seat.state, State::Member(_));
+        *seat.view.get_or_insert_with(|| self.round.open_view(id, member))
+    }
+
+    fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
+        if let Some(notices) = &self.bells.notices {
+            // One who does not keep up with his notices loses some; nobody waits for him.
+            let _ = notices.try_send(notice(self));
+        }
+    }
+
+    fn peer(&self, id: SeatId) -> Peer {
+        self.seats[id].socket.peer()
+    }
+}
+
+// What is sent, and how fast.
+impl Room {
+    /// Whether a session may read on. If not, it waits at the [gate](Self::gate) and asks again.
+    ///
+    /// The senders wait for a round that is full, and for healthy members who lag; one who lags
+    /// because of what it asked for waits for itself.
+    pub fn may_read(&self, id: SeatId) -> bool {
+        let low = |backlog: &Backlog| backlog.is_low(&self.limits);
+        let seat = &self.seats[id];
+        let waits = self.held || self.round.is_full() || !seat.backlog.as_deref().is_none_or(low);
+        !waits || self.is_over(id)
+    }
+
+    /// Is closed when it is worthwhile to ask again.
+    pub fn gate(&mut self) -> Receiver<()> {
+        self.gate.get_or_insert_with(|| async_channel::bounded(1)).1.clone()
+    }
+
+    fn open_gate(&mut self) {
+        if let Some((gate, _)) = self.gate.take() {
+            gate.close();
+        }
+    }
+
+    /// Writes the round to all sockets, as far as they take it. Returns those who fell behind.
+    pub fn flush(&mut self) -> Vec<Lagger> {
+        let mut round = mem::replace(&mut self.round, mem::take(&mut self.spare));
+        round.close();
+        let mut post = Post::new(&round, &self.limits);
+        post.deliver_to_all(&mut self.seats);
+        post.deliver_views(&mut self.seats);
+        let Post { fell_behind, lost, lagging, goodbyes, .. } = post;
+        round.clear();
+        self.spare = round;
+        for id in lost {
+            self.close(id, Closed::Lost);
+        }
+        for id in goodbyes {
+            self.end_stream(id);
+        }
+        if !lagging.is_empty() {
+            self.lagging.extend(lagging);
+            ring(&self.bells.watch);
+            self.judge(Instant::now());
+        }
+        if !self.held {
+            self.open_gate();
+        }
+        fell_behind
+    }
+
+    /// Part of a backlog has been sent. Returns whether that was all of it, and the backlog is gone.
+    pub fn took(&mut self, id: SeatId, cost: usize) -> bool {
+        let now = Instant::now();
+        let Some(backlog) = &mut self.seats[id].backlog else { return true };
+        backlog.took(cost, now);
+        let empty = backlog.is_empty();
+        if backlog.is_low(&self.limits) {
+            backlog.lags(now, &self.limits);
+            if self.lagging.remove(&id) {
+                self.judge(now);
+            }
+            self.open_gate();
+        }
+        if empty {
+            self.drained(id);
+        }
+        empty
+    }
+
+    /// A backlog is gone: it was sent, or its socket is broken.
+    pub fn drained(&mut self, id: SeatId) {
+        self.seats[id].backlog = None;
+        if self.is_over(id) && self.seats[id].view.is_none() {
+            self.said_goodbye(id);
+        }
+    }
+
+    /// Looks after deadlines and stalls. Returns whether there is any left to look after.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        while let Some(&(until, id)) = self.deadlines.first()
+            && until <= now
+        {
+            self.deadlines.pop_first();
+            match self.seats[id].state {
+                State::Guest { .. } => self.close(id, Closed::JoinTimeout),
+                State::Leaving { .. } => self.seats[id].socket.shut(),
+                State::Member(_) => {}
+            }
+        }
+        self.judge(now);
+        !self.deadlines.is_empty() || !self.lagging.is_empty()
+    }
+
+    /// Judges those who lag: who goes, and whether the senders wait for anybody.
+    fn judge(&mut self, now: Instant) {
+        let mut stalled = Vec::new();
+        self.held = false;
+        for &id in &self.lagging {
+            let backlog = self.seats[id].backlog.as_mut();
+            match backlog.map(|backlog| backlog.judge(now, &self.limits)) {
+                Some(Verdict::Awaited) => self.held = true,
+                Some(Verdict::Stalled) => stalled.push(id),
+                Some(Verdict::GivenUp) | None => {}
+            }
+        }
+        for id in stalled {
+            self.close(id, Closed::Stalled);
+        }
+        if !self.held {
+            self.open_gate();
+        }
+    }
+}
+
+fn ring(bell: &Sender<()>) {
+    // A bell that rings already need not ring twice.
+    let _ = bell.try_send(());
+}
+
+/// A round on its way out.
+#[derive(Debug)]
+struct Post<'a> {
+    round: &'a Round,
+    limits: &'a Limits,
+    now: Instant,
+    /// The public bytes, once somebody has fallen behind: all who did share them.
+    shared: Option<Arc<[u8]>>,
+    fell_behind: Vec<Lagger>,
+    lagging: Vec<SeatId>,
+    lost: Vec<SeatId>,
+    /// Leavers who have now been told all that there was to tell.
+    goodbyes: Vec<SeatId>,
+}
+
+impl<'a> Post<'a> {
+    fn new(round: &'a Round, limits: &'a Limits) -> Self {
+        Self {
+            round,
+            limits,
+            now: Instant::now(),
+            shared: None,
+            fell_behind: Vec::new(),
+            lagging: Vec::new(),
+            lost: Vec::new(),
+            goodbyes: Vec::new(),
+        }
+    }
+
+    /// To nearly all members: one `send` of the same bytes.
+    fn deliver_to_all(&mut self, seats: &mut Slab<Seat>) {
+        let public = self.round.public();
+        if public.is_empty() {
+            return;
+        }
+        let whole = [Slice::Public(0..u32::try_from(public.len()).unwrap_or(u32::MAX))];
+        for (id, seat) in seats {
+            if seat.view.is_none() && matches!(seat.state, State::Member(_)) {
+                let sent = if seat.backlog.is_none() { seat.socket.send(public) } else { Ok(0) };
+                self.settle(id, seat, &whole, public.len(), &sent);
+            }
+        }
+    }
+
+    /// To those who spoke, came, left or were answered: what is theirs of the round.
+    fn deliver_views(&mut self, seats: &mut Slab<Seat>) {
+        let (mut slices, mut parts) = (Vec::new(), Vec::new());
+        for (id, view) in self.round.views() {
+            slices.clear();
+            slices.extend(view.cloned());
+            parts.clear();
+            parts.extend(slices.iter().map(|slice| IoSlice::new(self.round.bytes(slice))));
+            let total = parts.iter().map(|part| part.len()).sum();
+            let seat = &mut seats[id];
+            seat.view = None;
+            let sent = match (&seat.backlog, parts.as_slice()) {
+                (Some(_), _) | (None, []) => Ok(0),
+                (None, [part]) => seat.socket.send(part),
+                // What is over the kernel's limit of parts waits as if the socket were full.
+                (None, parts) => seat.socket.send_vectored(&parts[..parts.len().min(IOV_MAX)]),
+            };
+            self.settle(id, seat, &slices, total, &sent);
+            if matches!(seat.state, State::Leaving { .. }) {
+                self.goodbyes.push(id);
+            }
+        }
+    }
+
+    /// Sees to what the socket did not take.
+    fn settle(
+        &mut self,
+        id: SeatId,
+        seat: &mut Seat,
+        slices: &[Slice],
+        total: usize,
+        sent: &io::Result<usize>,
+    ) {
+        match *sent {
+            Ok(sent) if sent == total => {}
+            Ok(sent) => self.queue(id, seat, slices, sent),
+            Err(_) => self.lost.push(id),
+        }
+    }
+
+    /// Queues what follows the first `sent` bytes of `slices`.
+    fn queue(&mut self, id: SeatId, seat: &mut Seat, slices: &[Slice], mut sent: usize) {
+        let backlog = seat.backlog.get_or_insert_with(|| {
+            let (backlog, chunks) = Backlog::new(self.now);
+            self.fell_behind.push(Lagger { seat: id, socket: seat.socket.clone(), chunks });
+            Box::new(backlog)
+        });
+        for slice in slices {
+            let len = self.round.bytes(slice).len();
+            if sent < len {
+                backlog.push(chunk(self.round, &mut self.shared, slice, sent));
+            }
+            sent = sent.saturating_sub(len);
+        }
+        if matches!(seat.state, State::Member(_)) && backlog.lags(self.now, self.limits) {
+            self.lagging.push(id);
+        }
+    }
+}
+
+/// What follows the first `skip` bytes of `slice`, to be kept. Public bytes are kept once for all.
+fn chunk(round: &Round, shared: &mut Option<Arc<[u8]>>, slice: &Slice, skip: usize) -> Chunk {
+    match slice {
+        Slice::Public(range) => {
+            let shared = shared.get_or_insert_with(|| round.public().into());
+            Chunk::new(shared.clone(), range.start as usize + skip..range.end as usize)
+        }
+        Slice::Private(_) => {
+            let bytes: Arc<[u8]> = round.bytes(slice)[skip..].into();
+            let len = bytes.len();
+            Chunk::new(bytes, 0..len)
+        }
+    }
+}
+
+/// How many parts one `sendmsg` takes: Linux's `UIO_MAXIOV`.
+const IOV_MAX: usize = 1024;

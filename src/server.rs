@@ -1,0 +1,325 @@
+//! The server: listens, seats whom it accepts, lets three tasks work for the room, says goodbye.
+//!
+//! One executor thread, one task a connection. The *flusher* writes rounds, the *watch* looks after
+//! deadlines and stalls, a *drain* sends one slow member what its socket did not take at once.
+
+use crate::backlog::Hand;
+use crate::door::{Admission, Door};
+use crate::limits::{self, Limits};
+pub use crate::notice::{Closed, Notice};
+use crate::protocol::{Event, Refusal};
+use crate::room::{Bells, Lagger, Room};
+use crate::session;
+pub use crate::socket::{Bound, Peer};
+use crate::socket::{Listener, Socket};
+use async_channel::{Receiver, Sender};
+use async_lock::Mutex;
+use futures_lite::FutureExt;
+use smol::{Executor, Timer};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::ToSocketAddrs;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+/// Where to listen, as a person writes it: `host:port`, `[v6]:port` or `unix:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A host or IP address, and a port; with port 0 the system chooses one.
+    Tcp(String),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "takes host:port, [v6]:port or unix:PATH";
+        match written.strip_prefix("unix:") {
+            Some("") => Err(EXPECTED),
+            Some(path) => Ok(Self::Unix(path.into())),
+            None => {
+                let (host, port) = written.rsplit_once(':').ok_or(EXPECTED)?;
+                let bracketed = host.starts_with('[') && host.ends_with(']');
+                let bare = !host.is_empty() && !host.contains([':', '[', ']']);
+                match port.parse::<u16>() {
+                    Ok(_) if bracketed || bare => Ok(Self::Tcp(written.into())),
+                    _ => Err(EXPECTED),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Address {
+    /// Listens at every address that this one stands for.
+    fn listen(&self) -> io::Result<Vec<Listener>> {
+        match self {
+            Self::Unix(path) => Ok(vec![Listener::unix(path)?]),
+            Self::Tcp(address) => address.to_socket_addrs()?.map(Listener::tcp).collect(),
+        }
+    }
+}
+
+/// What a server is to do.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: Vec<Address>,
+    /// Its limits.
+    pub limits: Limits,
+    /// Where it tells of arrivals, departures and refusals. What this channel does not take at once
+    /// is lost; the server never waits for it.
+    pub notices: Option<Sender<Notice>>,
+}
+
+/// A chat server that is listening, but does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    addresses: Vec<Bound>,
+    door: Arc<Door>,
+    limits: Limits,
+    notices: Option<Sender<Notice>>,
+}
+
+impl Server {
+    /// Listens at all addresses of `config`, or fails, naming the one where that is not possible.
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("{address}: {e}"));
+            listeners.extend(address.listen().map_err(named)?);
+        }
+        let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
+        let door = Arc::new(Door::new(&config.limits));
+        Ok(Self { listeners, addresses, door, limits: config.limits, notices: config.notices })
+    }
+
+    /// Where it listens, with the ports that it got.
+    #[must_use]
+    pub fn addresses(&self) -> &[Bound] {
+        &self.addresses
+    }
+
+    /// How many connections it will take.
+    #[must_use]
+    pub fn max_connections(&self) -> usize {
+        self.door.max_connections()
+    }
+
+    /// Serves until `shutdown` completes. Then it accepts no more, sends every connection what is
+    /// queued for it and `BYE shutdown`, and returns once all are over, or after
+    /// [`limits::SHUTDOWN`].
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let (flush, flushes) = async_channel::bounded(1);
+        let (watch, watches) = async_channel::bounded(1);
+        let bells = Bells { flush, watch, notices: self.notices.clone() };
+        let room = Arc::new(Mutex::new(Room::new(self.limits, bells)));
+        let executor = Arc::new(Executor::new());
+        let house = House {
+            room: room.clone(),
+            door: self.door,
+            notices: self.notices,
+            executor: Arc::downgrade(&executor),
+        };
+        executor.spawn(house.clone().flusher(flushes)).detach();
+        executor.spawn(house.clone().watch(watches)).detach();
+        let accepting: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|listener| executor.spawn(house.clone().accept(listener)))
+            .collect();
+        let serve = async {
+            shutdown.await;
+            for task in accepting {
+                task.cancel().await;
+            }
+            let empty = room.lock().await.close_all();
+            let everybody_gone = async { _ = empty.recv().await };
+            let long_enough = async { _ = Timer::after(limits::SHUTDOWN).await };
+            everybody_gone.or(long_enough).await;
+        };
+        executor.run(serve).await;
+    }
+}
+
+/// What the server's tasks share.
+#[derive(Debug, Clone)]
+struct House {
+    room: Arc<Mutex<Room>>,
+    door: Arc<Door>,
+    notices: Option<Sender<Notice>>,
+    /// Weak, because the tasks that hold it are the executor's own.
+    executor: Weak<Executor<'static>>,
+}
+
+impl House {
+    /// Takes connections for as long as the server runs, whatever goes wrong with one of them.
+    async fn accept(self, listener: Listener) {
+        let mut told = false;
+        loop {
+            let accepted = match listener.readable().await {
+                Ok(()) => self.accept_batch(&listener).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = accepted {
+                // Out of descriptors or memory: they come free again, and trying at once would spin.
+                if !std::mem::replace(&mut told, true) {
+                    self.note(Notice::CannotAccept(error.to_string()));
+                }
+                Timer::after(limits::ACCEPT_PAUSE).await;
+            } else {
+                told = false;
+            }
+            smol::future::yield_now().await;
+        }
+    }
+
+    async fn accept_batch(&self, listener: &Listener) -> io::Result<()> {
+        for _ in 0..limits::ACCEPT_BATCH {
+            match listener.accept() {
+                Ok((fd, peer)) => self.admit(fd, peer).await?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if is_exhaustion(&error) => return Err(error),
+                // This connection broke before it was taken. The next may be better.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Seats a connection, or tells it that there is no place.
+    async fn admit(&self, fd: OwnedFd, peer: Peer) -> io::Result<()> {
+        let Some(executor) = self.executor.upgrade() else { return Ok(()) };
+        match self.door.admit(peer) {
+            Admission::Welcome(permit) => {
+                let socket = Arc::new(Socket::new(fd, permit)?);
+                let seat = self.room.lock().await.arrive(socket.clone());
+                executor.spawn(session::serve(self.room.clone(), seat, socket)).detach();
+            }
+            Admission::Full(permit) => {
+                self.note(Notice::Refused(peer, Refusal::Full));
+                executor.spawn(turn_away(Socket::new(fd, permit)?)).detach();
+            }
+            Admission::Overrun => self.note(Notice::Refused(peer, Refusal::Full)),
+        }
+        Ok(())
+    }
+
+    /// Writes each round. Being woken by its first line, it runs after every reader that was ready.
+    async fn flusher(self, bell: Receiver<()>) {
+        while bell.recv().await.is_ok() {
+            let fell_behind = self.room.lock().await.flush();
+            let Some(executor) = self.executor.upgrade() else { return };
+            for lagger in fell_behind {
+                executor.spawn(drain(self.room.clone(), lagger)).detach();
+            }
+        }
+    }
+
+    /// The one clock of the server: it ticks only as long as there is something to watch.
+    async fn watch(self, bell: Receiver<()>) {
+        while bell.recv().await.is_ok() {
+            loop {
+                Timer::after(limits::TICK).await;
+                if !self.room.lock().await.tick(Instant::now()) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn note(&self, notice: Notice) {
+        if let Some(notices) = &self.notices {
+            let _ = notices.try_send(notice);
+        }
+    }
+}
+
+/// Sends a member who fell behind what waits for it, until that is all.
+async fn drain(room: Arc<Mutex<Room>>, lagger: Lagger) {
+    let Lagger { seat, socket, chunks } = lagger;
+    let mut hand = Hand::default();
+    while hand.fill(&chunks).await {
+        match hand.send(&socket) {
+            Ok(0) => drop(socket.writable().await),
+            Ok(cost) => {
+                if room.lock().await.took(seat, cost) {
+                    return;
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    let mut room = room.lock().await;
+    room.close(seat, Closed::Lost);
+    room.drained(seat);
+}
+
+/// Tells a connection for which there is no place, and reads on for a moment, so that the reason is
+/// not lost to a reset.
+async fn turn_away(socket: Socket) {
+    let mut refusal = Vec::new();
+    Event::render_refusal(Refusal::Full, &mut refusal);
+    if socket.send(&refusal).is_err() {
+        return;
+    }
+    socket.shut_writing();
+    let hear_out = async {
+        let mut ignored = [0; 512];
+        loop {
+            match socket.receive(&mut ignored) {
+                Ok(0) => return,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+                Ok(_) => {}
+                Err(_) => drop(socket.readable().await),
+            }
+        }
+    };
+    hear_out.or(async { _ = Timer::after(limits::LINGER).await }).await;
+}
+
+/// Whether `accept` failed for want of something that may come free again.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhaustion = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| exhaustion.contains(&error))
+}
+
+/// Raises the soft limit of descriptors to the hard one, as far as the system lets it.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for good in ["127.0.0.1:0", "localhost:7878", "[::1]:7878", "unix:/tmp/s", "unix:s"] {
+            assert_eq!(good.parse::<Address>().map(|a| a.to_string()), Ok(good.to_string()));
+        }
+        for bad in ["", "7878", "host", "host:", "host:x", "host:65536", ":1", "::1:7878", "unix:"]
+        {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One connection, from its greeting to its end: what it says is read, and done in the room.
+
+use crate::limits;
+use crate::lines::{Line, Lines};
+use crate::notice::Closed;
+use crate::protocol::{Command, Event, Refusal, is_foreign};
+use crate::room::{Room, SeatId};
+use crate::socket::Socket;
+use async_channel::Receiver;
+use async_lock::Mutex;
+use std::io::ErrorKind;
+use std::mem;
+use std::sync::Arc;
+
+/// What a session does next.
+enum Next {
+    /// Wait until there is more to read.
+    Read,
+    /// Wait until the room is ready to hear more.
+    Wait(Receiver<()>),
+    /// Nothing: the connection is over.
+    End,
+}
+
+/// Reads from `socket` until it ends, and does what its lines ask for.
+///
+/// An idle session holds no buffer: bytes are received into the room's, under its lock.
+pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
+    let mut session = Session { seat, lines: Lines::new(LINE), unheard: Box::default() };
+    let mut next = Next::Read;
+    loop {
+        match next {
+            Next::Read => drop(socket.readable().await),
+            Next::Wait(gate) => drop(gate.recv().await),
+            Next::End => return,
+        }
+        next = session.turn(&socket, &mut *room.lock().await);
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)]
+const LINE: u32 = limits::LINE as u32;
+
+struct Session {
+    seat: SeatId,
+    lines: Lines,
+    /// What has been received, but not heard because the room was full.
+    unheard: Box<[u8]>,
+}
+
+impl Session {
+    /// Receives once, and does what the lines received ask for, as long as the room can hear it.
+    fn turn(&mut self, socket: &Socket, room: &mut Room) -> Next {
+        if !room.may_read(self.seat) {
+            return Next::Wait(room.gate());
+        }
+        if !self.unheard.is_empty() {
+            let unheard = mem::take(&mut self.unheard);
+            return self.hear(&unheard, room);
+        }
+        let mut scratch = mem::take(&mut room.scratch);
+        let next = match socket.receive(&mut scratch) {
+            Ok(0) => self.end(Closed::Ended, room),
+            Ok(received) => self.hear(&scratch[..received], room),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Next::Read,
+            Err(_) => self.end(Closed::Lost, room),
+        };
+        room.scratch = scratch;
+        next
+    }
+
+    fn hear(&mut self, mut bytes: &[u8], room: &mut Room) -> Next {
+        while !room.is_over(self.seat) {
+            if !room.may_read(self.seat) {
+                self.unheard = bytes.into();
+                return Next::Wait(room.gate());
+            }
+            let Some(line) = self.lines.next(&mut bytes) else { break };
+            obey(self.seat, line, room);
+        }
+        // A TLS hello need not have a line end in it.
+        if let Some(Line::Whole(start)) = self.lines.pending() {
+            turn_away_foreigner(self.seat, start, room);
+        }
+        Next::Read
+    }
+
+    /// The connection is over. What came last counts as a line even though its LF is missing.
+    fn end(&mut self, closed: Closed, room: &mut Room) -> Next {
+        if closed == Closed::Ended
+            && !room.is_over(self.seat)
+            && let Some(line) = self.lines.pending()
+        {
+            obey(self.seat, line, room);
+        }
+        room.close(self.seat, closed);
+        room.vacate(self.seat);
+        Next::End
+    }
+}
+
+/// Does what a line asks for, or answers why not.
+fn obey(seat: SeatId, line: Line<'_>, room: &mut Room) {
+    let done = match line {
+        Line::Whole(b"") => Ok(()),
+        Line::Whole(line) if turn_away_foreigner(seat, line, room) => Ok(()),
+        Line::Whole(line) => run(seat, line, room),
+        Line::TooLong => Err(Refusal::TooLong),
+    };
+    if let Err(refusal) = done {
+        room.refuse(seat, refusal);
+    }
+}
+
+fn run(seat: SeatId, line: &[u8], room: &mut Room) -> Result<(), Refusal> {
+    if Command::is_for_members(line) {
+        room.member(seat)?;
+    }
+    match Command::parse(line) {
+        // Whatever is wrong with the name, for a member it is the wrong thing to ask.
+        Err(Refusal::BadName | Refusal::BadOption) if room.member(seat).is_ok() => {
+            Err(Refusal::AlreadyJoined)
+        }
+        command => obey_command(seat, command?, room),
+    }
+}
+
+fn obey_command(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), Refusal> {
+    match command {
+        Command::Join(name) => room.join(seat, name)?,
+        Command::Msg(text) => room.say(seat, text)?,
+        Command::Tell(to, text) => room.tell(seat, to, text)?,
+        Command::Who => room.who(seat)?,
+        Command::Ping(token) => room.answer(seat, |out| Event::Pong(token).render(out)),
+        Command::Help => room.answer(seat, Event::render_help),
+        Command::Leave => room.close(seat, Closed::Left),
+    }
+    Ok(())
+}
+
+/// Sends a guest away whose line begins as another protocol's do. Says whether it did.
+fn turn_away_foreigner(seat: SeatId, line: &[u8], room: &mut Room) -> bool {
+    let foreign = room.is_guest(seat) && is_foreign(line);
+    if foreign {
+        room.refuse(seat, Refusal::NotSmoltalk);
+        room.close(seat, Closed::NotSmoltalk);
+    }
+    foreign
+}
