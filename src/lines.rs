@@ -59,25 +59,23 @@ impl Lines {
         }
         let unfinished = self.unfinished.get_or_insert_default();
         self.finished = unfinished.take(input, self.limit as usize);
-        if self.finished {
-            self.pending()
-        } else {
-            if unfinished.is_nothing() {
-                self.unfinished = None;
-            }
-            None
+        if unfinished.is_nothing() && !self.finished {
+            self.unfinished = None;
         }
+        self.finished.then(|| self.held()).flatten()
     }
 
     /// What came last and lacks its LF. At the end of the stream it counts as a line.
     #[must_use]
     pub fn pending(&self) -> Option<Line<'_>> {
-        let unfinished = self.unfinished.as_ref()?;
-        if unfinished.too_long {
-            return Some(Line::TooLong);
-        }
-        (self.finished || !unfinished.bytes.is_empty())
-            .then(|| within(self.limit, &unfinished.bytes))
+        let line = if self.finished { None } else { self.held() };
+        line.filter(|line| *line != Line::Whole(b""))
+    }
+
+    fn held(&self) -> Option<Line<'_>> {
+        let held = self.unfinished.as_ref()?;
+        let long = held.too_long;
+        Some(if long { Line::TooLong } else { within(self.limit, &held.bytes) })
     }
 }
 

@@ -230,10 +230,10 @@ impl Room {
         self.retire(id);
     }
 
-    /// The session of a connection has ended, after the connection was closed.
-    pub fn vacate(&mut self, id: SeatId) {
+    /// Nothing more comes from a connection, and nobody reads from it any more.
+    pub fn end(&mut self, id: SeatId, closed: Closed) {
         self.seats[id].read = false;
-        self.retire(id);
+        if self.is_over(id) { self.retire(id) } else { self.close(id, closed) }
     }
 
     /// Gives a leaver's seat back, once neither session nor backlog nor round knows it any more.

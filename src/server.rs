@@ -256,7 +256,7 @@ async fn drain(room: Arc<Mutex<Room>>, lagger: Lagger) {
     let mut hand = Hand::default();
     while hand.fill(&chunks).await {
         match hand.send(&socket) {
-            Ok(0) => drop(socket.writable().await),
+            Ok(0) => socket.writable().await,
             Ok(cost) => {
                 if room.lock().await.took(seat, cost) {
                     return;
@@ -286,7 +286,7 @@ async fn turn_away(socket: Socket) {
                 Ok(0) => return,
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return,
                 Ok(_) => {}
-                Err(_) => drop(socket.readable().await),
+                Err(_) => socket.readable().await,
             }
         }
     };

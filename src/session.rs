@@ -30,8 +30,8 @@ pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
     let mut next = Next::Read;
     loop {
         match next {
-            Next::Read => drop(socket.readable().await),
-            Next::Wait(gate) => drop(gate.recv().await),
+            Next::Read => socket.readable().await,
+            Next::Wait(gate) => _ = gate.recv().await,
             Next::End => return,
         }
         next = session.turn(&socket, &mut *room.lock().await);
@@ -70,13 +70,14 @@ impl Session {
     }
 
     fn hear(&mut self, mut bytes: &[u8], room: &mut Room) -> Next {
-        while !room.is_over(self.seat) {
-            if !room.may_read(self.seat) {
+        while !room.is_over(self.seat)
+            && let Some(line) = self.lines.next(&mut bytes)
+        {
+            obey(self.seat, line, room);
+            if !bytes.is_empty() && !room.may_read(self.seat) {
                 self.unheard = bytes.into();
                 return Next::Wait(room.gate());
             }
-            let Some(line) = self.lines.next(&mut bytes) else { break };
-            obey(self.seat, line, room);
         }
         // A TLS hello need not have a line end in it.
         if let Some(Line::Whole(start)) = self.lines.pending() {
@@ -93,8 +94,7 @@ impl Session {
         {
             obey(self.seat, line, room);
         }
-        room.close(self.seat, closed);
-        room.vacate(self.seat);
+        room.end(self.seat, closed);
         Next::End
     }
 }

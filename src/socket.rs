@@ -5,6 +5,7 @@ use crate::limits;
 use rustix::net::{self as sys, AddressFamily, SocketAddrAny, SocketFlags, SocketType, sockopt};
 use smol::Async;
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,14 +24,18 @@ impl Socket {
         Ok(Self { io: Async::new_nonblocking(fd)?, _permit: permit })
     }
 
-    /// Waits until there is something to receive, or the end, or an error.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
+    /// Waits until there is something to receive, or the end, or an error. Errors are left to
+    /// whoever receives next.
+    ///
+    /// One task at a time may wait: that one waker has its place in the reactor, where several
+    /// would cost each idle connection a table of its own.
+    pub async fn readable(&self) {
+        let _ = poll_fn(|cx| self.io.poll_readable(cx)).await;
     }
 
-    /// Waits until the kernel takes more, or the socket is broken.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
+    /// Waits until the kernel takes more, or the socket is broken. One task at a time may wait.
+    pub async fn writable(&self) {
+        let _ = poll_fn(|cx| self.io.poll_writable(cx)).await;
     }
 
     /// Receives what is there: 0 bytes at the end of the stream, `WouldBlock` where there is none.
