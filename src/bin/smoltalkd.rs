@@ -6,15 +6,15 @@
 use argh::FromArgs;
 use async_channel::{Receiver, Sender};
 use async_signal::{Signal, Signals};
-use futures_lite::{FutureExt, StreamExt};
+use futures_lite::{FutureExt, StreamExt, future};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use smol::Timer;
 use smoltalk::limits::{self, Limits};
 use smoltalk::server::{Address, Config, Notice, Server, raise_descriptor_limit};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::thread;
 use std::time::Duration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7878";
@@ -161,15 +161,20 @@ fn run(flags: Flags) -> Result<(), Exit> {
             stall_timeout: flags.stall_timeout,
             outbox: flags.outbox,
         },
-        notices: (!flags.quiet).then_some(sender),
+        notices: (!flags.quiet).then(|| sender.clone()),
     };
     let signals = Signals::new([Signal::Int, Signal::Term]).map_err(Exit::Failed)?;
     let server = Server::bind(config).map_err(Exit::Failed)?;
     say(&started(&server));
-    let (stop, stopped) = async_channel::bounded::<()>(1);
-    let serve = server.run(async { _ = stopped.recv().await });
-    smol::block_on(serve.or(stop_on_signals(signals, stop)).or(log(&notices)));
-    write_log(&notices);
+    let (stop, stopped) = async_channel::bounded(1);
+    let attendant = thread::Builder::new()
+        .name("attendant".into())
+        .spawn(|| attend(signals, stop, notices))
+        .map_err(Exit::Failed)?;
+    smol::block_on(server.run(async { _ = stopped.recv().await }));
+    // The attendant ends with the notices.
+    sender.close();
+    let _ = attendant.join();
     Ok(())
 }
 
@@ -183,38 +188,41 @@ fn started(server: &Server) -> String {
     lines
 }
 
-/// Stops the server at the first signal; ends at the second.
+/// Sees to signals and the log, on a thread of its own: beside the server, both would be looked at
+/// each time anything happens in the room.
+fn attend(signals: Signals, stop: Sender<()>, notices: Receiver<Notice>) {
+    future::block_on(log(notices).or(stop_on_signals(signals, stop)));
+}
+
+/// Stops the server at the first signal; ends at once at the second.
 async fn stop_on_signals(mut signals: Signals, stop: Sender<()>) {
     signals.next().await;
     stop.close();
     signals.next().await;
+    std::process::exit(1);
 }
 
 /// Writes notices, several at a time: a storm of arrivals is not to cost a system call for each.
-async fn log(notices: &Receiver<Notice>) {
+async fn log(notices: Receiver<Notice>) {
     const PAUSE: Duration = Duration::from_millis(10);
-    loop {
-        if let Ok(notice) = notices.recv().await {
-            say(&format!("{notice}\n"));
-            write_log(notices);
-            Timer::after(PAUSE).await;
-        } else {
-            // Quiet: there is nothing to log, and no reason to end.
-            std::future::pending::<()>().await;
+    let mut lines = String::new();
+    while let Ok(notice) = notices.recv().await {
+        let _ = writeln!(lines, "{notice}");
+        while lines.len() < MAX_WRITE - LONGEST_NOTICE
+            && let Ok(notice) = notices.try_recv()
+        {
+            let _ = writeln!(lines, "{notice}");
+        }
+        say(&std::mem::take(&mut lines));
+        if notices.is_empty() {
+            // This thread has nothing better to do, and the reactor need not know.
+            thread::sleep(PAUSE);
         }
     }
 }
 
-fn write_log(notices: &Receiver<Notice>) {
-    let mut lines = String::new();
-    while let Ok(notice) = notices.try_recv() {
-        let _ = writeln!(lines, "{notice}");
-        if lines.len() > MAX_WRITE - 256 {
-            say(&std::mem::take(&mut lines));
-        }
-    }
-    say(&lines);
-}
+/// No notice takes more bytes than that: a name, an address and a few words.
+const LONGEST_NOTICE: usize = 256;
 
 /// What a pipe that is writable takes without blocking: POSIX's `PIPE_BUF` on Linux.
 const MAX_WRITE: usize = 4096;
