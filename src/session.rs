@@ -147,3 +147,20 @@ fn turn_away_foreigner(seat: SeatId, line: &[u8], room: &mut Room) -> bool {
     }
     foreign
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(
+        _: impl FnOnce(Arc<Mutex<Room>>, SeatId, Arc<Socket>) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_costs_little() {
+        // Ten thousand of them wait at once; 176 bytes when this was written.
+        assert!(size_of_future(serve) <= 192);
+    }
+}
