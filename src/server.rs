@@ -280,13 +280,14 @@ async fn turn_away(socket: Socket) {
     }
     socket.shut_writing();
     let hear_out = async {
-        let mut ignored = [0; 512];
+        let mut ignored = [0; 4096];
         loop {
+            // Waiting each time, however fast it comes, so that others get their turn.
+            socket.readable().await;
             match socket.receive(&mut ignored) {
-                Ok(0) => return,
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
-                Ok(_) => {}
-                Err(_) => socket.readable().await,
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => return,
             }
         }
     };

@@ -7,7 +7,7 @@ use argh::FromArgs;
 use async_channel::{Receiver, Sender};
 use async_signal::{Signal, Signals};
 use futures_lite::{FutureExt, StreamExt, future};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smol::Timer;
 use smoltalk::limits::{self, Limits};
 use smoltalk::server::{Address, Config, Notice, Server, raise_descriptor_limit};
 use std::fmt::Write as _;
@@ -167,16 +167,20 @@ fn run(flags: Flags) -> Result<(), Exit> {
     let server = Server::bind(config).map_err(Exit::Failed)?;
     say(&started(&server));
     let (stop, stopped) = async_channel::bounded(1);
-    let attendant = thread::Builder::new()
-        .name("attendant".into())
-        .spawn(|| attend(signals, stop, notices))
-        .map_err(Exit::Failed)?;
-    smol::block_on(server.run(async { _ = stopped.recv().await }));
-    // The attendant ends with the notices.
-    sender.close();
-    let _ = attendant.join();
+    let logged = spawn_log(notices).map_err(Exit::Failed)?;
+    spawn_signals(signals, stop).map_err(Exit::Failed)?;
+    smol::block_on(async {
+        server.run(async { _ = stopped.recv().await }).await;
+        sender.close();
+        // Whoever does not read the log has had his time.
+        let long_enough = async { _ = Timer::after(LOG_FAREWELL).await };
+        async { _ = logged.recv().await }.or(long_enough).await;
+    });
     Ok(())
 }
+
+/// How long the server waits at its end for the log to be written.
+const LOG_FAREWELL: Duration = Duration::from_millis(500);
 
 fn started(server: &Server) -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -188,51 +192,45 @@ fn started(server: &Server) -> String {
     lines
 }
 
-/// Sees to signals and the log, on a thread of its own: beside the server, both would be looked at
-/// each time anything happens in the room.
-fn attend(signals: Signals, stop: Sender<()>, notices: Receiver<Notice>) {
-    future::block_on(log(notices).or(stop_on_signals(signals, stop)));
-}
-
 /// Stops the server at the first signal; ends at once at the second.
-async fn stop_on_signals(mut signals: Signals, stop: Sender<()>) {
-    signals.next().await;
-    stop.close();
-    signals.next().await;
-    std::process::exit(1);
+///
+/// On a thread of its own: beside the server in one future, the signals' pipe would be read each
+/// time anything happens in the room.
+fn spawn_signals(mut signals: Signals, stop: Sender<()>) -> io::Result<()> {
+    let wait = async move {
+        signals.next().await;
+        stop.close();
+        signals.next().await;
+        std::process::exit(1);
+    };
+    thread::Builder::new().name("signals".into()).spawn(|| future::block_on(wait)).map(drop)
 }
 
-/// Writes notices, several at a time: a storm of arrivals is not to cost a system call for each.
-async fn log(notices: Receiver<Notice>) {
-    const PAUSE: Duration = Duration::from_millis(10);
-    let mut lines = String::new();
-    while let Ok(notice) = notices.recv().await {
-        let _ = writeln!(lines, "{notice}");
-        while lines.len() < MAX_WRITE - LONGEST_NOTICE
-            && let Ok(notice) = notices.try_recv()
-        {
-            let _ = writeln!(lines, "{notice}");
+/// Writes notices to standard error, until there will be no more; what is returned is closed then.
+///
+/// On a thread of its own: a terminal or pipe that is not read must not stop the room.
+fn spawn_log(notices: Receiver<Notice>) -> io::Result<Receiver<()>> {
+    let (done, logged) = async_channel::bounded(1);
+    let write = move || {
+        let _done: Sender<()> = done;
+        while let Ok(notice) = notices.recv_blocking() {
+            // Several at a time: a storm of arrivals is not to cost a system call for each.
+            thread::sleep(LOG_PAUSE);
+            let mut lines = format!("{notice}\n");
+            while let Ok(notice) = notices.try_recv() {
+                let _ = writeln!(lines, "{notice}");
+            }
+            say(&lines);
         }
-        say(&std::mem::take(&mut lines));
-        if notices.is_empty() {
-            // This thread has nothing better to do, and the reactor need not know.
-            thread::sleep(PAUSE);
-        }
-    }
+    };
+    thread::Builder::new().name("log".into()).spawn(write)?;
+    Ok(logged)
 }
 
-/// No notice takes more bytes than that: a name, an address and a few words.
-const LONGEST_NOTICE: usize = 256;
+/// How long notices gather before they are written.
+const LOG_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a pipe that is writable takes without blocking: POSIX's `PIPE_BUF` on Linux.
-const MAX_WRITE: usize = 4096;
-
-/// Writes to standard error, unless that would block: a paused terminal must not stop the room.
-/// A closed one does not matter.
+/// Writes to standard error. A closed one does not matter.
 fn say(lines: &str) {
-    let stderr = io::stderr();
-    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
-    if poll(&mut ready, Some(&Timespec::default())) == Ok(1) {
-        let _ = stderr.lock().write_all(lines.as_bytes());
-    }
+    let _ = io::stderr().write_all(lines.as_bytes());
 }
