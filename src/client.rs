@@ -25,6 +25,7 @@ pub use event::Event;
 use crate::limits;
 use crate::lines::{Line, Lines};
 use crate::protocol::{Command, Name, Refusal};
+use crate::socket::set_connection_options;
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use heard::Heard;
 use smol::{Async, Timer};
@@ -79,7 +80,7 @@ impl Client {
 
     /// Enters the room; returns how many members it has, this one included.
     pub async fn join(&mut self, name: impl AsRef<[u8]>) -> Result<usize, Error> {
-        let name = Name::new(name.as_ref()).ok_or_else(|| Error::refused(Refusal::BadName))?;
+        let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
         self.ask(Command::Join(name), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
@@ -103,8 +104,7 @@ impl Client {
         name: impl AsRef<[u8]>,
         text: impl AsRef<[u8]>,
     ) -> Result<(), Error> {
-        let name = Name::new(name.as_ref());
-        let name = name.ok_or_else(|| Error::refused(Refusal::NoSuchMember))?;
+        let name = Name::new(name.as_ref()).ok_or(Refusal::NoSuchMember)?;
         self.send(Command::Tell(name, text.as_ref())).await
     }
 
@@ -136,11 +136,11 @@ impl Client {
         .await
     }
 
-    /// Leaves the room and waits for the server's BYE, [`limits::FAREWELL`] at most.
+    /// Leaves the room and waits for the server's BYE, [`limits::GOODBYE`] at most.
     ///
     /// What was heard before can still be taken with [`next`](Self::next).
     pub async fn leave(&mut self) -> Result<(), Error> {
-        within(limits::FAREWELL, self.goodbye()).await.unwrap_or(Ok(()))
+        within(limits::GOODBYE, self.goodbye()).await.unwrap_or(Ok(()))
     }
 
     /// The next thing heard. After the last, each call says how the connection ended.
@@ -353,7 +353,7 @@ async fn reach(host: &str, port: u16) -> io::Result<Async<TcpStream>> {
     for address in smol::net::resolve((host, port)).await? {
         match within(limits::GREETING, Async::<TcpStream>::connect(address)).await {
             Some(Ok(socket)) => {
-                socket.get_ref().set_nodelay(true)?;
+                set_connection_options(&socket)?;
                 return Ok(socket);
             }
             Some(Err(error)) => failed = error,

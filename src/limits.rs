@@ -111,6 +111,11 @@ pub const WHO_NAMES: usize = 1024 * 1024;
 /// How long one address of a server may take to accept, and then to say HELLO.
 pub const GREETING: Duration = Duration::from_secs(10);
 
+/// How long a client that leaves waits for BYE.
+///
+/// It comes after all that is queued for the member, which the server lets no one take longer for.
+pub const GOODBYE: Duration = Duration::from_secs(2);
+
 /// Characters shown of what a server says that is no smoltalk server.
 pub const QUOTE: usize = 80;
 

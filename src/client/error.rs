@@ -38,13 +38,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the server would have answered.
-    pub(super) fn refused(refusal: Refusal) -> Self {
-        Self::said(refusal.code(), refusal.explanation())
-    }
-
     pub(super) fn said(code: &str, text: &str) -> Self {
         Self::Refused { code: code.into(), text: text.into() }
+    }
+}
+
+/// As if the server had said so: what it would refuse is not sent.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::said(refusal.code(), refusal.explanation())
     }
 }
 

@@ -50,9 +50,10 @@ struct Flags {
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 5] = [
+const TAKES: [(&str, &str); 6] = [
     ("--host", "a host name or an address"),
     ("--port", "a number from 1 to 65535"),
+    ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--stay", "no value"),
     ("--version", "no value"),
@@ -136,7 +137,7 @@ fn usage(output: &str) -> String {
     let what = to_safe(first.trim_end_matches('.').as_bytes());
     let about = TAKES.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
     match about {
-        Some((flag, takes)) => format!("{what}: {flag} takes {takes}"),
+        Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
         None => format!("{what} (--help lists the flags)"),
     }
 }

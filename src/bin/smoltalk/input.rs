@@ -1,10 +1,10 @@
 //! Standard input, line by line.
 
-use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufRead, AsyncBufReadExt, AsyncRead};
+use futures_lite::{AsyncRead, AsyncReadExt};
 use smol::Unblock;
 use smoltalk::limits;
 use std::io;
+use std::ops::Range;
 
 /// Bytes read ahead of what has been sent.
 const AHEAD: usize = 64 * 1024;
@@ -24,7 +24,10 @@ pub enum Line {
 ///
 /// Its future may be dropped half-way: what was read stays.
 pub struct Input<R> {
-    source: BufReader<R>,
+    source: R,
+    buffer: Box<[u8]>,
+    /// What of the buffer was read and not yet cut.
+    uncut: Range<usize>,
     /// The beginning of a line whose end has not come yet.
     begun: Vec<u8>,
     too_long: bool,
@@ -37,8 +40,8 @@ pub fn stdin() -> Input<Unblock<io::Stdin>> {
 
 impl<R: AsyncRead + Unpin> Input<R> {
     fn new(source: R) -> Self {
-        let source = BufReader::with_capacity(AHEAD, source);
-        Self { source, begun: Vec::new(), too_long: false }
+        let buffer = vec![0; AHEAD].into();
+        Self { source, buffer, uncut: 0..0, begun: Vec::new(), too_long: false }
     }
 
     /// The next line; `None` at the end. A last line that lacks its LF counts.
@@ -50,27 +53,27 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 return Some(line);
             }
             // What cannot be read has ended.
-            let read = self.source.fill_buf().await.unwrap_or_default();
-            if read.is_empty() {
+            let read = self.source.read(&mut self.buffer).await.unwrap_or(0);
+            if read == 0 {
                 return (self.too_long || !self.begun.is_empty()).then(|| self.line());
             }
+            self.uncut = 0..read;
         }
     }
 
     /// The next line, if it has been read already.
     pub fn ready(&mut self) -> Option<Line> {
-        let read = self.source.buffer();
-        let end = read.iter().position(|b| *b == b'\n');
-        let part = &read[..end.unwrap_or(read.len())];
+        let uncut = &self.buffer[self.uncut.clone()];
+        let end = uncut.iter().position(|b| *b == b'\n');
+        let part = &uncut[..end.unwrap_or(uncut.len())];
+        self.uncut.start += part.len() + usize::from(end.is_some());
         // One byte more, for the CR that the LF may turn it into.
-        if self.begun.len() + part.len() > LONGEST + 1 {
+        if self.too_long || self.begun.len() + part.len() > LONGEST + 1 {
             self.too_long = true;
             self.begun = Vec::new();
-        } else if !self.too_long {
+        } else {
             self.begun.extend_from_slice(part);
         }
-        let taken = part.len() + usize::from(end.is_some());
-        std::pin::Pin::new(&mut self.source).consume(taken);
         end.map(|_| self.line())
     }
 

@@ -205,7 +205,7 @@ impl Session {
             let _ = self.screen.flush().await;
         };
         let late = async {
-            Timer::after(limits::FAREWELL).await;
+            Timer::after(limits::GOODBYE).await;
         };
         future::or(closed, late).await;
     }
@@ -235,7 +235,8 @@ impl Session {
                     self.complain(&error);
                 }
             }
-            Err(wrong) => self.screen.notice(&format!("smoltalk: {}", wrong.explanation())),
+            Err(Refusal::NoSuchMember) => self.complain(&Refusal::NoSuchMember.into()),
+            Err(_) => self.screen.notice(&format!("smoltalk: {}", typed::USAGE)),
         }
         ControlFlow::Continue(())
     }

@@ -13,30 +13,11 @@ who                list who is here
 leave              leave and exit; so do Ctrl-D and Ctrl-C
 help               this";
 
-/// Why a typed line asks for nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// It is none of the commands.
-    Unknown,
-    /// It is for a name that nobody can have.
-    NoSuchMember,
-}
-
-impl Wrong {
-    /// What to say to who typed it.
-    pub fn explanation(&self) -> &'static str {
-        match self {
-            Self::Unknown => USAGE,
-            Self::NoSuchMember => Refusal::NoSuchMember.explanation(),
-        }
-    }
-}
-
 /// Reads one typed line. The commands and the wire's go one to one.
 ///
 /// Exact, so that talk which happens to begin like a command is not taken for one: `leave me alone`
 /// leaves nobody. Only blanks after a whole command are forgiven. A message keeps all of its.
-pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
+pub fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
     match line.trim_ascii_end() {
         b"who" => return Ok(Command::Who),
         b"leave" => return Ok(Command::Leave),
@@ -46,16 +27,16 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Wrong> {
     match word(line) {
         Some((b"send", text)) if !text.is_empty() => Ok(Command::Msg(text)),
         Some((b"tell", rest)) => tell(rest),
-        _ => Err(Wrong::Unknown),
+        _ => Err(Refusal::UnknownCommand),
     }
 }
 
-fn tell(rest: &[u8]) -> Result<Command<'_>, Wrong> {
+fn tell(rest: &[u8]) -> Result<Command<'_>, Refusal> {
     match word(rest) {
         Some((name, text)) if !name.is_empty() && !text.is_empty() => {
-            Ok(Command::Tell(Name::new(name).ok_or(Wrong::NoSuchMember)?, text))
+            Ok(Command::Tell(Name::new(name).ok_or(Refusal::NoSuchMember)?, text))
         }
-        _ => Err(Wrong::Unknown),
+        _ => Err(Refusal::UnknownCommand),
     }
 }
 
@@ -114,12 +95,12 @@ mod tests {
             "send\thi",
             "sendhi",
         ] {
-            assert_eq!(parse(line.as_bytes()), Err(Wrong::Unknown), "{line:?}");
+            assert_eq!(parse(line.as_bytes()), Err(Refusal::UnknownCommand), "{line:?}");
         }
     }
 
     #[test]
     fn a_name_that_cannot_be_is_nobody_s() {
-        assert_eq!(parse(b"tell b/b hi"), Err(Wrong::NoSuchMember));
+        assert_eq!(parse(b"tell b/b hi"), Err(Refusal::NoSuchMember));
     }
 }
