@@ -6,7 +6,7 @@ use crate::screen::Screen;
 use crate::typed;
 use async_signal::{Signal, Signals};
 use futures_lite::{StreamExt, future};
-use smol::{Timer, Unblock};
+use smol::Timer;
 use smoltalk::client::{self, Client, Event};
 use smoltalk::limits;
 use smoltalk::protocol::{Command, Name, Refusal};
@@ -84,10 +84,8 @@ async fn unless<T>(signals: &mut Signals, future: impl Future<Output = T>) -> Op
     future::or(signal, async { Some(future.await) }).await
 }
 
-type Stdin = Input<Unblock<io::Stdin>>;
-
-async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Stdin), Failure> {
-    let mut input = input::stdin();
+async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Input), Failure> {
+    let mut input = input::stdin()?;
     let username = match &config.username {
         Some(username) => username.clone(),
         None => ask_username(screen, &mut input).await?,
@@ -107,7 +105,7 @@ async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Stdin), 
 }
 
 /// Asks until there is a name that could be one.
-async fn ask_username(screen: &mut Screen, input: &mut Stdin) -> Result<String, Failure> {
+async fn ask_username(screen: &mut Screen, input: &mut Input) -> Result<String, Failure> {
     const MISSING: &str = "--username takes a name, and there is none";
     if !screen.is_terminal() {
         return Err(Failure::Usage(MISSING.into()));
@@ -134,7 +132,7 @@ async fn ask_username(screen: &mut Screen, input: &mut Stdin) -> Result<String, 
 
 struct Session {
     client: Client,
-    input: Stdin,
+    input: Input,
     screen: Screen,
     stay: bool,
 }
