@@ -111,13 +111,13 @@ fn either<T>(
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, String> {
     let (source, value) = match (value, env(variable)) {
-        (Some(value), _) => (flag, value),
-        (None, Some(value)) if !value.is_empty() => (variable, unicode(value)?),
+        (Some(value), _) => (flag, value.into()),
+        (None, Some(value)) if !value.is_empty() => (variable, value),
         (None, _) => return Ok(None),
     };
-    let given = to_safe(value.as_bytes());
+    let given = to_safe(value.as_encoded_bytes());
     let wrong = || format!("{source} takes {}, not \"{given}\"", takes(flag));
-    read(&value).ok_or_else(wrong).map(Some)
+    value.to_str().and_then(read).ok_or_else(wrong).map(Some)
 }
 
 fn host(value: &str) -> Option<String> {

@@ -60,9 +60,14 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
     let mut screen = Screen::new();
     let entered = unless(&mut signals, enter(config, &mut screen)).await;
-    let Some((client, input)) = entered.transpose()? else {
-        // Nobody has seen it come.
-        return Ok(());
+    let (client, input) = match entered {
+        Some(Ok(entered)) => entered,
+        // Nobody has seen it come: it may just go.
+        otherwise => {
+            screen.prompt("");
+            unless(&mut signals, screen.flush()).await;
+            return otherwise.map_or(Ok(()), |entered| entered.map(drop));
+        }
     };
     let mut session = Session { client, input, screen, stay: config.stay };
     let talked = unless(&mut signals, session.talk()).await.unwrap_or(Ok(()));
@@ -71,7 +76,8 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         ended => ended,
     };
-    unless(&mut signals, session.close(ended.is_ok())).await;
+    let connected = !matches!(ended, Err(Failure::Lost(_)));
+    unless(&mut signals, session.close(connected)).await;
     ended
 }
 
@@ -98,7 +104,7 @@ async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Input), 
     let mut client = Client::connect(host, *port).await.map_err(refused)?;
     let members = client.join(&username).await.map_err(refused)?;
     if screen.is_terminal() {
-        screen.notice(&format!("* you are {username}; members: {members}; help: help"));
+        screen.notice(&format!("* you are {username}, one of {members} here; type help for help"));
         screen.prompt(&format!("{username}> "));
     }
     Ok((client, input))
@@ -155,7 +161,8 @@ impl Session {
                 Turn::Heard(event) => self.show(&event?),
                 Turn::Typed(Some(line)) => {
                     if self.obey(line).is_break() {
-                        return Ok(());
+                        self.send().await?;
+                        return Ok(self.screen.flush().await?);
                     }
                 }
                 Turn::Typed(None) => return self.finish().await,
@@ -182,7 +189,9 @@ impl Session {
         loop {
             self.settle().await?;
             match self.client.next().await? {
-                Event::Pong(token) if !self.stay && token == BARRIER => return Ok(()),
+                Event::Pong(token) if !self.stay && token == BARRIER => {
+                    return Ok(self.screen.flush().await?);
+                }
                 event => self.show(&event),
             }
         }
