@@ -456,7 +456,7 @@ fn a_room_in_which_all_flood_loses_nothing() {
     let server = Real::start(Config::default());
     let port = server.port;
     let floods = ["ada", "bob", "eve"]
-        .map(|name| std::thread::spawn(move || run(flood(port, name, 3, 3000))));
+        .map(|name| std::thread::spawn(move || run(flood(port, name, 3, 1000))));
     for flood in floods {
         flood.join().expect("it heard all");
     }
