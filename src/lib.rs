@@ -16,6 +16,7 @@
 //! | `room` | who is in, who gets what: the state behind the one lock |
 //! | `session` | one connection, from its greeting to its end |
 //! | [`server`] | listening, accepting, the tasks that work for the room, the goodbye |
+//! | [`client`] | the other side of a connection, for `smoltalk`, bots and tests |
 //!
 //! A server stops when the future that it is given completes:
 //!
@@ -31,6 +32,7 @@
 //! # }).unwrap();
 //! ```
 
+pub mod client;
 pub mod limits;
 pub mod lines;
 pub mod protocol;

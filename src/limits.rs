@@ -97,6 +97,28 @@ pub const KEEPALIVE_COUNT: u32 = 3;
 /// Promised are 20 s; the kernel looks only when a retransmission is due, so ask for less.
 pub const USER_TIMEOUT_MS: u32 = 15_000;
 
+/// What may wait in a [`Client`](crate::client::Client) to be taken by its owner, in bytes. Past it
+/// the client reads no further and the server slows the room down, then gives the member up.
+///
+/// As much as the server lets wait for one member: [`Limits::outbox`].
+pub const HEARD: usize = 1024 * 1024;
+
+/// Names in one answer to WHO that a client believes: 35 MB of them.
+///
+/// No process holds more connections: it is what Linux sets `fs.nr_open` to.
+pub const WHO_NAMES: usize = 1024 * 1024;
+
+/// How long one address of a server may take to accept, and then to say HELLO.
+pub const GREETING: Duration = Duration::from_secs(10);
+
+/// How long a client that leaves waits for BYE.
+///
+/// It comes after all that is queued for the member, which the server lets no one take longer for.
+pub const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Characters shown of what a server says that is no smoltalk server.
+pub const QUOTE: usize = 80;
+
 /// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
 #[derive(Debug, Clone)]
 pub struct Limits {

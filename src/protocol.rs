@@ -63,6 +63,12 @@ impl Name {
     }
 }
 
+impl AsRef<[u8]> for Name {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
         self.folded().cmp(other.folded())

@@ -213,9 +213,9 @@ fn is_stale(path: &Path) -> io::Result<bool> {
     Ok(is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused))
 }
 
-/// Sets on a TCP listener what every connection is to have: they inherit it, so that none of it
-/// costs a system call for each of them.
-fn set_connection_options(fd: impl AsFd) -> io::Result<()> {
+/// Sets what every connection is to have. From a listener they inherit it, so that none of it costs
+/// a system call for each of them.
+pub(crate) fn set_connection_options(fd: impl AsFd) -> io::Result<()> {
     // Without it, a small line waits up to 40 ms for the acknowledgement of the one before.
     sockopt::set_tcp_nodelay(&fd, true)?;
     sockopt::set_socket_send_buffer_size(&fd, limits::SEND_BUFFER)?;

@@ -1,0 +1,222 @@
+//! What the command line and the environment ask for.
+
+use argh::{EarlyExit, FromArgs};
+use smoltalk::text::to_safe;
+use std::env;
+use std::ffi::OsString;
+
+/// What to do.
+pub enum Start {
+    /// Connect and talk.
+    Talk(Config),
+    /// Print this on standard output; that is all.
+    Print(String),
+}
+
+/// Where to go, as whom.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Config {
+    pub host: String,
+    pub port: u16,
+    /// Not yet checked: the answer to a bad one is the server's.
+    pub username: Option<String>,
+    /// Go on listening after standard input has ended.
+    pub stay: bool,
+}
+
+/// Talk in a smoltalk room.
+#[derive(FromArgs)]
+#[argh(
+    help_triggers("-h", "--help"),
+    note = "Flags win over the environment: SMOLTALK_HOST, SMOLTALK_PORT, SMOLTALK_USERNAME.\n\
+            In the room: send <MSG>, tell <NAME> <MSG>, who, leave, help."
+)]
+struct Flags {
+    /// the server's host name or address (default: 127.0.0.1)
+    #[argh(option, arg_name = "host")]
+    host: Option<String>,
+    /// the server's port (default: 7878)
+    #[argh(option, arg_name = "port")]
+    port: Option<String>,
+    /// your name in the room; asked for on a terminal
+    #[argh(option, short = 'u', arg_name = "name")]
+    username: Option<String>,
+    /// keep listening after standard input has ended
+    #[argh(switch)]
+    stay: bool,
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+}
+
+/// What each flag takes, as a usage error says it.
+const TAKES: [(&str, &str); 6] = [
+    ("--host", "a host name or an address"),
+    ("--port", "a number from 1 to 65535"),
+    ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
+    ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
+    ("--stay", "no value"),
+    ("--version", "no value"),
+];
+
+/// What the process was started with; or what is wrong with it, in one line.
+pub fn read() -> Result<Start, String> {
+    let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
+    start(&args, |variable| env::var_os(variable))
+}
+
+fn unicode(arg: OsString) -> Result<String, String> {
+    arg.into_string().map_err(|arg| format!("not valid UTF-8: {}", to_safe(arg.as_encoded_bytes())))
+}
+
+fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
+    let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
+    let flags = match Flags::from_args(&["smoltalk"], &args) {
+        Ok(flags) => flags,
+        Err(EarlyExit { output, status: Ok(()) }) => {
+            return Ok(Start::Print(output.trim_end().to_string()));
+        }
+        Err(EarlyExit { output, .. }) => return Err(usage(&output)),
+    };
+    if flags.version {
+        return Ok(Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into()));
+    }
+    let host = either("--host", flags.host, "SMOLTALK_HOST", &env, host)?;
+    let port = either("--port", flags.port, "SMOLTALK_PORT", &env, port)?;
+    let username =
+        either("--username", flags.username, "SMOLTALK_USERNAME", &env, |name| Some(name.into()))?;
+    Ok(Start::Talk(Config {
+        host: host.unwrap_or_else(|| "127.0.0.1".into()),
+        port: port.unwrap_or(7878),
+        username,
+        stay: flags.stay,
+    }))
+}
+
+/// `--flag=value` as the two words that it stands for.
+fn split_value(arg: &str) -> impl Iterator<Item = &str> {
+    let (flag, value) = match arg.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
+        _ => (arg, None),
+    };
+    [flag].into_iter().chain(value)
+}
+
+/// The value of a flag, or else of its variable, where an empty one counts as unset.
+fn either<T>(
+    flag: &str,
+    value: Option<String>,
+    variable: &str,
+    env: impl Fn(&str) -> Option<OsString>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, String> {
+    let (source, value) = match (value, env(variable)) {
+        (Some(value), _) => (flag, value.into()),
+        (None, Some(value)) if !value.is_empty() => (variable, value),
+        (None, _) => return Ok(None),
+    };
+    let given = to_safe(value.as_encoded_bytes());
+    let wrong = || format!("{source} takes {}, not \"{given}\"", takes(flag));
+    value.to_str().and_then(read).ok_or_else(wrong).map(Some)
+}
+
+fn host(value: &str) -> Option<String> {
+    // `[::1]` is how people write an IPv6 address beside a port.
+    let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+    let host = inner.unwrap_or(value);
+    (!host.is_empty()).then(|| host.into())
+}
+
+fn port(value: &str) -> Option<u16> {
+    value.parse().ok().filter(|port| *port != 0)
+}
+
+/// What argh says, in one line, and with it what the flag takes that it is about.
+fn usage(output: &str) -> String {
+    let first = output.lines().next().unwrap_or_default();
+    let what = to_safe(first.trim_end_matches('.').as_bytes());
+    let about = TAKES.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
+    match about {
+        Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
+        None => format!("{what} (--help lists the flags)"),
+    }
+}
+
+fn takes(flag: &str) -> &'static str {
+    TAKES.iter().find(|(name, _)| *name == flag).map_or("something else", |(_, takes)| takes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(args: &[&str], env: &[(&str, &str)]) -> Result<Start, String> {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        start(&args, |variable| {
+            env.iter().find(|(name, _)| *name == variable).map(|(_, value)| value.into())
+        })
+    }
+
+    fn config(args: &[&str], env: &[(&str, &str)]) -> Config {
+        match started(args, env) {
+            Ok(Start::Talk(config)) => config,
+            Ok(Start::Print(text)) => panic!("printed {text}"),
+            Err(usage) => panic!("{usage}"),
+        }
+    }
+
+    fn usage_error(args: &[&str], env: &[(&str, &str)]) -> String {
+        let error = started(args, env).err().expect("a usage error");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    }
+
+    const ENV: [(&str, &str); 3] =
+        [("SMOLTALK_HOST", "h"), ("SMOLTALK_PORT", "1"), ("SMOLTALK_USERNAME", "u")];
+
+    #[test]
+    fn nothing_given_is_the_local_server_and_no_name() {
+        let default = Config { host: "127.0.0.1".into(), port: 7878, username: None, stay: false };
+        assert_eq!(config(&[], &[]), default);
+        assert_eq!(config(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment() {
+        let from_env =
+            Config { host: "h".into(), port: 1, username: Some("u".into()), stay: false };
+        assert_eq!(config(&[], &ENV), from_env);
+        let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
+        let from_flags =
+            Config { host: "::1".into(), port: 2, username: Some("ada".into()), stay: true };
+        assert_eq!(config(&flags, &ENV), from_flags);
+        assert_eq!(config(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
+    }
+
+    #[test]
+    fn a_usage_error_names_the_flag_and_what_it_takes() {
+        for bad in ["0", "65536", "-1", "x", ""] {
+            assert!(usage_error(&["--port", bad], &[]).starts_with("--port takes a number from 1"));
+        }
+        let by_env = usage_error(&[], &[("SMOLTALK_PORT", "x\ny")]);
+        assert_eq!(by_env, r#"SMOLTALK_PORT takes a number from 1 to 65535, not "x␊y""#);
+        assert!(usage_error(&["--host", ""], &[]).contains("--host takes a host name"));
+        assert!(usage_error(&["--port"], &[]).contains("--port takes a number"));
+        assert!(usage_error(&["--port", "1", "--port", "2"], &[]).contains("'--port'"));
+        assert!(usage_error(&["--prot", "1"], &[]).contains("--prot"));
+        assert!(usage_error(&["room\nroom"], &[]).contains("room"));
+        assert!(usage_error(&["--stay=yes"], &[]).contains("yes"));
+    }
+
+    #[test]
+    fn help_and_version_are_printed() {
+        for args in [["-h"], ["--help"]] {
+            let Ok(Start::Print(help)) = started(&args, &[]) else { panic!("no help") };
+            for word in ["--host", "--port", "--username", "-u", "--stay", "SMOLTALK_HOST"] {
+                assert!(help.contains(word), "{word}");
+            }
+        }
+        let Ok(Start::Print(version)) = started(&["--version"], &[]) else { panic!("no version") };
+        assert_eq!(version, format!("smoltalk {}", env!("CARGO_PKG_VERSION")));
+    }
+}

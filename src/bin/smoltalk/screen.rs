@@ -1,0 +1,152 @@
+//! Standard output and standard error: the room's events, the notices, and on a terminal the prompt.
+
+use crate::show::Look;
+use futures_lite::AsyncWriteExt;
+use smol::Unblock;
+use smoltalk::client::Event;
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+/// Bytes of events that are gathered into one write.
+const BATCH: usize = 64 * 1024;
+
+/// Where all is shown. Nothing appears before [`Screen::flush`].
+///
+/// Its futures may be dropped half-way: what has not been written stays. They wait for whoever reads
+/// the output, and nothing is gathered meanwhile.
+pub struct Screen {
+    out: Stream,
+    err: Stream,
+    look: Look,
+    /// `None` where there is no terminal.
+    prompt: Option<Prompt>,
+}
+
+struct Prompt {
+    text: String,
+    /// It stands on the terminal's last line.
+    shown: bool,
+    /// How to blank that line.
+    clear: String,
+}
+
+/// A stream that is written on a thread of its own: not every file can be polled.
+struct Stream {
+    pipe: Unblock<Box<dyn Write + Send>>,
+    unwritten: Vec<u8>,
+}
+
+impl Screen {
+    pub fn new() -> Self {
+        let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        let is = |variable, value| env::var_os(variable).is_some_and(|v| v == value);
+        let dumb = is("TERM", "dumb");
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            out: Stream::new(Box::new(io::stdout())),
+            err: Stream::new(Box::new(io::stderr())),
+            look: Look { colour: terminal && !dumb && !no_colour },
+            prompt: terminal.then(|| Prompt::new(dumb)),
+        }
+    }
+
+    /// Whether a person sits at it.
+    pub fn is_terminal(&self) -> bool {
+        self.prompt.is_some()
+    }
+
+    /// From now on, prompts with `text`; with none if it is empty.
+    pub fn prompt(&mut self, text: &str) {
+        self.clear();
+        if let Some(prompt) = &mut self.prompt {
+            prompt.text = text.into();
+        }
+    }
+
+    /// The person has ended the line that began with the prompt.
+    pub fn entered(&mut self) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.shown = false;
+        }
+    }
+
+    /// Takes an event to show.
+    pub fn event(&mut self, event: &Event) {
+        if let Some(line) = self.look.line(event) {
+            self.clear();
+            self.out.line(&line);
+        }
+    }
+
+    /// Takes something to say that is not the room's.
+    pub fn notice(&mut self, text: &str) {
+        self.clear();
+        self.err.line(text);
+    }
+
+    /// Whether enough has been gathered for a flush to be due.
+    pub fn is_full(&self) -> bool {
+        self.out.unwritten.len() + self.err.unwritten.len() >= BATCH
+    }
+
+    /// Writes what was taken.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        if self.err.unwritten.is_empty() {
+            self.show_prompt();
+            return self.out.flush().await;
+        }
+        self.out.flush().await?;
+        // Nobody can be told that standard error is closed.
+        let _ = self.err.flush().await;
+        self.show_prompt();
+        self.out.flush().await
+    }
+
+    fn show_prompt(&mut self) {
+        if let Some(prompt) = &mut self.prompt
+            && !prompt.shown
+            && !prompt.text.is_empty()
+        {
+            prompt.shown = true;
+            self.out.unwritten.extend_from_slice(prompt.text.as_bytes());
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(prompt) = &mut self.prompt
+            && std::mem::take(&mut prompt.shown)
+        {
+            self.out.unwritten.extend_from_slice(prompt.clear.as_bytes());
+        }
+    }
+}
+
+impl Prompt {
+    fn new(dumb: bool) -> Self {
+        // A dumb terminal knows no "erase to the end of the line".
+        let clear = if dumb { format!("\r{:40}\r", "") } else { "\r\x1b[K".into() };
+        Self { text: String::new(), shown: false, clear }
+    }
+}
+
+impl Stream {
+    fn new(stream: Box<dyn Write + Send>) -> Self {
+        Self { pipe: Unblock::with_capacity(BATCH, stream), unwritten: Vec::new() }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.unwritten.extend_from_slice(line.as_bytes());
+        self.unwritten.push(b'\n');
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        while !self.unwritten.is_empty() {
+            match self.pipe.write(&self.unwritten).await {
+                Ok(written) if written > 0 => drop(self.unwritten.drain(..written)),
+                // It has failed already. The flush says how.
+                _ => self.unwritten.clear(),
+            }
+        }
+        self.pipe.flush().await
+    }
+}

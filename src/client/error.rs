@@ -1,0 +1,80 @@
+//! Why a client did not get what it asked for.
+
+use crate::limits;
+use crate::protocol::Refusal;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Why something did not happen. Its text is one line, safe to print.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// No address of the host accepted; this is what the last one said.
+    Unreachable(Arc<io::Error>),
+    /// What answers is no server of this protocol; what it did instead.
+    NotSmoltalk(String),
+    /// The server said ERR.
+    Refused {
+        /// For programs: one of `PROTOCOL.md`'s codes, as a rule.
+        code: String,
+        /// For people.
+        text: String,
+    },
+    /// The server said BYE; the reason is empty after LEAVE.
+    Closed {
+        /// One of `PROTOCOL.md`'s reasons, as a rule.
+        reason: String,
+    },
+    /// The connection ended without BYE.
+    Lost(io::ErrorKind),
+    /// There is no text to say. Nothing was sent.
+    Empty,
+    /// The line would be over [`limits::LINE`] bytes. Nothing was sent.
+    TooLong,
+    /// More than [`limits::HEARD`] bytes wait for [`next`](super::Client::next): take them, then
+    /// ask again.
+    Behind,
+}
+
+impl Error {
+    pub(super) fn said(code: &str, text: &str) -> Self {
+        Self::Refused { code: code.into(), text: text.into() }
+    }
+}
+
+/// As if the server had said so: what it would refuse is not sent.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::said(refusal.code(), refusal.explanation())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(error) => write!(f, "cannot connect: {error}"),
+            Self::NotSmoltalk(why) => write!(f, "this is no smoltalk server: {why}"),
+            Self::Refused { code, text } if text.is_empty() => write!(f, "{code}"),
+            Self::Refused { code, text } => write!(f, "{text} ({code})"),
+            Self::Closed { reason } if reason.is_empty() => write!(f, "the server said goodbye"),
+            Self::Closed { reason } => write!(f, "the server ended the connection: {reason}"),
+            Self::Lost(io::ErrorKind::UnexpectedEof) => {
+                write!(f, "the server closed the connection")
+            }
+            Self::Lost(kind) => write!(f, "the connection was lost: {kind}"),
+            Self::Empty => write!(f, "there is no text to say"),
+            Self::TooLong => write!(f, "too long: a line may have {} bytes", limits::LINE),
+            Self::Behind => write!(f, "too much waits to be read"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreachable(error) => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a client hears, owned.
+
+use crate::protocol::Name;
+
+/// What a server said. All text is safe to print, even where the server was careless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The answer to JOIN.
+    Ok {
+        /// One's own name.
+        name: Name,
+        /// How many are in the room, oneself included.
+        members: usize,
+    },
+    /// A member said something to the room.
+    Msg {
+        /// Who said it.
+        from: Name,
+        /// What was said.
+        text: String,
+    },
+    /// A member said something to this one alone.
+    Tell {
+        /// Who said it.
+        from: Name,
+        /// What was said.
+        text: String,
+    },
+    /// A member came.
+    Joined(Name),
+    /// A member went.
+    Left {
+        /// Who went.
+        name: Name,
+        /// Why; empty where the member just left.
+        reason: String,
+    },
+    /// The answer to WHO, whole.
+    Who(Vec<Name>),
+    /// The answer to PING: its token.
+    Pong(String),
+    /// A line of the answer to HELP.
+    Help(String),
+    /// Something asked for is not done.
+    Err {
+        /// For programs: one of `PROTOCOL.md`'s codes, as a rule.
+        code: String,
+        /// For people.
+        text: String,
+    },
+}
+
+impl Event {
+    /// The memory it takes while it waits, roughly.
+    pub(super) fn size(&self) -> usize {
+        let beyond = match self {
+            Self::Ok { .. } | Self::Joined(_) => 0,
+            Self::Msg { text, .. }
+            | Self::Tell { text, .. }
+            | Self::Pong(text)
+            | Self::Help(text) => text.len(),
+            Self::Left { reason, .. } => reason.len(),
+            Self::Who(names) => size_of_val(names.as_slice()),
+            Self::Err { code, text } => code.len() + text.len(),
+        };
+        size_of::<Self>() + beyond
+    }
+}

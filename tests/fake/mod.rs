@@ -1,0 +1,121 @@
+//! Servers to test a client against: one that follows a script, and the real one.
+
+// Each test file uses its part.
+#![allow(dead_code)]
+
+use smoltalk::server::{Bound, Config, Server};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// After this, something hangs.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A server on a port of its own that plays one conversation.
+pub struct Fake {
+    pub port: u16,
+    thread: JoinHandle<()>,
+}
+
+impl Fake {
+    /// Plays `script`, a line each: `< ` is said, `> ` must be heard, `.` waits for the other side's
+    /// end. Then it closes.
+    pub fn plays(script: &str) -> Self {
+        let script: Vec<String> = script
+            .lines()
+            .map(|line| line.trim_start().into())
+            .filter(|l: &String| !l.is_empty())
+            .collect();
+        Self::runs(move |mut peer| {
+            for line in script {
+                match line.split_once(' ') {
+                    Some(("<", said)) => peer.say(said),
+                    Some((">", expected)) => assert_eq!(peer.hear(), expected),
+                    _ => assert_eq!(line, peer.end()),
+                }
+            }
+        })
+    }
+
+    /// Says HELLO, lets `ada` in, then does as `then` says.
+    pub fn after_join(then: impl FnOnce(Peer) + Send + 'static) -> Self {
+        Self::runs(|mut peer| {
+            peer.say("HELLO smoltalk/1 hi");
+            assert_eq!(peer.hear(), "JOIN ada");
+            peer.say("OK ada 1");
+            then(peer);
+        })
+    }
+
+    /// Does with its one connection as `script` says.
+    pub fn runs(script: impl FnOnce(Peer) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let thread = thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a connection");
+            stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+            stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
+            script(Peer { reader: BufReader::new(stream.try_clone().expect("a handle")), stream });
+        });
+        Self { port, thread }
+    }
+
+    /// Ends once the script has been played; fails if it went otherwise.
+    pub fn done(self) {
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// The client, as a [`Fake`] sees it.
+pub struct Peer {
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Peer {
+    pub fn say(&mut self, line: &str) {
+        self.stream.write_all(format!("{line}\n").as_bytes()).expect("it listens");
+    }
+
+    pub fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).expect("it speaks, in UTF-8");
+        line.strip_suffix('\n')
+            .map_or_else(|| format!("(end of stream after {line:?})"), String::from)
+    }
+
+    /// Waits for the end; what comes before it, or `.` for nothing.
+    pub fn end(&mut self) -> String {
+        let mut rest = String::new();
+        // A client that dies leaves a reset behind.
+        let _ = self.reader.read_to_string(&mut rest);
+        if rest.is_empty() { ".".into() } else { rest }
+    }
+}
+
+/// The real server.
+pub struct Real {
+    pub port: u16,
+    stop: async_channel::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Real {
+    pub fn start(config: Config) -> Self {
+        let listen = vec!["127.0.0.1:0".parse().expect("an address")];
+        let server = Server::bind(Config { listen, ..config }).expect("a port");
+        let Bound::Tcp(address) = server.addresses()[0] else { panic!("it is TCP") };
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let shutdown = async move { _ = stopped.recv().await };
+        let thread = thread::spawn(|| smol::block_on(server.run(shutdown)));
+        Self { port: address.port(), stop, thread }
+    }
+
+    pub fn stop(self) {
+        self.stop.close();
+        self.thread.join().expect("it ended well");
+    }
+}
