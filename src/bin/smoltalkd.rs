@@ -1,7 +1,7 @@
 //! The server: flags to limits, signals, the log, the exit code.
 
 // The flags' doc comments are the text of --help, for people.
-#![allow(clippy::doc_markdown)]
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
 use argh::FromArgs;
 use async_channel::{Receiver, Sender};
