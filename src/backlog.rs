@@ -5,26 +5,29 @@ use crate::socket::Socket;
 use async_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A piece of the stream to one member; its bytes are shared with all who lag behind.
+/// A piece of the stream to one member, from `start` on. What all get is kept once for all.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     bytes: Arc<[u8]>,
-    range: Range<usize>,
+    start: usize,
 }
 
 impl Chunk {
-    /// The part `range` of `bytes`.
-    pub fn new(bytes: Arc<[u8]>, range: Range<usize>) -> Self {
-        Self { bytes, range }
+    /// What follows the first `start` of `bytes`.
+    pub fn new(bytes: Arc<[u8]>, start: usize) -> Self {
+        Self { bytes, start }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..]
     }
 
     /// What it counts for in a backlog.
     fn cost(&self) -> usize {
-        self.range.len() + limits::CHUNK_OVERHEAD
+        self.rest().len() + limits::CHUNK_OVERHEAD
     }
 }
 
@@ -38,8 +41,10 @@ pub struct Backlog {
     /// Bytes that wait, what the drain task holds included.
     queued: usize,
     last_taken: Instant,
-    /// Since when, while it lags.
+    /// Set while it lags.
     window: Option<Window>,
+    /// The senders wait for it.
+    awaited: bool,
 }
 
 /// A stall timeout's length of watching one who lags.
@@ -49,24 +54,19 @@ struct Window {
     taken: usize,
 }
 
-/// What becomes of one who lags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The senders wait for it.
-    Awaited,
-    /// It goes on lagging, but nobody waits for it.
-    GivenUp,
-    /// It goes.
-    Stalled,
-}
-
 impl Backlog {
     /// An empty one, and the end that the drain task takes from.
     pub fn new(now: Instant) -> (Self, Receiver<Chunk>) {
         // Bounded in bytes, by whoever pushes: a bound in chunks throws out healthy members in bulk.
         let (chunks, queue) = async_channel::unbounded();
-        let backlog =
-            Self { chunks, queue: queue.clone(), queued: 0, last_taken: now, window: None };
+        let backlog = Self {
+            chunks,
+            queue: queue.clone(),
+            queued: 0,
+            last_taken: now,
+            window: None,
+            awaited: false,
+        };
         (backlog, queue)
     }
 
@@ -80,7 +80,7 @@ impl Backlog {
 
     /// The drain task has sent that much.
     pub fn took(&mut self, cost: usize, now: Instant) {
-        self.queued = self.queued.saturating_sub(cost);
+        self.queued -= cost;
         self.last_taken = now;
         if let Some(window) = &mut self.window {
             window.taken += cost;
@@ -97,6 +97,11 @@ impl Backlog {
         self.queued <= limits.outbox / 2
     }
 
+    /// Whether the senders wait for it.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     /// Throws away all that the drain task has not taken out yet.
     pub fn discard(&mut self) {
         while let Ok(chunk) = self.queue.try_recv() {
@@ -109,39 +114,35 @@ impl Backlog {
         self.chunks.close();
     }
 
-    /// Says whether it lags, and begins or ends the watch on it.
+    /// Says whether it lags, and whether the senders wait for it, from now on.
     ///
-    /// It lags from the moment when more waits than the outbox may hold until less than half waits.
+    /// It lags from the moment when more waits than the outbox may hold until half of that waits.
+    /// It is awaited from the moment when many times as much waits until there is room again.
     pub fn lags(&mut self, now: Instant, limits: &Limits) -> bool {
         if self.queued > limits.outbox && self.window.is_none() {
             self.window = Some(Window { since: now, taken: 0 });
         } else if self.is_low(limits) {
             self.window = None;
         }
+        let most = limits::OUTBOXES * limits.outbox.max(limits::ROUND);
+        let enough = most - limits.outbox.max(limits::ROUND) / 2;
+        self.awaited = self.queued > if self.awaited { enough } else { most };
         self.window.is_some()
     }
 
-    /// Judges one who lags.
+    /// Whether one who lags has to go.
     ///
-    /// Whoever takes half an outbox in each stall timeout stays, and is waited for. Whoever takes
-    /// less goes when that time is over. Whoever has not taken anything for a part of it is not
-    /// waited for in the meantime, and goes sooner should far too much wait for it.
-    pub fn judge(&mut self, now: Instant, limits: &Limits) -> Verdict {
-        let Some(window) = &mut self.window else { return Verdict::Awaited };
-        if self.queued > limits::OUTBOX_HARD * limits.outbox.max(limits::ROUND) {
-            return Verdict::Stalled;
-        }
+    /// Whoever takes half an outbox in each stall timeout stays, and if need be is waited for.
+    /// Whoever takes less goes; and sooner, if the others have to wait and it takes nothing at all.
+    pub fn is_stalled(&mut self, now: Instant, limits: &Limits) -> bool {
+        let Some(window) = &mut self.window else { return false };
         if now - window.since >= limits.stall_timeout {
-            if window.taken < limits.outbox / 2 {
-                return Verdict::Stalled;
+            if window.taken < limits.outbox.div_ceil(2) {
+                return true;
             }
             *window = Window { since: now, taken: 0 };
         }
-        let patience = limits.stall_timeout / limits::PATIENCE;
-        if window.taken == 0 && now - self.last_taken >= patience {
-            return Verdict::GivenUp;
-        }
-        Verdict::Awaited
+        self.awaited && now - self.last_taken >= limits.stall_timeout / limits::PATIENCE
     }
 }
 
@@ -150,8 +151,6 @@ impl Backlog {
 pub struct Hand(VecDeque<Chunk>);
 
 impl Hand {
-    const MAX: usize = 64;
-
     /// Takes chunks out of the queue, waiting for the first; `false` where no more will come.
     pub async fn fill(&mut self, queue: &Receiver<Chunk>) -> bool {
         if self.0.is_empty() {
@@ -160,7 +159,7 @@ impl Hand {
                 Err(_) => return false,
             }
         }
-        while self.0.len() < Self::MAX {
+        while self.0.len() < limits::HAND {
             let Ok(chunk) = queue.try_recv() else { break };
             self.0.push_back(chunk);
         }
@@ -169,20 +168,23 @@ impl Hand {
 
     /// Sends what the socket takes at once, and returns what that counts for in the backlog.
     pub fn send(&mut self, socket: &Socket) -> io::Result<usize> {
-        let parts: Vec<_> =
-            self.0.iter().map(|chunk| IoSlice::new(&chunk.bytes[chunk.range.clone()])).collect();
-        let sent = socket.send_vectored(&parts)?;
+        let mut parts = [IoSlice::new(&[]); limits::HAND];
+        for (part, chunk) in parts.iter_mut().zip(&self.0) {
+            *part = IoSlice::new(chunk.rest());
+        }
+        let sent = socket.send_vectored(&parts[..self.0.len()])?;
         Ok(self.drop_front(sent))
     }
 
     fn drop_front(&mut self, mut sent: usize) -> usize {
         let mut cost = sent;
         while let Some(chunk) = self.0.front_mut() {
-            if sent < chunk.range.len() {
-                chunk.range.start += sent;
+            let len = chunk.rest().len();
+            if sent < len {
+                chunk.start += sent;
                 break;
             }
-            sent -= chunk.range.len();
+            sent -= len;
             cost += limits::CHUNK_OVERHEAD;
             self.0.pop_front();
         }
@@ -195,10 +197,14 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const LIMITS: fn() -> Limits = || Limits { outbox: limits::ROUND, ..Limits::default() };
+    const OUTBOX: usize = limits::ROUND;
+
+    fn limits() -> Limits {
+        Limits { outbox: OUTBOX, ..Limits::default() }
+    }
 
     fn chunk(len: usize) -> Chunk {
-        Chunk::new(vec![0; len].into(), 0..len)
+        Chunk::new(vec![0; len].into(), 0)
     }
 
     /// A backlog that began to lag at the instant returned with it.
@@ -206,60 +212,72 @@ mod tests {
         let now = Instant::now();
         let (mut backlog, _) = Backlog::new(now);
         backlog.push(chunk(len));
-        assert!(backlog.lags(now, &LIMITS()));
+        assert!(backlog.lags(now, &limits()));
         (backlog, now)
     }
 
     #[test]
-    fn one_lags_from_over_the_outbox_until_under_half_of_it() {
-        let (mut backlog, now) = lagging(limits::ROUND + 1);
-        backlog.took(limits::ROUND / 4, now);
-        assert!(backlog.lags(now, &LIMITS()));
-        backlog.took(limits::ROUND / 2, now);
-        assert!(!backlog.lags(now, &LIMITS()));
+    fn one_lags_from_over_the_outbox_until_half_of_it() {
+        let (mut backlog, now) = lagging(OUTBOX + 1);
+        backlog.took(OUTBOX / 4, now);
+        assert!(backlog.lags(now, &limits()));
+        backlog.took(OUTBOX / 2, now);
+        assert!(!backlog.lags(now, &limits()));
     }
 
     #[test]
-    fn nobody_waits_long_for_one_who_takes_nothing() {
-        let (mut backlog, start) = lagging(limits::ROUND + 1);
+    fn one_who_takes_less_than_half_an_outbox_in_time_goes() {
+        let (mut backlog, start) = lagging(OUTBOX + 1);
         let after = |ms| start + Duration::from_millis(ms);
-        assert_eq!(backlog.judge(after(99), &LIMITS()), Verdict::Awaited);
-        assert_eq!(backlog.judge(after(100), &LIMITS()), Verdict::GivenUp);
-        assert_eq!(backlog.judge(after(1000), &LIMITS()), Verdict::Stalled);
-    }
-
-    #[test]
-    fn one_who_drips_is_waited_for_once_and_goes() {
-        let (mut backlog, start) = lagging(limits::ROUND + 1);
-        let after = |ms| start + Duration::from_millis(ms);
-        for ms in (50..1000).step_by(50) {
-            backlog.took(100, after(ms));
-            assert_eq!(backlog.judge(after(ms), &LIMITS()), Verdict::Awaited);
-        }
-        assert_eq!(backlog.judge(after(1000), &LIMITS()), Verdict::Stalled);
+        backlog.took(OUTBOX / 2 - 1, after(999));
+        assert!(!backlog.is_stalled(after(999), &limits()));
+        assert!(backlog.is_stalled(after(1000), &limits()));
     }
 
     #[test]
     fn one_who_takes_half_an_outbox_in_time_stays_however_often() {
-        let (mut backlog, start) = lagging(limits::ROUND + 1);
+        let (mut backlog, start) = lagging(OUTBOX + 1);
         for second in 1..10 {
             let now = start + Duration::from_secs(second);
-            backlog.push(chunk(limits::ROUND / 2));
-            backlog.took(limits::ROUND / 2, now);
-            assert!(backlog.lags(now, &LIMITS()));
-            assert_eq!(backlog.judge(now, &LIMITS()), Verdict::Awaited);
+            backlog.push(chunk(OUTBOX / 2));
+            backlog.took(OUTBOX / 2, now);
+            assert!(backlog.lags(now, &limits()));
+            assert!(!backlog.is_stalled(now, &limits()));
         }
     }
 
     #[test]
-    fn far_too_much_is_not_waited_for() {
-        let (mut backlog, now) = lagging(limits::OUTBOX_HARD * limits::ROUND + 1);
-        assert_eq!(backlog.judge(now, &LIMITS()), Verdict::Stalled);
+    fn the_senders_wait_from_far_too_much_until_there_is_room_again() {
+        let (mut backlog, now) = lagging(limits::OUTBOXES * OUTBOX - limits::CHUNK_OVERHEAD);
+        assert!(!backlog.is_awaited());
+        backlog.push(chunk(1));
+        assert!(backlog.lags(now, &limits()) && backlog.is_awaited());
+        backlog.took(OUTBOX / 4, now);
+        assert!(backlog.lags(now, &limits()) && backlog.is_awaited());
+        backlog.took(OUTBOX / 4 + 1 + limits::CHUNK_OVERHEAD, now);
+        assert!(backlog.lags(now, &limits()) && !backlog.is_awaited());
+    }
+
+    #[test]
+    fn the_senders_do_not_wait_long_for_one_who_takes_nothing() {
+        let (mut backlog, start) = lagging(limits::OUTBOXES * OUTBOX + 1);
+        let after = |ms| start + Duration::from_millis(ms);
+        assert!(!backlog.is_stalled(after(300), &limits()));
+        backlog.took(1, after(300));
+        assert!(!backlog.is_stalled(after(600), &limits()));
+        assert!(backlog.is_stalled(after(634), &limits()));
+    }
+
+    #[test]
+    fn even_the_smallest_outbox_has_to_be_emptied() {
+        let limits = Limits { outbox: 1, ..limits() };
+        let (mut backlog, start) = lagging(OUTBOX + 1);
+        assert!(backlog.is_stalled(start + Duration::from_secs(1), &limits));
     }
 
     #[test]
     fn what_is_discarded_no_longer_counts() {
-        let (mut backlog, _) = lagging(limits::ROUND + 1);
+        let (mut backlog, _) = lagging(OUTBOX + 1);
         backlog.discard();
         assert!(backlog.is_empty());
     }

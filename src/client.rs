@@ -67,7 +67,7 @@ impl Client {
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let mut client = Self {
             socket,
-            lines: Lines::new(u32::try_from(limits::EVENT_LINE).unwrap_or(u32::MAX)),
+            lines: Lines::new(limits::EVENT_LINE),
             heard: Heard::default(),
             unsent: Vec::new(),
             mute: false,
@@ -334,8 +334,8 @@ impl Client {
             self.heard.line(line);
         }
         // Not only once its LF has come: it may never.
-        if self.lines.pending() == Some(Line::TooLong) {
-            self.heard.line(Line::TooLong);
+        if let Some(line @ Line::TooLong(_)) = self.lines.pending() {
+            self.heard.line(line);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::limits::{self, Limits};
 use crate::socket::Peer;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -110,9 +111,16 @@ impl Drop for Permit {
     }
 }
 
+/// Raises the soft limit of descriptors to the hard one, as far as the system lets it.
+pub fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
 /// How many connections the limit of descriptors leaves room for.
 fn descriptors_allow() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = getrlimit(Resource::Nofile).current;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     limit.saturating_sub(limits::RESERVED_DESCRIPTORS).max(1)
 }

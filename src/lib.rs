@@ -13,6 +13,7 @@
 //! | [`limits`] | every number |
 //! | `round` | the order: what was said since the last flush, and who gets which slices of it |
 //! | `backlog` | what becomes of members who lag behind |
+//! | `post` | how a round gets into the sockets |
 //! | `room` | who is in, who gets what: the state behind the one lock |
 //! | `session` | one connection, from its greeting to its end |
 //! | [`server`] | listening, accepting, the tasks that work for the room, the goodbye |
@@ -42,6 +43,7 @@ pub mod text;
 mod backlog;
 mod door;
 mod notice;
+mod post;
 mod room;
 mod round;
 mod session;

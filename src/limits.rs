@@ -37,15 +37,26 @@ pub const ROUND: usize = 128 * 1024;
 /// has drained: a reader of 1 MB/s would look stalled for a second.
 pub const SEND_BUFFER: usize = 128 * 1024;
 
+/// Chunks of a backlog that share a system call.
+pub const HAND: usize = 64;
+
+/// Pieces of a round that share a system call: Linux takes no more (`UIO_MAXIOV`).
+pub const PIECES: usize = 1024;
+
 /// What a queued chunk costs beside its bytes: its slot in the channel and its allocation.
 pub const CHUNK_OVERHEAD: usize = 64;
 
-/// A backlog of this many times [`Limits::outbox`] is not waited for any longer.
-pub const OUTBOX_HARD: usize = 8;
+/// The senders wait for a member for whom this many times [`Limits::outbox`] wait.
+///
+/// Of a stalled member in a lively room, the others notice nothing before it goes; and of what so
+/// much takes in memory, all who lag behind share most.
+pub const OUTBOXES: usize = 8;
 
-/// Half of [`Limits::outbox`] must be taken in each [`Limits::stall_timeout`]; this part of it may
-/// pass with nothing taken at all before the room stops waiting.
-pub const PATIENCE: u32 = 10;
+/// The part of a stall timeout for which the senders wait for one who takes nothing.
+///
+/// A third, and not less: a member that reads a steady 1 MB/s takes it in steps of up to 200 ms, for
+/// so coarsely TCP opens its window and the kernel calls the socket writable.
+pub const PATIENCE: u32 = 3;
 
 /// How coarse the one clock is that watches deadlines and stalls. It stands still while there is
 /// nothing to watch.
@@ -84,18 +95,20 @@ pub const RESERVED_DESCRIPTORS: usize = 64;
 /// Refused connections that may be told why at the same time; any further one is just closed.
 pub const REFUSED_AT_ONCE: usize = 32;
 
-/// Silence after which the kernel asks whether an idle peer is still there: 30 s, then three
-/// questions 8 s apart, so that a ghost is gone within 54 of the 60 s promised.
-pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// Silence after which the kernel asks whether an idle peer is still there.
+///
+/// Linux lets [`USER_TIMEOUT_MS`] overrule the count of questions: all of them have to fit under it,
+/// or a single one that is lost on its way costs a healthy member its place. So three are asked, 8,
+/// 12 and 16 s after the last sign of life, and a ghost is gone after 20 of the 60 s promised.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
 /// Time between two of those questions.
-pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(8);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(4);
 /// How many of them may stay unanswered.
 pub const KEEPALIVE_COUNT: u32 = 3;
 
-/// How long sent bytes may stay unacknowledged before the kernel gives the peer up, in milliseconds.
-///
-/// Promised are 20 s; the kernel looks only when a retransmission is due, so ask for less.
-pub const USER_TIMEOUT_MS: u32 = 15_000;
+/// How long sent bytes may stay unacknowledged before the kernel gives the peer up, in milliseconds:
+/// a little less than the 20 s promised.
+pub const USER_TIMEOUT_MS: u32 = 18_000;
 
 /// What may wait in a [`Client`](crate::client::Client) to be taken by its owner, in bytes. Past it
 /// the client reads no further and the server slows the room down, then gives the member up.
@@ -133,7 +146,8 @@ pub struct Limits {
     pub join_timeout: Duration,
     /// How long a member that lags behind may take for half of [`Limits::outbox`].
     pub stall_timeout: Duration,
-    /// Bytes that may wait for one member before the senders wait for him.
+    /// Bytes that may wait for one member before it has to keep up: half as many in each
+    /// [`Limits::stall_timeout`], or it goes.
     pub outbox: usize,
 }
 

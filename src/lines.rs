@@ -7,8 +7,8 @@ use crate::limits;
 pub enum Line<'a> {
     /// A line, without its LF and the CR before it. It may be empty.
     Whole(&'a [u8]),
-    /// A line over the limit. It has been thrown away.
-    TooLong,
+    /// A line over the limit, of which only the beginning is left.
+    TooLong(&'a [u8]),
 }
 
 /// Cuts one connection's bytes into lines, however they were cut into packets.
@@ -17,8 +17,8 @@ pub enum Line<'a> {
 /// limit is thrown away as it comes.
 #[derive(Debug)]
 pub struct Lines {
-    limit: u32,
-    /// The unfinished line was finished by the last call: it is over by the next one.
+    limit: usize,
+    /// `unfinished` was returned by the last call: the next one drops it.
     finished: bool,
     /// Boxed, so that an idle connection pays for a pointer.
     unfinished: Option<Box<Unfinished>>,
@@ -35,7 +35,7 @@ struct Unfinished {
 impl Lines {
     /// Takes lines of up to `limit` bytes, CR and LF not counted.
     #[must_use]
-    pub fn new(limit: u32) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self { limit, finished: false, unfinished: None }
     }
 
@@ -58,7 +58,7 @@ impl Lines {
             }
         }
         let unfinished = self.unfinished.get_or_insert_default();
-        self.finished = unfinished.take(input, self.limit as usize);
+        self.finished = unfinished.take(input, self.limit);
         if unfinished.is_nothing() && !self.finished {
             self.unfinished = None;
         }
@@ -74,16 +74,23 @@ impl Lines {
 
     fn held(&self) -> Option<Line<'_>> {
         let held = self.unfinished.as_ref()?;
-        let long = held.too_long;
-        Some(if long { Line::TooLong } else { within(self.limit, &held.bytes) })
+        let long = held.too_long.then_some(Line::TooLong(&held.bytes));
+        Some(long.unwrap_or_else(|| within(self.limit, &held.bytes)))
     }
 }
 
 /// `line` without its CR, if that is within the limit.
-fn within(limit: u32, line: &[u8]) -> Line<'_> {
+fn within(limit: usize, line: &[u8]) -> Line<'_> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.len() <= limit as usize { Line::Whole(line) } else { Line::TooLong }
+    if line.len() <= limit {
+        Line::Whole(line)
+    } else {
+        Line::TooLong(&line[..BEGINNING.min(limit)])
+    }
 }
+
+/// What is kept of a line that is too long: enough to know another protocol by.
+const BEGINNING: usize = 16;
 
 impl Unfinished {
     /// Takes bytes off `input` up to the line's end; says whether it came.
@@ -110,11 +117,12 @@ impl Unfinished {
 
     fn push(&mut self, data: &[u8], limit: usize) {
         // One byte more than the limit, for the CR that the LF may turn it into.
-        if self.too_long || self.bytes.len() + data.len() > limit + 1 {
-            self.too_long |= !data.is_empty();
-            self.bytes = Vec::new();
-        } else {
-            self.bytes.extend_from_slice(data);
+        let room = if self.too_long { 0 } else { limit + 1 - self.bytes.len() };
+        self.bytes.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
+            self.too_long = true;
+            self.bytes.truncate(BEGINNING);
+            self.bytes.shrink_to_fit();
         }
     }
 
@@ -185,13 +193,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMIT: u32 = 16;
+    const LIMIT: usize = 32;
 
     /// The lines of a stream that comes in `pieces`, and at its end what lacks its LF.
     fn lines<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Result<String, ()>> {
         let owned = |line: Line<'_>| match line {
             Line::Whole(line) => Ok(line.escape_ascii().to_string()),
-            Line::TooLong => Err(()),
+            Line::TooLong(beginning) => {
+                assert_eq!(beginning.len(), BEGINNING);
+                Err(())
+            }
         };
         let mut lines = Lines::new(LIMIT);
         let mut seen = Vec::new();
@@ -201,7 +212,7 @@ mod tests {
             }
             assert!(piece.is_empty());
             let held = lines.unfinished.as_ref().map_or(0, |u| u.bytes.len());
-            assert!(held <= LIMIT as usize + 1);
+            assert!(held <= LIMIT + 1);
         }
         seen.extend(lines.pending().map(owned));
         seen
@@ -234,12 +245,12 @@ mod tests {
     #[test]
     fn a_line_at_the_limit_passes_and_one_over_it_does_not() {
         for end in ["\n", "\r\n", ""] {
-            let at = format!("{}{end}", "x".repeat(16));
-            let over = format!("{}{end}", "x".repeat(17));
+            let at = format!("{}{end}", "x".repeat(LIMIT));
+            let over = format!("{}{end}", "x".repeat(LIMIT + 1));
             for cut in 0..at.len() {
                 assert_eq!(
                     lines([&at.as_bytes()[..cut], &at.as_bytes()[cut..]]),
-                    whole(&[&at[..16]])
+                    whole(&[&at[..LIMIT]])
                 );
                 assert_eq!(lines([&over.as_bytes()[..cut], &over.as_bytes()[cut..]]), [Err(())]);
             }

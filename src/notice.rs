@@ -2,6 +2,7 @@
 
 use crate::protocol::{Name, Refusal};
 use crate::socket::Peer;
+use async_channel::Sender;
 use std::fmt;
 
 /// Why a connection is over. The room's farewell, the operator's line and the tests go by it.
@@ -45,7 +46,13 @@ impl Closed {
         match self {
             Self::Lost => "lost",
             Self::Stalled => "stalled",
-            _ => "",
+            // The last three never were members.
+            Self::Left
+            | Self::Ended
+            | Self::Shutdown
+            | Self::JoinTimeout
+            | Self::TooManyErrors
+            | Self::NotSmoltalk => "",
         }
     }
 
@@ -91,5 +98,12 @@ impl fmt::Display for Notice {
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
         }
+    }
+}
+
+/// Tells of something, if anybody wants to know. One who does not keep up loses some; nobody waits.
+pub fn note(notices: Option<&Sender<Notice>>, notice: impl FnOnce() -> Notice) {
+    if let Some(notices) = notices {
+        let _ = notices.try_send(notice());
     }
 }

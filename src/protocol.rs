@@ -130,23 +130,8 @@ impl<'a> Command<'a> {
     /// Reads one line, its line end taken off. Verbs are read in any case.
     pub fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
         let (verb, rest) = word(line);
-        match verb.to_ascii_uppercase().as_slice() {
-            b"MSG" => Ok(Self::Msg(text(rest)?)),
-            b"JOIN" => join(rest),
-            b"TELL" => tell(rest),
-            b"WHO" => Ok(Self::Who),
-            b"PING" => Ok(Self::Ping(rest)),
-            b"HELP" => Ok(Self::Help),
-            b"LEAVE" => Ok(Self::Leave),
-            _ => Err(Refusal::UnknownCommand),
-        }
-    }
-
-    /// Whether only a member may ask for this.
-    #[must_use]
-    pub fn is_for_members(line: &[u8]) -> bool {
-        let (verb, _) = word(line);
-        [&b"MSG"[..], b"TELL", b"WHO"].iter().any(|members| verb.eq_ignore_ascii_case(members))
+        let known = VERBS.iter().find(|(known, _)| verb.eq_ignore_ascii_case(known.as_bytes()));
+        known.map_or(Err(Refusal::UnknownCommand), |(_, read)| read(rest))
     }
 
     /// Appends the line that asks for this, made safe, with its LF.
@@ -163,6 +148,20 @@ impl<'a> Command<'a> {
         }
     }
 }
+
+/// Reads what follows a verb.
+type Read = for<'a> fn(&'a [u8]) -> Result<Command<'a>, Refusal>;
+
+/// What each verb asks for; those of a lively room first.
+const VERBS: [(&str, Read); 7] = [
+    ("MSG", |rest| Ok(Command::Msg(text(rest)?))),
+    ("TELL", tell),
+    ("PING", |rest| Ok(Command::Ping(rest))),
+    ("JOIN", join),
+    ("WHO", |_| Ok(Command::Who)),
+    ("HELP", |_| Ok(Command::Help)),
+    ("LEAVE", |_| Ok(Command::Leave)),
+];
 
 fn join(rest: &[u8]) -> Result<Command<'_>, Refusal> {
     let (name, options) = word(rest);

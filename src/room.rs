@@ -3,16 +3,17 @@
 //! Everything here happens under the one lock, in one critical section an event: that is what makes
 //! the order the same for all. Nothing here waits.
 
-use crate::backlog::{Backlog, Chunk, Verdict};
+use crate::backlog::{Backlog, Chunk};
 use crate::limits::{self, Limits};
-use crate::notice::{Closed, Notice};
+use crate::notice::{Closed, Notice, note};
+use crate::post::Post;
 use crate::protocol::{Event, Name, Refusal};
-use crate::round::{Round, Slice, ViewId};
+use crate::round::{Round, ViewId};
 use crate::socket::{Peer, Socket};
 use async_channel::{Receiver, Sender};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IoSlice};
+use std::io::ErrorKind;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,28 +23,29 @@ pub type SeatId = usize;
 
 /// One connection, as the room sees it.
 #[derive(Debug)]
-struct Seat {
-    socket: Arc<Socket>,
-    state: State,
+pub struct Seat {
+    pub socket: Arc<Socket>,
+    pub state: State,
     /// What its socket did not take; boxed, because nearly nobody has one.
-    backlog: Option<Box<Backlog>>,
+    pub backlog: Option<Box<Backlog>>,
     /// Its view of the current round, if that differs from everybody's.
-    view: Option<ViewId>,
+    pub view: Option<ViewId>,
     /// Its session still reads from the socket.
-    read: bool,
+    pub read: bool,
+    /// Its socket takes nothing any more, and why. What came from it before is still to be heard:
+    /// only its session can say that it is over.
+    pub deaf: Option<ErrorKind>,
 }
 
+/// What a connection is to the room.
 #[derive(Debug)]
-enum State {
-    Guest {
-        until: Instant,
-        errors: u8,
-    },
+pub enum State {
+    /// It has until then to join, and so many errors behind it.
+    Guest { until: Instant, errors: u8 },
+    /// It is in, under that name.
     Member(Name),
     /// It is over: what is queued is still sent, then the server's side is shut.
-    Leaving {
-        until: Instant,
-    },
+    Leaving { until: Instant },
 }
 
 /// A member whose socket was full: somebody has to send it the rest.
@@ -115,7 +117,14 @@ impl Room {
     pub fn arrive(&mut self, socket: Arc<Socket>) -> SeatId {
         let until = Instant::now() + self.limits.join_timeout.min(limits::LONGEST);
         let state = State::Guest { until, errors: 0 };
-        let id = self.seats.insert(Seat { socket, state, backlog: None, view: None, read: true });
+        let id = self.seats.insert(Seat {
+            socket,
+            state,
+            backlog: None,
+            view: None,
+            read: true,
+            deaf: None,
+        });
         self.deadlines.insert((until, id));
         ring(&self.bells.watch);
         self.answer(id, Event::render_hello);
@@ -157,17 +166,12 @@ impl Room {
                 }
             }
         }
-        let patience = match closed {
-            Closed::Stalled | Closed::Lost => {
-                self.drop_output(id);
-                limits::LINGER
-            }
-            _ => limits::FAREWELL,
-        };
-        if closed == Closed::Lost {
-            self.seats[id].socket.shut();
+        if closed == Closed::Stalled {
+            self.drop_output(id);
+            self.set_leaving(id, limits::LINGER);
+        } else {
+            self.set_leaving(id, limits::FAREWELL);
         }
-        self.set_leaving(id, patience);
         if let Some(reason) = closed.bye() {
             self.answer(id, |out| Event::Bye(reason.as_bytes()).render(out));
         }
@@ -184,7 +188,10 @@ impl Room {
         self.round.exit(view);
         let members = self.names.len();
         self.names.remove(&name);
-        self.lagging.remove(&id);
+        if self.lagging.remove(&id) {
+            self.hold();
+        }
+        // When all leave at once, nobody is left to be told.
         if members <= self.limits.presence_limit && closed != Closed::Shutdown {
             self.round.announce(|out| Event::Left(name, closed.left().as_bytes()).render(out));
         }
@@ -232,7 +239,11 @@ impl Room {
 
     /// Nothing more comes from a connection, and nobody reads from it any more.
     pub fn end(&mut self, id: SeatId, closed: Closed) {
-        self.seats[id].read = false;
+        let seat = &mut self.seats[id];
+        seat.read = false;
+        // A broken pipe is what is found after the end of a stream. Anything else came before it.
+        let broke = seat.deaf.is_some_and(|why| why != ErrorKind::BrokenPipe);
+        let closed = if broke { Closed::Lost } else { closed };
         if self.is_over(id) { self.retire(id) } else { self.close(id, closed) }
     }
 
@@ -248,6 +259,11 @@ impl Room {
         if self.seats.is_empty() {
             self.emptied = None;
         }
+    }
+
+    /// Drops all connections, as they are.
+    pub fn clear(&mut self) {
+        self.seats.clear();
     }
 
     /// Ends all connections. What is returned is closed when the last of them is over.
@@ -338,10 +354,7 @@ impl Room {
     }
 
     fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
-        if let Some(notices) = &self.bells.notices {
-            // One who does not keep up with his notices loses some; nobody waits for him.
-            let _ = notices.try_send(notice(self));
-        }
+        note(self.bells.notices.as_ref(), || notice(self));
     }
 
     fn peer(&self, id: SeatId) -> Peer {
@@ -380,11 +393,11 @@ impl Room {
         let mut post = Post::new(&round, &self.limits);
         post.deliver_to_all(&mut self.seats);
         post.deliver_views(&mut self.seats);
-        let Post { fell_behind, lost, lagging, goodbyes, .. } = post;
+        let Post { fell_behind, broken, lagging, goodbyes, .. } = post;
         round.clear();
         self.spare = round;
-        for id in lost {
-            self.close(id, Closed::Lost);
+        for (id, why) in broken {
+            self.deafen(id, why);
         }
         for id in goodbyes {
             self.end_stream(id);
@@ -392,11 +405,8 @@ impl Room {
         if !lagging.is_empty() {
             self.lagging.extend(lagging);
             ring(&self.bells.watch);
-            self.judge(Instant::now());
         }
-        if !self.held {
-            self.open_gate();
-        }
+        self.hold();
         fell_behind
     }
 
@@ -404,27 +414,36 @@ impl Room {
     pub fn took(&mut self, id: SeatId, cost: usize) -> bool {
         let now = Instant::now();
         let Some(backlog) = &mut self.seats[id].backlog else { return true };
+        let was_low = backlog.is_low(&self.limits);
         backlog.took(cost, now);
-        let empty = backlog.is_empty();
-        if backlog.is_low(&self.limits) {
-            backlog.lags(now, &self.limits);
-            if self.lagging.remove(&id) {
-                self.judge(now);
+        if !was_low {
+            if !backlog.lags(now, &self.limits) {
+                self.lagging.remove(&id);
             }
-            self.open_gate();
+            self.hold();
         }
+        let empty = self.seats[id].backlog.as_ref().is_some_and(|backlog| backlog.is_empty());
         if empty {
             self.drained(id);
         }
         empty
     }
 
-    /// A backlog is gone: it was sent, or its socket is broken.
+    /// A backlog is gone.
     pub fn drained(&mut self, id: SeatId) {
         self.seats[id].backlog = None;
         if self.is_over(id) && self.seats[id].view.is_none() {
             self.said_goodbye(id);
         }
+    }
+
+    /// A socket takes nothing any more, and its drain task, if there was one, has ended.
+    pub fn deafen(&mut self, id: SeatId, why: ErrorKind) {
+        self.seats[id].deaf = Some(why);
+        self.drop_output(id);
+        self.lagging.remove(&id);
+        self.hold();
+        self.drained(id);
     }
 
     /// Looks after deadlines and stalls. Returns whether there is any left to look after.
@@ -439,25 +458,25 @@ impl Room {
                 State::Member(_) => {}
             }
         }
-        self.judge(now);
-        !self.deadlines.is_empty() || !self.lagging.is_empty()
-    }
-
-    /// Judges those who lag: who goes, and whether the senders wait for anybody.
-    fn judge(&mut self, now: Instant) {
         let mut stalled = Vec::new();
-        self.held = false;
         for &id in &self.lagging {
             let backlog = self.seats[id].backlog.as_mut();
-            match backlog.map(|backlog| backlog.judge(now, &self.limits)) {
-                Some(Verdict::Awaited) => self.held = true,
-                Some(Verdict::Stalled) => stalled.push(id),
-                Some(Verdict::GivenUp) | None => {}
+            if backlog.is_some_and(|backlog| backlog.is_stalled(now, &self.limits)) {
+                stalled.push(id);
             }
         }
         for id in stalled {
             self.close(id, Closed::Stalled);
         }
+        !self.deadlines.is_empty() || !self.lagging.is_empty()
+    }
+
+    /// Holds the senders if they have to wait for somebody who lags, or lets them go on.
+    fn hold(&mut self) {
+        let awaited = |id: &SeatId| {
+            self.seats[*id].backlog.as_ref().is_some_and(|backlog| backlog.is_awaited())
+        };
+        self.held = self.lagging.iter().any(awaited);
         if !self.held {
             self.open_gate();
         }
@@ -468,125 +487,3 @@ fn ring(bell: &Sender<()>) {
     // A bell that rings already need not ring twice.
     let _ = bell.try_send(());
 }
-
-/// A round on its way out.
-#[derive(Debug)]
-struct Post<'a> {
-    round: &'a Round,
-    limits: &'a Limits,
-    now: Instant,
-    /// The public bytes, once somebody has fallen behind: all who did share them.
-    shared: Option<Arc<[u8]>>,
-    fell_behind: Vec<Lagger>,
-    lagging: Vec<SeatId>,
-    lost: Vec<SeatId>,
-    /// Leavers who have now been told all that there was to tell.
-    goodbyes: Vec<SeatId>,
-}
-
-impl<'a> Post<'a> {
-    fn new(round: &'a Round, limits: &'a Limits) -> Self {
-        Self {
-            round,
-            limits,
-            now: Instant::now(),
-            shared: None,
-            fell_behind: Vec::new(),
-            lagging: Vec::new(),
-            lost: Vec::new(),
-            goodbyes: Vec::new(),
-        }
-    }
-
-    /// To nearly all members: one `send` of the same bytes.
-    fn deliver_to_all(&mut self, seats: &mut Slab<Seat>) {
-        let public = self.round.public();
-        if public.is_empty() {
-            return;
-        }
-        let whole = [Slice::Public(0..u32::try_from(public.len()).unwrap_or(u32::MAX))];
-        for (id, seat) in seats {
-            if seat.view.is_none() && matches!(seat.state, State::Member(_)) {
-                let sent = if seat.backlog.is_none() { seat.socket.send(public) } else { Ok(0) };
-                self.settle(id, seat, &whole, public.len(), &sent);
-            }
-        }
-    }
-
-    /// To those who spoke, came, left or were answered: what is theirs of the round.
-    fn deliver_views(&mut self, seats: &mut Slab<Seat>) {
-        let (mut slices, mut parts) = (Vec::new(), Vec::new());
-        for (id, view) in self.round.views() {
-            slices.clear();
-            slices.extend(view.cloned());
-            parts.clear();
-            parts.extend(slices.iter().map(|slice| IoSlice::new(self.round.bytes(slice))));
-            let total = parts.iter().map(|part| part.len()).sum();
-            let seat = &mut seats[id];
-            seat.view = None;
-            let sent = match (&seat.backlog, parts.as_slice()) {
-                (Some(_), _) | (None, []) => Ok(0),
-                (None, [part]) => seat.socket.send(part),
-                // What is over the kernel's limit of parts waits as if the socket were full.
-                (None, parts) => seat.socket.send_vectored(&parts[..parts.len().min(IOV_MAX)]),
-            };
-            self.settle(id, seat, &slices, total, &sent);
-            if matches!(seat.state, State::Leaving { .. }) {
-                self.goodbyes.push(id);
-            }
-        }
-    }
-
-    /// Sees to what the socket did not take.
-    fn settle(
-        &mut self,
-        id: SeatId,
-        seat: &mut Seat,
-        slices: &[Slice],
-        total: usize,
-        sent: &io::Result<usize>,
-    ) {
-        match *sent {
-            Ok(sent) if sent == total => {}
-            Ok(sent) => self.queue(id, seat, slices, sent),
-            Err(_) => self.lost.push(id),
-        }
-    }
-
-    /// Queues what follows the first `sent` bytes of `slices`.
-    fn queue(&mut self, id: SeatId, seat: &mut Seat, slices: &[Slice], mut sent: usize) {
-        let backlog = seat.backlog.get_or_insert_with(|| {
-            let (backlog, chunks) = Backlog::new(self.now);
-            self.fell_behind.push(Lagger { seat: id, socket: seat.socket.clone(), chunks });
-            Box::new(backlog)
-        });
-        for slice in slices {
-            let len = self.round.bytes(slice).len();
-            if sent < len {
-                backlog.push(chunk(self.round, &mut self.shared, slice, sent));
-            }
-            sent = sent.saturating_sub(len);
-        }
-        if matches!(seat.state, State::Member(_)) && backlog.lags(self.now, self.limits) {
-            self.lagging.push(id);
-        }
-    }
-}
-
-/// What follows the first `skip` bytes of `slice`, to be kept. Public bytes are kept once for all.
-fn chunk(round: &Round, shared: &mut Option<Arc<[u8]>>, slice: &Slice, skip: usize) -> Chunk {
-    match slice {
-        Slice::Public(range) => {
-            let shared = shared.get_or_insert_with(|| round.public().into());
-            Chunk::new(shared.clone(), range.start as usize + skip..range.end as usize)
-        }
-        Slice::Private(_) => {
-            let bytes: Arc<[u8]> = round.bytes(slice)[skip..].into();
-            let len = bytes.len();
-            Chunk::new(bytes, 0..len)
-        }
-    }
-}
-
-/// How many parts one `sendmsg` takes: Linux's `UIO_MAXIOV`.
-const IOV_MAX: usize = 1024;

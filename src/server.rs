@@ -4,8 +4,10 @@
 //! deadlines and stalls, a *drain* sends one slow member what its socket did not take at once.
 
 use crate::backlog::Hand;
+pub use crate::door::raise_descriptor_limit;
 use crate::door::{Admission, Door};
 use crate::limits::{self, Limits};
+use crate::notice::note;
 pub use crate::notice::{Closed, Notice};
 use crate::protocol::{Event, Refusal};
 use crate::room::{Bells, Lagger, Room};
@@ -65,12 +67,26 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// Listens at every address that this one stands for.
+    /// Listens at every address that this one stands for; a name may stand for several, not all of
+    /// which this machine need have.
     fn listen(&self) -> io::Result<Vec<Listener>> {
-        match self {
-            Self::Unix(path) => Ok(vec![Listener::unix(path)?]),
-            Self::Tcp(address) => address.to_socket_addrs()?.map(Listener::tcp).collect(),
+        let address = match self {
+            Self::Unix(path) => return Ok(vec![Listener::unix(path)?]),
+            Self::Tcp(address) => address,
+        };
+        let mut listeners: Vec<Listener> = Vec::new();
+        let mut failed = io::Error::new(ErrorKind::NotFound, "the name has no address");
+        for mut address in address.to_socket_addrs()? {
+            if let Some(Bound::Tcp(first)) = listeners.first().map(Listener::bound) {
+                address.set_port(first.port());
+            }
+            match Listener::tcp(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
+                Err(error) => failed = error,
+            }
         }
+        if listeners.is_empty() { Err(failed) } else { Ok(listeners) }
     }
 }
 
@@ -81,9 +97,11 @@ pub struct Config {
     pub listen: Vec<Address>,
     /// Its limits.
     pub limits: Limits,
-    /// Where it tells of arrivals, departures and refusals. What this channel does not take at once
-    /// is lost; the server never waits for it.
+    /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
+    /// take at once is lost; the server never waits for it.
     pub notices: Option<Sender<Notice>>,
+    /// Tells of troubles alone.
+    pub quiet: bool,
 }
 
 /// A chat server that is listening, but does not serve yet.
@@ -92,8 +110,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<Bound>,
     door: Arc<Door>,
-    limits: Limits,
-    notices: Option<Sender<Notice>>,
+    config: Config,
 }
 
 impl Server {
@@ -106,7 +123,7 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
-        Ok(Self { listeners, addresses, door, limits: config.limits, notices: config.notices })
+        Ok(Self { listeners, addresses, door, config })
     }
 
     /// Where it listens, with the ports that it got.
@@ -127,13 +144,16 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
-        let bells = Bells { flush, watch, notices: self.notices.clone() };
-        let room = Arc::new(Mutex::new(Room::new(self.limits, bells)));
+        let Config { limits, notices: troubles, quiet, .. } = self.config;
+        let notices = troubles.clone().filter(|_| !quiet);
+        let bells = Bells { flush, watch, notices: notices.clone() };
+        let room = Arc::new(Mutex::new(Room::new(limits, bells)));
         let executor = Arc::new(Executor::new());
         let house = House {
             room: room.clone(),
             door: self.door,
-            notices: self.notices,
+            notices,
+            troubles,
             executor: Arc::downgrade(&executor),
         };
         executor.spawn(house.clone().flusher(flushes)).detach();
@@ -154,6 +174,8 @@ impl Server {
             everybody_gone.or(long_enough).await;
         };
         executor.run(serve).await;
+        // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
+        room.lock().await.clear();
     }
 }
 
@@ -163,6 +185,7 @@ struct House {
     room: Arc<Mutex<Room>>,
     door: Arc<Door>,
     notices: Option<Sender<Notice>>,
+    troubles: Option<Sender<Notice>>,
     /// Weak, because the tasks that hold it are the executor's own.
     executor: Weak<Executor<'static>>,
 }
@@ -179,7 +202,7 @@ impl House {
             if let Err(error) = accepted {
                 // Out of descriptors or memory: they come free again, and trying at once would spin.
                 if !std::mem::replace(&mut told, true) {
-                    self.note(Notice::CannotAccept(error.to_string()));
+                    note(self.troubles.as_ref(), || Notice::CannotAccept(error.to_string()));
                 }
                 Timer::after(limits::ACCEPT_PAUSE).await;
             } else {
@@ -212,10 +235,12 @@ impl House {
                 executor.spawn(session::serve(self.room.clone(), seat, socket)).detach();
             }
             Admission::Full(permit) => {
-                self.note(Notice::Refused(peer, Refusal::Full));
+                note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));
                 executor.spawn(turn_away(Socket::new(fd, permit)?)).detach();
             }
-            Admission::Overrun => self.note(Notice::Refused(peer, Refusal::Full)),
+            Admission::Overrun => {
+                note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));
+            }
         }
         Ok(())
     }
@@ -242,12 +267,6 @@ impl House {
             }
         }
     }
-
-    fn note(&self, notice: Notice) {
-        if let Some(notices) = &self.notices {
-            let _ = notices.try_send(notice);
-        }
-    }
 }
 
 /// Sends a member who fell behind what waits for it, until that is all.
@@ -262,12 +281,10 @@ async fn drain(room: Arc<Mutex<Room>>, lagger: Lagger) {
                     return;
                 }
             }
-            Err(_) => break,
+            Err(error) => return room.lock().await.deafen(seat, error.kind()),
         }
     }
-    let mut room = room.lock().await;
-    room.close(seat, Closed::Lost);
-    room.drained(seat);
+    room.lock().await.drained(seat);
 }
 
 /// Tells a connection for which there is no place, and reads on for a moment, so that the reason is
@@ -299,14 +316,6 @@ fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhaustion = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|error| exhaustion.contains(&error))
-}
-
-/// Raises the soft limit of descriptors to the hard one, as far as the system lets it.
-pub fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 #[cfg(test)]

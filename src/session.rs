@@ -26,7 +26,7 @@ enum Next {
 ///
 /// An idle session holds no buffer: bytes are received into the room's, under its lock.
 pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
-    let mut session = Session { seat, lines: Lines::new(LINE), unheard: Box::default() };
+    let mut session = Session { seat, lines: Lines::new(limits::LINE), unheard: Box::default() };
     let mut next = Next::Read;
     loop {
         match next {
@@ -37,9 +37,6 @@ pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
         next = session.turn(&socket, &mut *room.lock().await);
     }
 }
-
-#[allow(clippy::cast_possible_truncation)]
-const LINE: u32 = limits::LINE as u32;
 
 struct Session {
     seat: SeatId,
@@ -80,8 +77,8 @@ impl Session {
             }
         }
         // A TLS hello need not have a line end in it.
-        if let Some(Line::Whole(start)) = self.lines.pending() {
-            turn_away_foreigner(self.seat, start, room);
+        if let Some(Line::Whole(beginning)) = self.lines.pending() {
+            turn_away_foreigner(self.seat, beginning, room);
         }
         Next::Read
     }
@@ -101,31 +98,22 @@ impl Session {
 
 /// Does what a line asks for, or answers why not.
 fn obey(seat: SeatId, line: Line<'_>, room: &mut Room) {
+    let (Line::Whole(beginning) | Line::TooLong(beginning)) = line;
+    if beginning.is_empty() || turn_away_foreigner(seat, beginning, room) {
+        return;
+    }
     let done = match line {
-        Line::Whole(b"") => Ok(()),
-        Line::Whole(line) if turn_away_foreigner(seat, line, room) => Ok(()),
-        Line::Whole(line) => run(seat, line, room),
-        Line::TooLong => Err(Refusal::TooLong),
+        Line::Whole(line) => {
+            Command::parse(line).and_then(|command| carry_out(seat, command, room))
+        }
+        Line::TooLong(_) => Err(Refusal::TooLong),
     };
     if let Err(refusal) = done {
         room.refuse(seat, refusal);
     }
 }
 
-fn run(seat: SeatId, line: &[u8], room: &mut Room) -> Result<(), Refusal> {
-    if Command::is_for_members(line) {
-        room.member(seat)?;
-    }
-    match Command::parse(line) {
-        // Whatever is wrong with the name, for a member it is the wrong thing to ask.
-        Err(Refusal::BadName | Refusal::BadOption) if room.member(seat).is_ok() => {
-            Err(Refusal::AlreadyJoined)
-        }
-        command => obey_command(seat, command?, room),
-    }
-}
-
-fn obey_command(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), Refusal> {
+fn carry_out(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), Refusal> {
     match command {
         Command::Join(name) => room.join(seat, name)?,
         Command::Msg(text) => room.say(seat, text)?,

@@ -5,10 +5,12 @@ use crate::limits;
 use rustix::net::{self as sys, AddressFamily, SocketAddrAny, SocketFlags, SocketType, sockopt};
 use smol::Async;
 use std::fmt;
+use std::fs;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A connected socket that never blocks.
@@ -134,6 +136,8 @@ impl fmt::Display for Bound {
 pub struct Listener {
     socket: Async<OwnedFd>,
     bound: Bound,
+    /// The device and number of a Unix socket's file: another server may have put its own there.
+    file: Option<(u64, u64)>,
 }
 
 impl Listener {
@@ -149,7 +153,7 @@ impl Listener {
         sys::bind(&fd, &address)?;
         sys::listen(&fd, limits::LISTEN_BACKLOG)?;
         let bound = SocketAddr::try_from(sys::getsockname(&fd)?)?;
-        Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Tcp(bound) })
+        Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Tcp(bound), file: None })
     }
 
     /// Listens on a Unix socket. A file left behind by a server that is gone is taken over.
@@ -158,13 +162,14 @@ impl Listener {
         let address = sys::SocketAddrUnix::new(path)?;
         match sys::bind(&fd, &address) {
             Err(rustix::io::Errno::ADDRINUSE) if is_stale(path)? => {
-                std::fs::remove_file(path)?;
+                fs::remove_file(path)?;
                 sys::bind(&fd, &address)?;
             }
             bound => bound?,
         }
         sys::listen(&fd, limits::LISTEN_BACKLOG)?;
-        Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Unix(path.into()) })
+        let file = file_identity(path);
+        Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Unix(path.into()), file })
     }
 
     /// Where it listens.
@@ -194,10 +199,16 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Bound::Unix(path) = &self.bound {
-            let _ = std::fs::remove_file(path);
+        if let Bound::Unix(path) = &self.bound
+            && file_identity(path) == self.file
+        {
+            let _ = fs::remove_file(path);
         }
     }
+}
+
+fn file_identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
@@ -207,10 +218,11 @@ fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
 
 /// Whether nobody listens any more at the socket file `path`.
 fn is_stale(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::FileTypeExt;
-    let is_socket = std::fs::symlink_metadata(path)?.file_type().is_socket();
-    let refused = |e: io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
-    Ok(is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused))
+    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
+    // Without waiting: a server with a full queue is not stale.
+    let connected =
+        sys::connect(stream_socket(AddressFamily::UNIX)?, &sys::SocketAddrUnix::new(path)?);
+    Ok(is_socket && connected == Err(rustix::io::Errno::CONNREFUSED))
 }
 
 /// Sets what every connection is to have. From a listener they inherit it, so that none of it costs

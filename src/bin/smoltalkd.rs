@@ -10,6 +10,8 @@ use futures_lite::{FutureExt, StreamExt, future};
 use smol::Timer;
 use smoltalk::limits::{self, Limits};
 use smoltalk::server::{Address, Config, Notice, Server, raise_descriptor_limit};
+use smoltalk::text::to_safe;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -105,13 +107,14 @@ enum Exit {
 }
 
 fn flags() -> Result<Flags, Exit> {
-    let args: Vec<String> =
-        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args = std::env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut flags =
         Flags::from_args(&["smoltalkd"], &args).map_err(|early| match early.status {
             Ok(()) => Exit::Said(early.output),
-            Err(()) => Exit::Usage(early.output.lines().next().unwrap_or_default().into()),
+            Err(()) => {
+                Exit::Usage(to_safe(early.output.lines().next().unwrap_or_default().as_bytes()))
+            }
         })?;
     if flags.version {
         return Err(Exit::Said(format!("smoltalkd {}\n", env!("CARGO_PKG_VERSION"))));
@@ -123,10 +126,15 @@ fn flags() -> Result<Flags, Exit> {
 }
 
 fn listen_from_environment() -> Result<Vec<Address>, Exit> {
-    let listen = std::env::var("SMOLTALK_LISTEN").unwrap_or_default();
+    let listen = unicode(std::env::var_os("SMOLTALK_LISTEN").unwrap_or_default())?;
     let listen = if listen.is_empty() { DEFAULT_ADDRESS } else { &listen };
     let wrong = |address, error| Exit::Usage(format!("SMOLTALK_LISTEN {error}, not '{address}'"));
     listen.split(',').map(|a| Address::from_str(a).map_err(|error| wrong(a, error))).collect()
+}
+
+fn unicode(written: OsString) -> Result<String, Exit> {
+    let wrong = |w: OsString| Exit::Usage(format!("not UTF-8: {}", to_safe(w.as_encoded_bytes())));
+    written.into_string().map_err(wrong)
 }
 
 fn count(written: &str) -> Result<usize, String> {
@@ -161,7 +169,8 @@ fn run(flags: Flags) -> Result<(), Exit> {
             stall_timeout: flags.stall_timeout,
             outbox: flags.outbox,
         },
-        notices: (!flags.quiet).then(|| sender.clone()),
+        notices: Some(sender.clone()),
+        quiet: flags.quiet,
     };
     let signals = Signals::new([Signal::Int, Signal::Term]).map_err(Exit::Failed)?;
     let server = Server::bind(config).map_err(Exit::Failed)?;

@@ -86,7 +86,7 @@ impl Heard {
         }
         match line {
             Line::Whole(b"") => {}
-            Line::TooLong => {
+            Line::TooLong(_) => {
                 let why = format!("a line over {} bytes", limits::EVENT_LINE);
                 self.finish(Error::NotSmoltalk(why));
             }
