@@ -142,7 +142,7 @@ impl Backlog {
             }
             *window = Window { since: now, taken: 0 };
         }
-        self.awaited && now - self.last_taken >= limits.stall_timeout / limits::PATIENCE
+        self.awaited && now - self.last_taken >= limits.stall_timeout * limits::PATIENCE / 100
     }
 }
 
@@ -262,10 +262,10 @@ mod tests {
     fn the_senders_do_not_wait_long_for_one_who_takes_nothing() {
         let (mut backlog, start) = lagging(limits::OUTBOXES * OUTBOX + 1);
         let after = |ms| start + Duration::from_millis(ms);
-        assert!(!backlog.is_stalled(after(300), &limits()));
-        backlog.took(1, after(300));
-        assert!(!backlog.is_stalled(after(600), &limits()));
-        assert!(backlog.is_stalled(after(634), &limits()));
+        assert!(!backlog.is_stalled(after(399), &limits()));
+        backlog.took(1, after(399));
+        assert!(!backlog.is_stalled(after(798), &limits()));
+        assert!(backlog.is_stalled(after(799), &limits()));
     }
 
     #[test]
