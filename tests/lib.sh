@@ -11,12 +11,13 @@ declare -A pid=() holder=()
 unset SMOLTALK_LISTEN SMOLTALK_HOST SMOLTALK_PORT SMOLTALK_USERNAME
 
 cleanup() {
+    # A child killed before it became its program is still this script, trap and all.
+    [ "$BASHPID" = $$ ] || return
     exec 2>/dev/null # the shell would tell of each one killed
     kill -KILL "${pid[@]}" "${holder[@]}"
     rm -rf "$tmp"
 }
 trap cleanup EXIT
-trap 'exit 130' HUP INT TERM
 
 # start NAME COMMAND...: runs it as NAME. What `say NAME` says is its standard input; its output is
 # in $tmp/NAME.out and $tmp/NAME.err.
@@ -43,7 +44,7 @@ say() {
 
 # hangup NAME: ends its standard input, if it has any.
 hangup() {
-    [ -z "${holder[$1]-}" ] || kill "${holder[$1]}"
+    [ -z "${holder[$1]-}" ] || kill -KILL "${holder[$1]}"
     unset "holder[$1]"
 }
 
