@@ -64,8 +64,8 @@ pub const TICK: Duration = Duration::from_millis(25);
 
 /// How long a connection that is over may take for its last bytes.
 ///
-/// A full outbox at half an outbox a second takes 2 s; a stalled one gets only [`LINGER`].
-pub const FAREWELL: Duration = Duration::from_secs(5);
+/// A full outbox at 35 KB/s: who never lagged owes no greater pace. A stalled one gets [`LINGER`].
+pub const FAREWELL: Duration = Duration::from_secs(30);
 
 /// How long the server reads on after its last byte, so that `BYE` is not lost to a reset.
 pub const LINGER: Duration = Duration::from_secs(1);

@@ -390,13 +390,12 @@ impl<'a> Event<'a> {
     /// each with the same total.
     pub fn render_who(total: usize, names: impl Iterator<Item = Name>, out: &mut Vec<u8>) {
         let head = format!("WHO {total}");
-        let mut room = 0;
+        out.extend_from_slice(head.as_bytes());
+        let mut room = limits::LINE - head.len();
         for name in names {
             let name = name.as_bytes();
             if room <= name.len() {
-                if room > 0 {
-                    out.push(b'\n');
-                }
+                out.push(b'\n');
                 out.extend_from_slice(head.as_bytes());
                 room = limits::LINE - head.len();
             }
@@ -540,18 +539,21 @@ mod tests {
 
     #[test]
     fn who_answers_in_lines_within_the_limit_each_with_the_total() {
-        let names: Vec<Name> = (0..2000).map(|i| name(&format!("member-{i}"))).collect();
-        let answer = rendered(|out| Event::render_who(names.len(), names.iter().copied(), out));
-        let mut seen = Vec::new();
-        for line in answer.lines() {
-            assert!(line.len() <= limits::LINE);
-            let Some(Event::Who(2000, part)) = Event::parse(line.as_bytes()) else {
-                panic!("{line}");
-            };
-            seen.extend(part.split(|b| *b == b' ').map(|n| Name::new(n).expect("a name")));
+        // Names of 28 characters fill a line of 4,096 bytes to its last: 7 + 141 × 29.
+        for len in 8..=Name::MAX {
+            let names: Vec<Name> = (100..700).map(|i| name(&format!("{i:a>len$}"))).collect();
+            let answer = rendered(|out| Event::render_who(names.len(), names.iter().copied(), out));
+            let mut seen = Vec::new();
+            for line in answer.lines() {
+                assert!(line.len() <= limits::LINE);
+                let Some(Event::Who(600, part)) = Event::parse(line.as_bytes()) else {
+                    panic!("{line}");
+                };
+                seen.extend(part.split(|b| *b == b' ').map(|n| Name::new(n).expect("a name")));
+            }
+            assert!(answer.lines().count() > 1);
+            assert_eq!(seen, names);
         }
-        assert!(answer.lines().count() > 1);
-        assert_eq!(seen, names);
     }
 
     fn names() -> impl Strategy<Value = Name> {
