@@ -299,7 +299,9 @@ fn help_lists_the_commands_for_guests_and_members() {
     let server = TestServer::start();
     for mut client in [server.guest(), server.member("ada")] {
         client.types("HELP me");
-        HELP.iter().for_each(|help| client.sees(&format!("HELP {help}")));
+        for help in HELP {
+            client.sees(&format!("HELP {help}"));
+        }
         client.fence();
     }
 }
