@@ -13,7 +13,7 @@ const SMOLTALKD: &str = env!("CARGO_BIN_EXE_smoltalkd");
 /// A running smoltalkd. Killed when dropped.
 pub struct Daemon {
     child: Child,
-    /// Its standard error. The lines up to the first `listening on` have been read.
+    /// Its standard error.
     pub log: Telnet,
     /// How it said how many connections it can take.
     pub first_line: String,
@@ -38,22 +38,23 @@ impl Daemon {
         Self::spawn(shell)
     }
 
-    /// Waits until it listens.
+    /// Starts it, and waits until it listens.
     #[track_caller]
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        let mut daemon = Self::launch(command);
+        daemon.first_line = daemon.log.line();
+        daemon.listening = daemon.log.finds("listening on ").split_off("listening on ".len());
+        daemon
+    }
+
+    /// Starts it, and has not read its log.
+    pub fn launch(mut command: Command) -> Self {
         // A socket pair and no pipe: it can be read with a deadline.
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(OwnedFd::from(theirs))
-            .spawn()
-            .expect("started");
-        drop(command); // It holds their end of the pair.
-        let mut log = Telnet::over_unix(ours);
-        let first_line = log.line();
-        let listening = log.finds("listening on ").split_off("listening on ".len());
-        Self { child, log, first_line, listening }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(OwnedFd::from(theirs));
+        let child = command.spawn().expect("started");
+        let log = Telnet::over_unix(ours);
+        Self { child, log, first_line: String::new(), listening: String::new() }
     }
 
     pub fn address(&self) -> SocketAddr {

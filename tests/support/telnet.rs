@@ -23,7 +23,10 @@ impl Telnet {
 
     #[track_caller]
     pub fn tcp(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).expect("connected"))
+        let socket = TcpStream::connect(address).expect("connected");
+        // Otherwise the second of two lines waits for the first to be acknowledged, for 40 ms.
+        socket.set_nodelay(true).expect("TCP_NODELAY");
+        Self::over(socket)
     }
 
     #[track_caller]
@@ -75,7 +78,6 @@ impl Telnet {
     /// Sends bytes, a packet each.
     #[track_caller]
     pub fn sends_one_by_one(&mut self, bytes: &[u8]) {
-        self.socket().set_nodelay(true).expect("TCP_NODELAY");
         bytes.chunks(1).for_each(|byte| self.sends(byte));
     }
 
