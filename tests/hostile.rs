@@ -1,0 +1,330 @@
+//! What the network brings: strange bytes, other protocols, people without manners, a full house.
+
+mod support;
+
+use smoltalk::limits::{GUEST_ERRORS, LINE, Limits, SUBNEGOTIATION};
+use std::time::{Duration, Instant};
+use support::{DEADLINE, Daemon, SocketPath, Telnet, TestServer, has_ipv6};
+
+/// A TLS 1.3 hello: what `openssl s_client` or a browser sends first, shortened.
+const TLS_HELLO: &[u8] = b"\x16\x03\x01\x00\xc4\x01\x00\x00\xc0\x03\x03\xff\xfa\nrandom\n";
+
+// Text.
+
+#[test]
+fn whatever_is_said_arrives_as_text_that_is_safe_to_print() {
+    let server = TestServer::start();
+    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
+    ada.sees("JOINED eve");
+    for (said, heard) in [
+        (&b"\x1b[2J\x1b]0;title\x07"[..], "␛[2J␛]0;title␇"),
+        (b"\x08\0\x0b\x7f", "␈␀␋␡"),
+        (b"a\tb", "a\tb"),
+        (b"a\rLEFT ada", "a␍LEFT ada"),
+        (b"\xc2\x9b31m \x9b31m", "\u{fffd}31m \u{fffd}31m"),
+        (
+            "\u{202e}txt\u{202c} \u{2066}x\u{2069}".as_bytes(),
+            "\u{fffd}txt\u{fffd} \u{fffd}x\u{fffd}",
+        ),
+        (b"a\xf0\x9f\x98z \xc0\x80 \xe2\x82", "a\u{fffd}z \u{fffd}\u{fffd} \u{fffd}"),
+        ("grüß dich, 世界 😀 \u{a0}\u{200b}".as_bytes(), "grüß dich, 世界 😀 \u{a0}\u{200b}"),
+    ] {
+        eve.sends(&[b"MSG ", said, b"\nTELL ada ", said, b"\nPING ", said, b"\n"].concat());
+        ada.sees(&format!("MSG eve {heard}"));
+        ada.sees(&format!("TELL eve {heard}"));
+        eve.sees(&format!("PONG {heard}"));
+    }
+    eve.sends(b"\x1b[31mMSG\x9d hi\n");
+    eve.sees("ERR unknown-command ...");
+    ada.fence();
+}
+
+#[test]
+fn a_character_cut_over_packets_is_one_character() {
+    let server = TestServer::start();
+    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
+    ada.sees("JOINED eve");
+    eve.sends_one_by_one("MSG 10 € 😀\n".as_bytes());
+    ada.sees("MSG eve 10 € 😀");
+    eve.sends_one_by_one(b"MSG \xe2\x82 \xf0\x9f\x98\n");
+    ada.sees("MSG eve \u{fffd} \u{fffd}");
+}
+
+#[test]
+fn a_line_of_4096_bytes_passes_and_one_more_does_not() {
+    let server = TestServer::start();
+    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
+    ada.sees("JOINED eve");
+    let longest = "x".repeat(LINE - "MSG ".len());
+    for end in ["\n", "\r\n"] {
+        eve.sends(format!("MSG {longest}{end}").as_bytes());
+        ada.sees(&format!("MSG eve {longest}"));
+        eve.sends(format!("MSG {longest}x{end}").as_bytes());
+        eve.sees("ERR too-long ...");
+    }
+    ada.fence();
+}
+
+#[test]
+fn text_may_grow_threefold_on_its_way() {
+    let server = TestServer::start();
+    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
+    ada.sees("JOINED eve");
+    let longest = LINE - "MSG ".len();
+    eve.sends(&[b"MSG ", &b"\xfe".repeat(longest)[..], b"\n"].concat());
+    ada.sees(&format!("MSG eve {}", "\u{fffd}".repeat(longest)));
+}
+
+#[test]
+fn a_line_that_is_too_long_is_answered_when_it_ends_and_all_goes_on() {
+    let server = TestServer::start();
+    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
+    ada.sees("JOINED eve");
+    let chunk = vec![b'x'; 1 << 20];
+    for _ in 0..10 {
+        eve.sends(&chunk);
+    }
+    eve.sends(b"\nPING\n");
+    eve.sees("ERR too-long ...");
+    eve.sees("PONG");
+    eve.types("MSG hi");
+    ada.sees("MSG eve hi");
+}
+
+#[test]
+#[cfg(target_os = "linux")] // It reads /proc.
+fn an_endless_line_costs_no_memory() {
+    let daemon = Daemon::start(&[]);
+    let mut eve = daemon.member("eve");
+    let before = daemon.kilobytes("VmRSS");
+    for _ in 0..20 {
+        eve.sends(&vec![b'x'; 1 << 20]);
+    }
+    eve.sends(b"\n");
+    eve.sees("ERR too-long ...");
+    let grown = daemon.kilobytes("VmHWM") - before;
+    assert!(grown < 1024, "20 MiB without a line end cost {grown} kB");
+}
+
+// Telnet.
+
+#[test]
+fn telnet_negotiation_reaches_nobody_however_it_is_cut() {
+    let server = TestServer::start();
+    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
+    ada.sees("JOINED eve");
+    let endless = [b"\xff\xfa", &b"x".repeat(SUBNEGOTIATION)[..], b"MSG hi\n"].concat();
+    for said in [
+        &b"\xff\xfb\x01\xff\xfd\x03MSG hi\n"[..], // WILL ECHO, DO SUPPRESS-GO-AHEAD
+        b"M\xff\xf1SG hi\xff\xfd\x0a\n",          // NOP; DO option 10, which looks like an LF
+        b"MSG \xff\xffhi\n",                      // an escaped IAC
+        b"MSG h\xff\xfa\x1f\0\x0a\0\x18\xff\xf0i\n", // a subnegotiation with an LF in it
+        b"MSG hi\xff\r\n",                        // an IAC that begins nothing
+        &endless,
+    ] {
+        eve.sends(said);
+        ada.sees("MSG eve hi");
+        eve.sends_one_by_one(said);
+        ada.sees("MSG eve hi");
+    }
+    eve.fence();
+}
+
+// Other protocols.
+
+#[test]
+fn a_tls_hello_is_told_so_and_closed() {
+    let server = TestServer::start();
+    let ways: [fn(&mut Telnet); 3] = [
+        |browser| browser.sends(TLS_HELLO),
+        |browser| browser.sends_one_by_one(TLS_HELLO),
+        |browser| browser.sends(&TLS_HELLO[..5]),
+    ];
+    for greet in ways {
+        let mut browser = server.guest();
+        greet(&mut browser);
+        browser.sees("ERR not-smoltalk ...");
+        browser.sees_the_end();
+    }
+}
+
+#[test]
+fn an_http_request_cannot_talk_to_the_room() {
+    let server = TestServer::start();
+    let mut ada = server.member("ada");
+    for method in ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE"] {
+        let mut page = server.guest();
+        page.types(&format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\nJOIN page\nMSG buy this"));
+        page.sees("ERR not-smoltalk ...");
+        page.sees_the_end();
+    }
+    let mut page = server.guest();
+    page.types("X: y\r\nPOST / HTTP/1.1\r\n\r\nJOIN page");
+    page.sees("ERR unknown-command ...");
+    page.sees("ERR not-smoltalk ...");
+    page.sees_the_end();
+    ada.fence();
+}
+
+#[test]
+fn a_member_may_begin_a_line_like_a_request() {
+    TestServer::start().plays(
+        "
+        ada> JOIN ada
+        ada< OK ada 1
+        ada> GET me a coffee
+        ada< ERR unknown-command ...
+        ada> WHO
+        ada< WHO 1 ada
+        ",
+    );
+}
+
+// Guests who do not behave.
+
+#[test]
+fn a_guest_must_join_in_time_whatever_it_does_meanwhile() {
+    let limits = Limits { join_timeout: Duration::from_millis(200), ..Limits::default() };
+    let server = TestServer::with(limits);
+    let mut ada = server.member("ada");
+    let (mut silent, mut halfway, mut busy) = (server.guest(), server.guest(), server.guest());
+    halfway.sends(b"JOIN halfw");
+    let last = loop {
+        busy.types("PING");
+        match busy.line() {
+            pong if pong == "PONG" => {}
+            last => break last,
+        }
+    };
+    assert_eq!(last, "BYE join-timeout");
+    for guest in [&mut silent, &mut halfway] {
+        guest.sees("BYE join-timeout");
+        guest.sees_the_end();
+    }
+    ada.fence();
+}
+
+#[test]
+fn a_guest_is_sent_away_after_ten_errors() {
+    let server = TestServer::start();
+    let mut guest = server.guest();
+    guest.sends("NONSENSE\n".repeat(20).as_bytes());
+    for _ in 0..GUEST_ERRORS {
+        guest.sees("ERR unknown-command ...");
+    }
+    guest.sees("BYE too-many-errors");
+    guest.sees_the_end();
+}
+
+#[test]
+fn nine_errors_are_forgiven_and_a_member_may_make_any_number() {
+    let server = TestServer::start();
+    let mut ada = server.guest();
+    for _ in 1..GUEST_ERRORS {
+        ada.types("JOIN !");
+        ada.sees("ERR bad-name ...");
+    }
+    ada.types("JOIN ada");
+    ada.sees("OK ada 1");
+    for _ in 0..3 * GUEST_ERRORS {
+        ada.types("NONSENSE");
+        ada.sees("ERR unknown-command ...");
+    }
+    ada.fence();
+}
+
+#[test]
+fn resets_at_any_moment_disturb_nobody() {
+    let server = TestServer::start();
+    let mut ada = server.member("ada");
+    for said in
+        ["", "JOI", "JOIN eve\n", "JOIN eve\nMSG he", "JOIN eve\nPING\nWHO\nLEAVE\n", "GET "]
+    {
+        let mut eve = server.guest();
+        eve.sends(said.as_bytes());
+        eve.breaks();
+    }
+    ada.types("TELL ada still here");
+    ada.finds("TELL ada still here");
+    let mut bob = server.member("bob");
+    ada.finds("JOINED bob");
+    bob.types("MSG hi");
+    ada.finds("MSG bob hi");
+}
+
+// A full house.
+
+#[test]
+fn a_connection_over_the_limit_is_told_so_instead_of_hello() {
+    let server = TestServer::with(Limits { max_connections: Some(2), ..Limits::default() });
+    let (mut ada, guest) = (server.member("ada"), server.guest());
+    for _ in 0..3 {
+        let mut late = Telnet::tcp(server.address());
+        late.types("JOIN late");
+        late.sees("ERR full ...");
+        late.sees_the_end();
+    }
+    ada.fence();
+    drop(guest);
+    comes_in(|| Telnet::tcp(server.address())).joined("late");
+}
+
+#[test]
+fn an_address_over_its_limit_is_refused_and_others_are_not() {
+    if !has_ipv6() {
+        return;
+    }
+    let path = SocketPath::new("crowd");
+    let listen = ["127.0.0.1:0", "[::1]:0", &path.address()];
+    let server = TestServer::on(&listen, Limits { max_per_address: 2, ..Limits::default() });
+    let v6 = server.addresses()[1].to_string().parse().expect("an address");
+    let (first, _second) = (server.guest(), server.guest());
+    let mut third = Telnet::tcp(server.address());
+    third.sees("ERR full ...");
+    third.sees_the_end();
+    let _others = [Telnet::tcp(v6).greeted(), Telnet::tcp(v6).greeted()];
+    let _without_address = [0; 3].map(|_| Telnet::unix(&path.0).greeted());
+    drop(first);
+    comes_in(|| Telnet::tcp(server.address()));
+}
+
+#[test]
+#[cfg(target_os = "linux")] // It reads /proc.
+fn without_descriptors_the_server_waits_until_some_are_free_and_does_not_spin() {
+    let flags = ["--max-connections", "1000", "--join-timeout", "2"];
+    let daemon = Daemon::start_after("ulimit -n 40", &flags);
+    let mut ada = daemon.member("ada");
+    let mut clock = daemon.guest(); // The time it has to join is the time that is measured.
+    let crowd: Vec<Telnet> = (0..60)
+        .map(|n| {
+            let mut member = Telnet::tcp(daemon.address());
+            member.types(&format!("JOIN m{n}"));
+            member
+        })
+        .collect();
+    ada.types("PING");
+    ada.finds("PONG");
+    let before = daemon.ticks();
+    clock.finds("BYE join-timeout");
+    let used = daemon.ticks() - before;
+    assert!(used < 50, "{used} ticks of 10 ms in less than two seconds of waiting");
+    ada.types("WHO");
+    let members = ada.finds("WHO ").split(' ').count() - 2;
+    assert!((2..40).contains(&members), "{members} members on 40 descriptors");
+    drop(crowd);
+    daemon.member("late");
+    ada.finds("JOINED late");
+}
+
+/// Connects until there is a place: one that left takes a moment to be gone.
+#[track_caller]
+fn comes_in(connect: impl Fn() -> Telnet) -> Telnet {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let mut client = connect();
+        if client.line().starts_with("HELLO ") {
+            return client;
+        }
+        assert!(Instant::now() < deadline, "its place does not come free");
+    }
+}

@@ -1,0 +1,374 @@
+//! smoltalkd from outside: its flags, its log, its signals, its exit codes.
+
+mod support;
+
+use smoltalk::limits::SHUTDOWN;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+use support::{DEADLINE, Daemon, SocketPath, Telnet, command, has_ipv6, run};
+
+// Flags.
+
+#[test]
+fn version_and_help_are_answered_on_standard_output() {
+    let version = run(command(&["--version"]));
+    let expected = format!("smoltalkd {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(said(&version), (0, expected, String::new()));
+    let help = run(command(&["--help"]));
+    assert_eq!(said(&help), said(&run(command(&["-h"]))));
+    let (code, text, errors) = said(&help);
+    assert_eq!((code, errors), (0, String::new()));
+    for flag in FLAGS {
+        assert!(text.contains(flag), "--help is silent about {flag}");
+    }
+}
+
+const FLAGS: [&str; 9] = [
+    "--listen",
+    "--max-connections",
+    "--max-per-address",
+    "--presence-limit",
+    "--join-timeout",
+    "--stall-timeout",
+    "--outbox",
+    "--quiet",
+    "--version",
+];
+
+#[test]
+fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
+    for (flag, values) in [
+        (
+            "--listen",
+            &["", "7878", "host", "127.0.0.1:x", "127.0.0.1:65536", "::1:7878", "unix:"][..],
+        ),
+        ("--max-connections", &["", "x", "-1", "1.5"]),
+        ("--max-per-address", &["", "x", "-1"]),
+        ("--presence-limit", &["", "x", "-1"]),
+        ("--join-timeout", &["", "x", "-1", "inf", "NaN", "1e300"]),
+        ("--stall-timeout", &["", "x", "-1"]),
+        ("--outbox", &["", "x", "-1"]),
+    ] {
+        for value in values {
+            is_a_usage_error(&run(command(&[flag, value])), flag);
+        }
+        is_a_usage_error(&run(command(&[flag])), flag);
+    }
+    is_a_usage_error(&run(command(&["--no-such-flag"])), "--no-such-flag");
+    is_a_usage_error(&run(command(&["argument"])), "argument");
+}
+
+#[test]
+fn a_bad_value_in_the_environment_is_a_usage_error_too() {
+    let mut smoltalkd = command(&[]);
+    smoltalkd.env("SMOLTALK_LISTEN", "127.0.0.1:0,nonsense");
+    is_a_usage_error(&run(smoltalkd), "SMOLTALK_LISTEN");
+}
+
+#[track_caller]
+fn is_a_usage_error(output: &Output, culprit: &str) {
+    let (code, _, errors) = said(output);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.lines().count() == 1 && errors.contains(culprit), "{culprit}: {errors}");
+}
+
+#[test]
+fn without_a_flag_it_listens_on_port_7878_of_this_machine() {
+    // Whether or not somebody else listens there just now, it says that it wants to.
+    let mut daemon = Daemon::launch(command(&[]));
+    while !daemon.log.line().contains("127.0.0.1:7878") {}
+}
+
+#[test]
+fn the_environment_says_where_to_listen_and_a_flag_wins_over_it() {
+    let path = SocketPath::new("environment");
+    let mut smoltalkd = command(&[]);
+    smoltalkd.env("SMOLTALK_LISTEN", format!("127.0.0.1:0,{}", path.address()));
+    let mut daemon = Daemon::spawn(smoltalkd);
+    daemon.log.sees(&format!("listening on {}", path.address()));
+    daemon.member("ada");
+    Telnet::unix(&path.0).greeted();
+
+    let other = SocketPath::new("flag");
+    let mut smoltalkd = command(&["--listen", "127.0.0.1:0"]);
+    smoltalkd.env("SMOLTALK_LISTEN", other.address());
+    let mut daemon = Daemon::spawn(smoltalkd);
+    let mut ada = daemon.member("ada");
+    daemon.log.sees("ada joined ..."); // And no further address before it.
+    assert!(!other.0.exists());
+    ada.fence();
+}
+
+#[test]
+fn limits_are_flags() {
+    let daemon = Daemon::start(&["--max-connections", "2", "--presence-limit", "1"]);
+    let (mut ada, _bob) = (daemon.member("ada"), daemon.member("bob"));
+    ada.fence(); // Nobody told her that bob has come.
+    is_full(Telnet::tcp(daemon.address()));
+
+    let daemon = Daemon::start(&["--max-per-address", "1", "--join-timeout", "1"]);
+    let mut guest = daemon.guest();
+    is_full(Telnet::tcp(daemon.address()));
+    guest.sees("BYE join-timeout");
+}
+
+#[test]
+fn the_outbox_and_the_stall_timeout_are_flags() {
+    let mut daemon = Daemon::start(&["--outbox", "100000", "--stall-timeout", "0.1"]);
+    let (mut ada, _stalled) = (daemon.member("ada"), daemon.member("stalled"));
+    // Until the kernel has taken what it takes, and 100,000 bytes wait for a tenth of a second.
+    while !ada_has_seen_it_leave(&mut ada) {
+        ada.types(&format!("MSG {}", "x".repeat(4000)));
+    }
+    daemon.log.finds("stalled left");
+}
+
+fn ada_has_seen_it_leave(ada: &mut Telnet) -> bool {
+    ada.types("PING");
+    let line = ada.line();
+    let left = line == "LEFT stalled stalled";
+    if left || line == "JOINED stalled" {
+        ada.sees("PONG");
+    }
+    left
+}
+
+#[track_caller]
+fn is_full(mut client: Telnet) {
+    client.sees("ERR full ...");
+    client.sees_the_end();
+}
+
+// Addresses.
+
+#[test]
+fn each_address_gets_a_line_once_all_are_bound() {
+    let path = SocketPath::new("several");
+    let mut daemon =
+        Daemon::start(&["--listen", "localhost:0", "--listen", &path.address(), "--quiet"]);
+    let mut ada = daemon.member("ada");
+    let localhost = daemon.log.line();
+    let address = localhost.strip_prefix("listening on ").expect("a line for each address");
+    let mut bob = Telnet::tcp(address.parse().expect("an address")).greeted().joined("bob");
+    daemon.log.finds(&format!("listening on {}", path.address()));
+    let mut eve = Telnet::unix(&path.0).greeted().joined("eve");
+    for member in [&mut ada, &mut bob, &mut eve] {
+        member.types("WHO");
+        assert_eq!(member.finds("WHO "), "WHO 3 ada bob eve");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_one_line_that_names_it_and_nothing_is_said_to_listen() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let taken = holder.local_addr().expect("an address").to_string();
+    let path = SocketPath::new("in-use");
+    let listener = UnixListener::bind(&path.0).expect("bound");
+    for address in [&taken, &path.address()] {
+        let output = run(command(&["--listen", "127.0.0.1:0", "--listen", address]));
+        let (code, _, errors) = said(&output);
+        assert_eq!(code, 1, "{errors}");
+        assert!(errors.lines().count() == 1 && errors.contains(address), "{errors}");
+    }
+    assert!(path.0.exists(), "the socket of a server that runs was removed");
+    drop((holder, listener));
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_not_removed() {
+    let path = SocketPath::new("file");
+    std::fs::write(&path.0, "precious").expect("written");
+    let (code, _, errors) = said(&run(command(&["--listen", &path.address()])));
+    assert_eq!(code, 1, "{errors}");
+    assert_eq!(std::fs::read_to_string(&path.0).expect("still there"), "precious");
+}
+
+#[test]
+fn a_stale_unix_socket_is_taken_over_and_removed_in_the_end() {
+    let path = SocketPath::new("stale");
+    drop(UnixListener::bind(&path.0).expect("bound")); // The file stays.
+    let mut daemon = Daemon::spawn(command(&["--listen", &path.address()]));
+    assert_eq!(daemon.listening, path.address());
+    Telnet::unix(&path.0).greeted().joined("ada");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end().0.code(), Some(0));
+    assert!(!path.0.exists());
+}
+
+#[test]
+fn all_of_ipv6_is_ipv6_alone() {
+    if !has_ipv6() {
+        return;
+    }
+    let v4 = TcpListener::bind("0.0.0.0:0").expect("bound");
+    let port = v4.local_addr().expect("an address").port();
+    let daemon = Daemon::spawn(command(&["--listen", &format!("[::]:{port}")]));
+    assert_eq!(daemon.listening, format!("[::]:{port}"));
+    Telnet::tcp(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port))).greeted();
+}
+
+// The log.
+
+#[test]
+fn the_first_line_says_how_many_connections_the_descriptors_allow() {
+    let connections = |limits| {
+        let daemon = Daemon::start_after(limits, &[]);
+        let mut numbers = daemon.first_line.split(' ').filter_map(|word| word.parse::<u32>().ok());
+        numbers.next_back().expect("a number")
+    };
+    // The soft limit is raised to the hard one.
+    let few = connections("ulimit -S -n 100; ulimit -H -n 300");
+    assert!((100..300).contains(&few), "{few} connections with 300 descriptors");
+    assert_eq!(connections("ulimit -n 500") - few, 200);
+}
+
+#[test]
+fn joins_departures_and_refusals_are_logged_with_their_reasons() {
+    let mut daemon = Daemon::start(&["--max-connections", "3"]);
+    let log = |daemon: &mut Daemon, parts: &[&str]| {
+        let line = daemon.log.line();
+        assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} are not in: {line}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    };
+    let mut ada = daemon.member("ada");
+    log(&mut daemon, &["ada joined", "127.0.0.1:"]);
+    let mut guest = daemon.guest();
+    guest.sends(b"JOIN ADA\nJOIN \x1b[2J\n");
+    log(&mut daemon, &["refused", "127.0.0.1:", "name-taken"]);
+    log(&mut daemon, &["refused", "127.0.0.1:", "bad-name"]);
+    let bob = daemon.member("bob");
+    log(&mut daemon, &["bob joined"]);
+    is_full(Telnet::tcp(daemon.address()));
+    log(&mut daemon, &["refused", "127.0.0.1:", "full"]);
+    bob.breaks();
+    log(&mut daemon, &["bob left", "lost"]);
+    ada.types("LEAVE");
+    log(&mut daemon, &["ada left", "LEAVE"]);
+    drop(daemon.member("eve"));
+    log(&mut daemon, &["eve joined"]);
+    log(&mut daemon, &["eve left"]);
+    guest.sends(b"GET / HTTP/1.1\n");
+    log(&mut daemon, &["refused", "127.0.0.1:", "not-smoltalk"]);
+}
+
+#[test]
+fn quiet_leaves_only_the_first_lines() {
+    let mut daemon = Daemon::start(&["--quiet", "--max-connections", "1"]);
+    let mut ada = daemon.member("ada");
+    is_full(Telnet::tcp(daemon.address()));
+    ada.types("LEAVE");
+    ada.finds("BYE");
+    daemon.signal("TERM");
+    let (status, log) = daemon.end();
+    assert_eq!((status.code(), log), (Some(0), vec![]));
+}
+
+#[test]
+fn it_does_not_end_when_nobody_hears_its_log() {
+    let mut daemon = Daemon::start(&[]);
+    daemon.log = Telnet::over_unix(UnixStream::pair().expect("a socket pair").0);
+    for _ in 0..3 {
+        daemon.member("ada").fence();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_the_room() {
+    let daemon = Daemon::start(&[]);
+    for _ in 0..2000 {
+        daemon.member("ada").types("LEAVE");
+        daemon.guest().fence();
+    }
+}
+
+#[test]
+fn it_does_without_a_log_from_the_start() {
+    let path = SocketPath::new("no-log");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" 2>&-", env!("CARGO_BIN_EXE_smoltalkd"), "--listen"]);
+    shell.arg(path.address());
+    let _daemon = Daemon::launch(shell);
+    let deadline = Instant::now() + DEADLINE;
+    while UnixStream::connect(&path.0).is_err() {
+        assert!(Instant::now() < deadline, "it does not listen");
+    }
+    Telnet::unix(&path.0).greeted().joined("ada").fence();
+}
+
+// Signals.
+
+#[test]
+fn a_signal_ends_it_after_everybody_has_been_told() {
+    for signal in ["TERM", "INT"] {
+        let mut daemon = Daemon::start(&[]);
+        let (mut ada, mut bob, mut guest) =
+            (daemon.member("ada"), daemon.member("bob"), daemon.guest());
+        bob.types("MSG last words");
+        bob.fence();
+        daemon.signal(signal);
+        ada.sees("JOINED bob");
+        ada.sees("MSG bob last words");
+        for client in [&mut ada, &mut bob, &mut guest] {
+            client.sees("BYE shutdown");
+            client.sees_the_end();
+        }
+        // Nobody else is let in, though not all have closed their side.
+        assert!(TcpStream::connect(daemon.address()).is_err());
+        assert_eq!(daemon.end().0.code(), Some(0));
+    }
+}
+
+#[test]
+fn what_is_queued_is_sent_before_the_goodbye() {
+    let (mut daemon, _ada, mut deaf) = with_one_who_does_not_read();
+    daemon.signal("TERM");
+    for _ in 0..QUEUED {
+        deaf.sees("MSG ada ...");
+    }
+    deaf.sees("BYE shutdown");
+    deaf.sees_the_end();
+    assert_eq!(daemon.end().0.code(), Some(0));
+}
+
+#[test]
+fn one_who_does_not_read_cannot_keep_it_from_ending() {
+    let (mut daemon, _ada, _deaf) = with_one_who_does_not_read();
+    let began = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.end().0.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (mut daemon, mut ada, _deaf) = with_one_who_does_not_read();
+    let began = Instant::now();
+    daemon.signal("TERM");
+    ada.sees("BYE shutdown"); // So it has heard the first, and waits for the other member.
+    daemon.signal("TERM");
+    daemon.end();
+    assert!(began.elapsed() < SHUTDOWN, "it waited as long as for one signal");
+}
+
+/// Messages of 4 kB: more than the kernel takes, and less than may wait for a member.
+const QUEUED: u32 = 2_500;
+
+/// A server in which something waits for a member who does not take it; and another member.
+fn with_one_who_does_not_read() -> (Daemon, Telnet, Telnet) {
+    let daemon = Daemon::start(&["--outbox", "100000000"]);
+    let (mut ada, deaf) = (daemon.member("ada"), daemon.member("deaf"));
+    ada.sees("JOINED deaf");
+    for _ in 0..QUEUED {
+        ada.types(&format!("MSG {}", "x".repeat(4000)));
+    }
+    ada.fence();
+    (daemon, ada, deaf)
+}
+
+/// Exit code, standard output, standard error.
+fn said(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (output.status.code().expect("a code"), text(&output.stdout), text(&output.stderr))
+}

@@ -1,0 +1,187 @@
+//! A server to talk to, a telnet to talk with, and dialogues that read like a session.
+
+// Each test crate uses its own part of this.
+#![allow(dead_code, unused_imports)]
+
+mod daemon;
+mod telnet;
+
+pub use daemon::{Daemon, command, run};
+pub use telnet::Telnet;
+
+use smoltalk::limits::Limits;
+use smoltalk::server::{Bound, Config, Server};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long anything may take that must happen. Far more than it needs on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A real server in a thread of its own. Stops when dropped; if it panicked, so does the test.
+pub struct TestServer {
+    addresses: Vec<Bound>,
+    stop: Option<async_channel::Sender<()>>,
+    /// Disconnected when the server has ended.
+    running: mpsc::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    pub fn start() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        Self::on(&["127.0.0.1:0"], limits)
+    }
+
+    pub fn on(listen: &[&str], limits: Limits) -> Self {
+        let listen = listen.iter().map(|a| a.parse().expect("an address")).collect();
+        let server = Server::bind(Config { listen, limits, ..Config::default() }).expect("bound");
+        let addresses = server.addresses().to_vec();
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let (ends, running) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let _ends = ends;
+            smol::block_on(server.run(async move { stopped.recv().await.unwrap_or(()) }));
+        });
+        Self { addresses, stop: Some(stop), running, thread: Some(thread) }
+    }
+
+    /// Where it listens; of several addresses, the first for TCP.
+    pub fn address(&self) -> SocketAddr {
+        let tcp =
+            |bound: &Bound| if let Bound::Tcp(address) = bound { Some(*address) } else { None };
+        self.addresses.iter().find_map(tcp).expect("a TCP address")
+    }
+
+    pub fn addresses(&self) -> &[Bound] {
+        &self.addresses
+    }
+
+    /// Asks it to shut down, and does not wait for that.
+    pub fn stop(&mut self) {
+        self.stop = None;
+    }
+
+    /// A connection that has read its HELLO.
+    #[track_caller]
+    pub fn guest(&self) -> Telnet {
+        Telnet::tcp(self.address()).greeted()
+    }
+
+    /// A connection that has joined.
+    #[track_caller]
+    pub fn member(&self, name: &str) -> Telnet {
+        self.guest().joined(name)
+    }
+
+    /// Plays a script. `ada> WHO`: the connection ada sends a line. `ada< WHO 1 ada`: that is the
+    /// next line it gets; `...` at the end matches any rest. `^D` is the end of a stream.
+    ///
+    /// A name opens its connection on first use. A BYE must be followed by the end of the stream.
+    /// When the script is over, no connection may have got a line that is not in it.
+    #[track_caller]
+    pub fn plays(&self, script: &str) {
+        let mut cast: BTreeMap<&str, Telnet> = BTreeMap::new();
+        for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+            let (name, arrow, text) = stage_direction(line);
+            let who = match cast.entry(name) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(new) if text.starts_with("HELLO ") => {
+                    new.insert(Telnet::tcp(self.address()))
+                }
+                Entry::Vacant(new) => new.insert(self.guest()),
+            };
+            let ends = arrow == '<' && (text == "^D" || text.split(' ').next() == Some("BYE"));
+            let played = match (arrow, text) {
+                ('>', "^D") => who.try_end(),
+                ('>', _) => who.try_send(format!("{text}\n").as_bytes()),
+                (_, "^D") => Ok(()),
+                _ => who.try_see(text),
+            };
+            let played = if ends { played.and_then(|()| who.try_see_end()) } else { played };
+            played.unwrap_or_else(|problem| panic!("at `{line}`: {problem}"));
+            if ends {
+                cast.remove(name);
+            }
+        }
+        // Twice: after the first time all that was said is in the room; nobody may get more of it.
+        for _ in 0..2 {
+            for (name, who) in &mut cast {
+                who.try_fence().unwrap_or_else(|problem| panic!("{name}, at the end: {problem}"));
+            }
+        }
+    }
+}
+
+/// `ada> hi` in its three parts.
+#[track_caller]
+fn stage_direction(line: &str) -> (&str, char, &str) {
+    let at = line.find(['<', '>']).unwrap_or_else(|| panic!("neither typed nor seen: `{line}`"));
+    let text = &line[at + 1..];
+    (&line[..at], char::from(line.as_bytes()[at]), text.strip_prefix(' ').unwrap_or(text))
+}
+
+/// Plays a script on a server of its own; see [`TestServer::plays`].
+#[track_caller]
+pub fn transcript(script: &str) {
+    TestServer::start().plays(script);
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop();
+        let hangs = self.running.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
+        if thread::panicking() {
+            return;
+        }
+        assert!(!hangs, "the server does not stop");
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// A path for a Unix socket that no other test uses, where nothing is. Removed when dropped.
+pub struct SocketPath(pub PathBuf);
+
+impl SocketPath {
+    pub fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("smoltalk-{}-{test}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        Self(path)
+    }
+
+    /// The address that means this path.
+    pub fn address(&self) -> String {
+        format!("unix:{}", self.0.display())
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// `MSG 0`, `MSG 1` and so on, a line each.
+pub fn numbered(verb: &str, numbers: Range<u32>) -> String {
+    numbers.fold(String::new(), |lines, n| lines + verb + " " + &n.to_string() + "\n")
+}
+
+/// Whether this machine has IPv6. Says so where it has not.
+pub fn has_ipv6() -> bool {
+    let has = std::net::TcpListener::bind("[::1]:0").is_ok();
+    if !has {
+        eprintln!("skipped: this machine has no IPv6");
+    }
+    has
+}
