@@ -24,7 +24,7 @@ pub use event::Event;
 
 use crate::limits;
 use crate::lines::{Line, Lines};
-use crate::protocol::{Command, Name, Refusal};
+use crate::protocol::{Command, Form, Name, Refusal};
 use crate::socket::set_connection_options;
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use heard::Heard;
@@ -81,7 +81,7 @@ impl Client {
     /// Enters the room; returns how many members it has, this one included.
     pub async fn join(&mut self, name: impl AsRef<[u8]>) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        self.ask(Command::Join(name), |event| match event {
+        self.ask(Command::Join(name, Form::Text), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,

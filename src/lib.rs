@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`protocol`] | the words: what is said on a connection, in both directions; no I/O |
 //! | [`lines`] | where lines end in a stream of bytes, and what of it is telnet; no I/O |
+//! | [`frames`] | where payloads lie between the lines; no I/O |
 //! | [`text`] | what is safe to print |
 //! | [`limits`] | every number |
 //! | `round` | the order: what was said since the last flush, and who gets which slices of it |
@@ -34,6 +35,7 @@
 //! ```
 
 pub mod client;
+pub mod frames;
 pub mod limits;
 pub mod lines;
 pub mod protocol;

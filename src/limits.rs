@@ -146,6 +146,8 @@ pub struct Limits {
     pub join_timeout: Duration,
     /// How long a member that lags behind may take for half of [`Limits::outbox`].
     pub stall_timeout: Duration,
+    /// Bytes of one payload.
+    pub payload: usize,
     /// Bytes that may wait for one member before it has to keep up: half as many in each
     /// [`Limits::stall_timeout`], or it goes.
     pub outbox: usize,
@@ -159,6 +161,7 @@ impl Default for Limits {
             presence_limit: 1000,
             join_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(1),
+            payload: 65_536,
             outbox: 1024 * 1024,
         }
     }

@@ -22,6 +22,8 @@ pub enum Closed {
     TooManyErrors,
     /// It spoke another protocol.
     NotSmoltalk,
+    /// It said something from which there is no way back to the next line.
+    BadFrame,
     /// The server stops.
     Shutdown,
 }
@@ -32,7 +34,7 @@ impl Closed {
     pub fn bye(self) -> Option<&'static str> {
         match self {
             Self::Left => Some(""),
-            Self::Ended | Self::Lost | Self::NotSmoltalk => None,
+            Self::Ended | Self::Lost | Self::NotSmoltalk | Self::BadFrame => None,
             Self::Stalled => Some("stalled"),
             Self::JoinTimeout => Some("join-timeout"),
             Self::TooManyErrors => Some("too-many-errors"),
@@ -49,6 +51,7 @@ impl Closed {
             // The last three never were members.
             Self::Left
             | Self::Ended
+            | Self::BadFrame
             | Self::Shutdown
             | Self::JoinTimeout
             | Self::TooManyErrors
@@ -63,6 +66,7 @@ impl Closed {
             Self::Ended => "end of stream",
             Self::Lost => "lost",
             Self::NotSmoltalk => Refusal::NotSmoltalk.code(),
+            Self::BadFrame => Refusal::BadFrame.code(),
             Self::Stalled | Self::JoinTimeout | Self::TooManyErrors | Self::Shutdown => {
                 self.bye().unwrap_or_default()
             }

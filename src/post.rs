@@ -2,6 +2,7 @@
 
 use crate::backlog::{Backlog, Chunk};
 use crate::limits::{self, Limits};
+use crate::protocol::Form;
 use crate::room::{Lagger, Seat, SeatId, State};
 use crate::round::Round;
 use slab::Slab;
@@ -15,8 +16,8 @@ pub struct Post<'a> {
     round: &'a Round,
     limits: &'a Limits,
     now: Instant,
-    /// The public bytes, once somebody has fallen behind: all who did share them.
-    shared: Option<Arc<[u8]>>,
+    /// The public bytes of each form, once somebody has fallen behind: all who did share them.
+    shared: [Option<Arc<[u8]>>; Form::ALL.len()],
     /// Those for whom somebody has to send the rest, from now on.
     pub fell_behind: Vec<Lagger>,
     /// Those for whom so much waits that they have to be watched.
@@ -34,7 +35,7 @@ impl<'a> Post<'a> {
             round,
             limits,
             now: Instant::now(),
-            shared: None,
+            shared: Default::default(),
             fell_behind: Vec::new(),
             lagging: Vec::new(),
             broken: Vec::new(),
@@ -44,20 +45,17 @@ impl<'a> Post<'a> {
 
     /// To nearly all members: one `send` of the same bytes.
     pub fn deliver_to_all(&mut self, seats: &mut Slab<Seat>) {
-        let public = self.round.public();
-        if public.is_empty() {
-            return;
-        }
         for (id, seat) in seats {
-            if seat.view.is_some() || seat.deaf.is_some() || !matches!(seat.state, State::Member(_))
-            {
+            let State::Member(_, form) = seat.state else { continue };
+            let public = self.round.public(form);
+            if public.is_empty() || seat.view.is_some() || seat.deaf.is_some() {
                 continue;
             }
             let sent = if seat.backlog.is_none() { seat.socket.send(public) } else { Ok(0) };
             match sent {
                 Ok(sent) if sent == public.len() => {}
                 Ok(sent) => {
-                    let shared = self.shared.get_or_insert_with(|| public.into());
+                    let shared = self.shared[form as usize].get_or_insert_with(|| public.into());
                     let chunk = Chunk::new(shared.clone(), sent);
                     self.queue(id, seat, chunk);
                 }
@@ -69,9 +67,9 @@ impl<'a> Post<'a> {
     /// To those who spoke, came, left or were answered: what is theirs of the round.
     pub fn deliver_views(&mut self, seats: &mut Slab<Seat>) {
         let mut parts = Vec::new();
-        for (id, slices) in self.round.views() {
+        for (id, pieces) in self.round.views() {
             parts.clear();
-            parts.extend(slices.map(|slice| IoSlice::new(self.round.bytes(slice))));
+            parts.extend(pieces.map(IoSlice::new));
             let seat = &mut seats[id];
             seat.view = None;
             if matches!(seat.state, State::Leaving { .. }) {
@@ -106,7 +104,7 @@ impl<'a> Post<'a> {
             Box::new(backlog)
         });
         backlog.push(chunk);
-        if matches!(seat.state, State::Member(_)) && backlog.lags(self.now, self.limits) {
+        if matches!(seat.state, State::Member(..)) && backlog.lags(self.now, self.limits) {
             self.lagging.push(id);
         }
     }

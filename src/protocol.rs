@@ -16,10 +16,11 @@ pub const VERSION: &str = "smoltalk/1";
 pub const WELCOME: &str = "JOIN <name> to enter, HELP for help";
 
 /// What HELP answers, a line each.
-pub const HELP: [&str; 8] = [
-    "JOIN <name>        enter the room; a name is 1 to 32 of A-Z a-z 0-9 _ - .",
+pub const HELP: [&str; 9] = [
+    "JOIN <name> [data] enter the room; a name is 1 to 32 of A-Z a-z 0-9 _ - .",
     "MSG <text>         say something to everybody else",
     "TELL <name> <text> say something to one member",
+    "DATA <len>         say the <len> bytes that follow, and an LF; JOIN with data gets them as they are",
     "WHO                who is here",
     "PING [token]       PONG comes once all you said before is in the room",
     "LEAVE              leave the room and close the connection",
@@ -107,15 +108,32 @@ impl fmt::Debug for Name {
     }
 }
 
+/// In which form a member gets payloads. All else is the same for everybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As text made safe, a MSG for each line.
+    #[default]
+    Text,
+    /// As DATA, byte for byte.
+    Data,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Data];
+}
+
 /// What a client asks for. Borrows its line: parsing copies no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// `JOIN <name>`
-    Join(Name),
+    /// `JOIN <name> [data]`
+    Join(Name, Form),
     /// `MSG <text>`; the text as it came, not yet made safe.
     Msg(&'a [u8]),
     /// `TELL <name> <text>`
     Tell(Name, &'a [u8]),
+    /// `DATA <len>`: so many bytes follow, and an LF.
+    Data(u64),
     /// `WHO`
     Who,
     /// `PING [token]`; the token is empty where there is none.
@@ -137,9 +155,11 @@ impl<'a> Command<'a> {
     /// Appends the line that asks for this, made safe, with its LF.
     pub fn render(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Join(name) => line(out, &[b"JOIN ", name.as_bytes()], None),
+            Self::Join(name, Form::Text) => line(out, &[b"JOIN ", name.as_bytes()], None),
+            Self::Join(name, Form::Data) => line(out, &[b"JOIN ", name.as_bytes(), b" data"], None),
             Self::Msg(text) => line(out, &[b"MSG"], Some(text)),
             Self::Tell(name, text) => line(out, &[b"TELL ", name.as_bytes()], Some(text)),
+            Self::Data(len) => line(out, &[b"DATA ", len.to_string().as_bytes()], None),
             Self::Who => line(out, &[b"WHO"], None),
             Self::Ping(b"") => line(out, &[b"PING"], None),
             Self::Ping(token) => line(out, &[b"PING"], Some(token)),
@@ -153,9 +173,10 @@ impl<'a> Command<'a> {
 type Read = for<'a> fn(&'a [u8]) -> Result<Command<'a>, Refusal>;
 
 /// What each verb asks for; those of a lively room first.
-const VERBS: [(&str, Read); 7] = [
+const VERBS: [(&str, Read); 8] = [
     ("MSG", |rest| Ok(Command::Msg(text(rest)?))),
     ("TELL", tell),
+    ("DATA", |rest| Ok(Command::Data(length(rest).ok_or(Refusal::BadFrame)?))),
     ("PING", |rest| Ok(Command::Ping(rest))),
     ("JOIN", join),
     ("WHO", |_| Ok(Command::Who)),
@@ -166,11 +187,25 @@ const VERBS: [(&str, Read); 7] = [
 fn join(rest: &[u8]) -> Result<Command<'_>, Refusal> {
     let (name, options) = word(rest);
     let name = Name::new(name).ok_or(Refusal::BadName)?;
-    // No option is known yet; spaces alone are none.
-    if options.iter().any(|b| *b != b' ') {
-        return Err(Refusal::BadOption);
+    let mut form = Form::Text;
+    for option in options.split(|b| *b == b' ').filter(|option| !option.is_empty()) {
+        match option {
+            b"data" => form = Form::Data,
+            _ => return Err(Refusal::BadOption),
+        }
     }
-    Ok(Command::Join(name))
+    Ok(Command::Join(name, form))
+}
+
+/// A payload's length: decimal digits, however many. What is more than a `u64` is that much.
+fn length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |len, b| {
+        let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
+        Some(len.saturating_mul(10).saturating_add(digit))
+    })
 }
 
 fn tell(rest: &[u8]) -> Result<Command<'_>, Refusal> {
@@ -241,19 +276,21 @@ pub enum Refusal {
     NotJoined,
     /// TELL to a name that nobody has.
     NoSuchMember,
-    /// MSG or TELL without text.
+    /// MSG or TELL without text, DATA without bytes.
     Empty,
-    /// A line over [`limits::LINE`].
+    /// A line over [`limits::LINE`], a payload over [`limits::Limits::payload`].
     TooLong,
     /// There is no place for another connection. The server closes after it.
     Full,
+    /// DATA whose length is no number, or a payload that no LF closes. The server closes after it.
+    BadFrame,
     /// The first bytes of another protocol. The server closes after it.
     NotSmoltalk,
 }
 
 impl Refusal {
     /// All of them, in the order of `PROTOCOL.md`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UnknownCommand,
         Self::BadName,
         Self::NameTaken,
@@ -264,6 +301,7 @@ impl Refusal {
         Self::Empty,
         Self::TooLong,
         Self::Full,
+        Self::BadFrame,
         Self::NotSmoltalk,
     ];
 
@@ -286,13 +324,16 @@ impl Refusal {
             }
             Self::BadName => ("bad-name", "a name is 1 to 32 of A-Z a-z 0-9 _ - ."),
             Self::NameTaken => ("name-taken", "somebody here has that name, try another"),
-            Self::BadOption => ("bad-option", "JOIN takes a name and no option that I know"),
+            Self::BadOption => ("bad-option", "after the name, JOIN takes: data"),
             Self::AlreadyJoined => ("already-joined", "you are in already"),
             Self::NotJoined => ("not-joined", "first: JOIN <name>"),
             Self::NoSuchMember => ("no-such-member", "nobody here has that name"),
             Self::Empty => ("empty", "there is no text to say"),
-            Self::TooLong => ("too-long", "a line may have 4096 bytes; that one was thrown away"),
+            Self::TooLong => {
+                ("too-long", "a line may have 4096 bytes; that was over the limit, and thrown away")
+            }
             Self::Full => ("full", "there is no place for another connection"),
+            Self::BadFrame => ("bad-frame", "DATA <len>, then so many bytes, then an LF"),
             Self::NotSmoltalk => ("not-smoltalk", "this is a smoltalk server: lines of plain text"),
         }
     }
@@ -307,6 +348,8 @@ pub enum Event<'a> {
     Ok(Name, usize),
     /// `MSG <name> <text>`
     Msg(Name, &'a [u8]),
+    /// `DATA <name> <len>`: so many bytes follow, and an LF.
+    Data(Name, u64),
     /// `TELL <name> <text>`
     Tell(Name, &'a [u8]),
     /// `JOINED <name>`
@@ -334,6 +377,7 @@ impl<'a> Event<'a> {
         Some(match verb {
             b"MSG" => Self::Msg(Name::new(first)?, last),
             b"TELL" => Self::Tell(Name::new(first)?, last),
+            b"DATA" => Self::Data(Name::new(first)?, length(last)?),
             b"JOINED" => Self::Joined(Name::new(first)?),
             b"LEFT" => Self::Left(Name::new(first)?, last),
             b"OK" => Self::Ok(Name::new(first)?, number(word(last).0)?),
@@ -357,6 +401,9 @@ impl<'a> Event<'a> {
             }
             Self::Msg(name, text) => line(out, &[b"MSG ", name.as_bytes()], Some(text)),
             Self::Tell(name, text) => line(out, &[b"TELL ", name.as_bytes()], Some(text)),
+            Self::Data(name, len) => {
+                line(out, &[b"DATA ", name.as_bytes()], Some(len.to_string().as_bytes()));
+            }
             Self::Joined(name) => line(out, &[b"JOINED ", name.as_bytes()], None),
             Self::Left(name, reason) => line(out, &[b"LEFT ", name.as_bytes()], present(reason)),
             Self::Who(total, names) => {
@@ -366,6 +413,18 @@ impl<'a> Event<'a> {
             Self::Help(text) => line(out, &[b"HELP"], Some(text)),
             Self::Err(code, text) => line(out, &[b"ERR ", code], Some(text)),
             Self::Bye(reason) => line(out, &[b"BYE"], present(reason)),
+        }
+    }
+
+    /// Appends a payload, in either form.
+    pub fn render_payload(name: Name, payload: &[u8], form: Form, out: &mut Vec<u8>) {
+        match form {
+            Form::Data => {
+                Event::Data(name, payload.len() as u64).render(out);
+                out.extend_from_slice(payload);
+                out.push(b'\n');
+            }
+            Form::Text => render_as_text(name, payload, out),
         }
     }
 
@@ -405,6 +464,29 @@ impl<'a> Event<'a> {
         }
         out.push(b'\n');
     }
+}
+
+/// Appends a MSG for each line of `payload` that is not empty, and several for one that is long:
+/// none is over [`limits::LINE`].
+fn render_as_text(name: Name, payload: &[u8], out: &mut Vec<u8>) {
+    let longest = limits::LINE - "MSG  ".len() - name.as_bytes().len();
+    let mut safe = Vec::new();
+    for text in payload.split(|b| *b == b'\n') {
+        safe.clear();
+        push_safe(&mut safe, text.strip_suffix(b"\r").unwrap_or(text));
+        let mut rest = safe.as_slice();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(character_boundary(rest, longest));
+            line(out, &[b"MSG ", name.as_bytes(), b" ", piece], None);
+            rest = after;
+        }
+    }
+}
+
+/// The last boundary of a character in the UTF-8 of `text` that is not beyond `longest`.
+fn character_boundary(text: &[u8], longest: usize) -> usize {
+    let within = |b: &u8| b & 0b1100_0000 == 0b1000_0000;
+    (0..=longest).rev().find(|at| !text.get(*at).is_some_and(within)).unwrap_or(0).min(text.len())
 }
 
 fn present(text: &[u8]) -> Option<&[u8]> {
@@ -452,7 +534,7 @@ mod tests {
     #[test]
     fn verbs_are_read_in_any_case() {
         for join in ["JOIN ada", "join ada", "JoIn ada", "JOIN ada  "] {
-            assert_eq!(Command::parse(join.as_bytes()), Ok(Command::Join(name("ada"))));
+            assert_eq!(Command::parse(join.as_bytes()), Ok(Command::Join(name("ada"), Form::Text)));
         }
     }
 
@@ -479,12 +561,17 @@ mod tests {
             (" MSG hi", Refusal::UnknownCommand),
             ("HELLO", Refusal::UnknownCommand),
             ("MSGS hi", Refusal::UnknownCommand),
-            ("DATA 3", Refusal::UnknownCommand),
+            ("DATA", Refusal::BadFrame),
+            ("DATA x", Refusal::BadFrame),
+            ("DATA -1", Refusal::BadFrame),
+            ("DATA +1", Refusal::BadFrame),
+            ("DATA 1 ", Refusal::BadFrame),
+            ("DATA  1", Refusal::BadFrame),
             ("PASS x", Refusal::UnknownCommand),
             ("JOIN", Refusal::BadName),
             ("JOIN  ada", Refusal::BadName),
             ("JOIN a/b", Refusal::BadName),
-            ("JOIN ada data", Refusal::BadOption),
+            ("JOIN ada raw", Refusal::BadOption),
             ("MSG", Refusal::Empty),
             ("MSG ", Refusal::Empty),
             ("TELL", Refusal::Empty),
@@ -493,6 +580,38 @@ mod tests {
             ("TELL b/b hi", Refusal::NoSuchMember),
         ] {
             assert_eq!(Command::parse(line.as_bytes()), Err(refusal), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_decimal_and_saturates() {
+        assert_eq!(Command::parse(b"data 0"), Ok(Command::Data(0)));
+        assert_eq!(Command::parse(b"DATA 65536"), Ok(Command::Data(65536)));
+        assert_eq!(Command::parse(b"DATA 99999999999999999999999"), Ok(Command::Data(u64::MAX)));
+    }
+
+    #[test]
+    fn a_payload_becomes_a_message_for_each_line_that_is_not_empty() {
+        let text = |payload: &[u8]| {
+            rendered(|out| Event::render_payload(name("ada"), payload, Form::Text, out))
+        };
+        assert_eq!(text(b"a\r\n\n\r\nMSG b\nc\r"), "MSG ada a\nMSG ada MSG b\nMSG ada c\n");
+        assert_eq!(text(b"\x1b\0\xff"), "MSG ada \u{241b}\u{2400}\u{fffd}\n");
+        assert_eq!(text(b"\n\r\n"), "");
+    }
+
+    #[test]
+    fn a_long_line_of_a_payload_is_cut_between_characters() {
+        for long in ["x".repeat(10_000), "\u{1f600}".repeat(3000), "a\u{20ac}".repeat(3000)] {
+            let text = rendered(|out| {
+                Event::render_payload(name("ada"), long.as_bytes(), Form::Text, out);
+            });
+            assert!(text.lines().all(|line| line.len() <= limits::LINE));
+            assert!(text.lines().rev().skip(1).all(|line| line.len() > limits::LINE - 4));
+            assert_eq!(
+                text.lines().map(|l| l.replacen("MSG ada ", "", 1)).collect::<String>(),
+                long
+            );
         }
     }
 
@@ -569,10 +688,10 @@ mod tests {
         }
 
         #[test]
-        fn a_rendered_command_parses_back(ada in names(), text in "[^\\p{C}]+") {
+        fn a_rendered_command_parses_back(ada in names(), n: u64, text in "[^\\p{C}]+") {
             let text = text.as_bytes();
             for command in [
-                Command::Join(ada), Command::Msg(text), Command::Tell(ada, text), Command::Who,
+                Command::Join(ada, Form::Text), Command::Join(ada, Form::Data), Command::Data(n), Command::Msg(text), Command::Tell(ada, text), Command::Who,
                 Command::Ping(text), Command::Ping(b""), Command::Help, Command::Leave,
             ] {
                 let line = rendered(|out| command.render(out));
@@ -585,7 +704,7 @@ mod tests {
             let text = text.as_bytes();
             for event in [
                 Event::Hello(b"smoltalk/1", text), Event::Ok(ada, n), Event::Msg(ada, text),
-                Event::Tell(ada, text), Event::Joined(ada), Event::Left(ada, b""),
+                Event::Tell(ada, text), Event::Data(ada, n as u64), Event::Joined(ada), Event::Left(ada, b""),
                 Event::Left(ada, b"lost"), Event::Who(n, text), Event::Pong(text),
                 Event::Pong(b""), Event::Help(text), Event::Err(b"full", text), Event::Bye(b""),
                 Event::Bye(b"stalled"),

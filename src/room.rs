@@ -7,8 +7,8 @@ use crate::backlog::{Backlog, Chunk};
 use crate::limits::{self, Limits};
 use crate::notice::{Closed, Notice, note};
 use crate::post::Post;
-use crate::protocol::{Event, Name, Refusal};
-use crate::round::{Round, ViewId};
+use crate::protocol::{Event, Form, Name, Refusal};
+use crate::round::{Listeners, Round, ViewId};
 use crate::socket::{Peer, Socket};
 use async_channel::{Receiver, Sender};
 use slab::Slab;
@@ -42,8 +42,8 @@ pub struct Seat {
 pub enum State {
     /// It has until then to join, and so many errors behind it.
     Guest { until: Instant, errors: u8 },
-    /// It is in, under that name.
-    Member(Name),
+    /// It is in, under that name, and gets payloads in that form.
+    Member(Name, Form),
     /// It is over: what is queued is still sent, then the server's side is shut.
     Leaving { until: Instant },
 }
@@ -65,6 +65,7 @@ pub struct Room {
     limits: Limits,
     seats: Slab<Seat>,
     names: BTreeMap<Name, SeatId>,
+    listeners: Listeners,
     round: Round,
     /// The memory of the round before.
     spare: Round,
@@ -101,6 +102,7 @@ impl Room {
             limits,
             seats: Slab::new(),
             names: BTreeMap::new(),
+            listeners: Listeners::default(),
             round: Round::default(),
             spare: Round::default(),
             deadlines: BTreeSet::new(),
@@ -132,7 +134,7 @@ impl Room {
     }
 
     /// Makes a guest a member: checks the name, seats it, announces it.
-    pub fn join(&mut self, id: SeatId, name: Name) -> Result<(), Refusal> {
+    pub fn join(&mut self, id: SeatId, name: Name, form: Form) -> Result<(), Refusal> {
         let State::Guest { until, .. } = self.seats[id].state else {
             return Err(Refusal::AlreadyJoined);
         };
@@ -143,11 +145,12 @@ impl Room {
         self.deadlines.remove(&(until, id));
         let members = self.names.len();
         let view = self.view(id);
-        self.seats[id].state = State::Member(name);
+        self.seats[id].state = State::Member(name, form);
+        self.listeners[form as usize] += 1;
         self.round.tell(view, |out| Event::Ok(name, members).render(out));
-        self.round.enter(view);
+        self.round.enter(view, form);
         if members <= self.limits.presence_limit {
-            self.round.say(view, |out| Event::Joined(name).render(out));
+            self.announce(Some(view), Event::Joined(name));
         }
         self.note(|room| Notice::Joined(name, room.peer(id), members));
         Ok(())
@@ -158,7 +161,10 @@ impl Room {
     pub fn close(&mut self, id: SeatId, closed: Closed) {
         match self.seats[id].state {
             State::Leaving { .. } => return,
-            State::Member(name) => self.depart(id, name, closed),
+            State::Member(name, form) => {
+                self.listeners[form as usize] -= 1;
+                self.depart(id, name, closed);
+            }
             State::Guest { until, .. } => {
                 self.deadlines.remove(&(until, id));
                 if !matches!(closed, Closed::Left | Closed::Ended | Closed::Lost) {
@@ -193,7 +199,7 @@ impl Room {
         }
         // When all leave at once, nobody is left to be told.
         if members <= self.limits.presence_limit && closed != Closed::Shutdown {
-            self.round.announce(|out| Event::Left(name, closed.left().as_bytes()).render(out));
+            self.announce(None, Event::Left(name, closed.left().as_bytes()));
         }
         self.note(|_| Notice::Left(name, closed, members - 1));
     }
@@ -284,8 +290,27 @@ impl Room {
     pub fn say(&mut self, id: SeatId, text: &[u8]) -> Result<(), Refusal> {
         let name = self.member(id)?;
         let view = self.view(id);
-        self.round.say(view, |out| Event::Msg(name, text).render(out));
+        self.announce(Some(view), Event::Msg(name, text));
         Ok(())
+    }
+
+    /// Says any bytes to everybody else, in the form that each wants.
+    pub fn say_payload(&mut self, id: SeatId, payload: &[u8]) -> Result<(), Refusal> {
+        let name = self.member(id)?;
+        let view = self.view(id);
+        let render = |form, out: &mut _| Event::render_payload(name, payload, form, out);
+        self.round.say(Some(view), &self.listeners, render);
+        Ok(())
+    }
+
+    /// How many bytes a payload may have.
+    pub fn payload_limit(&self) -> usize {
+        self.limits.payload
+    }
+
+    /// Says something that is the same in all forms to all members but one.
+    fn announce(&mut self, but: Option<ViewId>, event: Event<'_>) {
+        self.round.say(but, &self.listeners, |_, out| event.render(out));
     }
 
     /// Says something to one member.
@@ -328,7 +353,7 @@ impl Room {
     /// The name of a member; guests have none.
     pub fn member(&self, id: SeatId) -> Result<Name, Refusal> {
         match self.seats[id].state {
-            State::Member(name) => Ok(name),
+            State::Member(name, _) => Ok(name),
             _ => Err(Refusal::NotJoined),
         }
     }
@@ -349,8 +374,11 @@ impl Room {
             ring(&self.bells.flush);
         }
         let seat = &mut self.seats[id];
-        let member = matches!(seat.state, State::Member(_));
-        *seat.view.get_or_insert_with(|| self.round.open_view(id, member))
+        let listening = match seat.state {
+            State::Member(_, form) => Some(form),
+            State::Guest { .. } | State::Leaving { .. } => None,
+        };
+        *seat.view.get_or_insert_with(|| self.round.open_view(id, listening))
     }
 
     fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
@@ -455,7 +483,7 @@ impl Room {
             match self.seats[id].state {
                 State::Guest { .. } => self.close(id, Closed::JoinTimeout),
                 State::Leaving { .. } => self.seats[id].socket.shut(),
-                State::Member(_) => {}
+                State::Member(..) => {}
             }
         }
         let mut stalled = Vec::new();

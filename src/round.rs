@@ -5,8 +5,10 @@
 //! of the private ones. Order is made here, by appending, and nowhere else.
 
 use crate::limits;
+use crate::protocol::Form;
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::{iter, mem};
 
 /// A seat's view of the current round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,8 @@ impl ViewId {
 /// Everything said since the last flush.
 #[derive(Debug, Default)]
 pub struct Round {
-    public: Vec<u8>,
+    /// What all get, in each form that anybody gets it in.
+    public: [Vec<u8>; Form::ALL.len()],
     private: Vec<u8>,
     views: Vec<View>,
     slices: Vec<Link>,
@@ -30,6 +33,7 @@ pub struct Round {
 #[derive(Debug)]
 struct View {
     seat: usize,
+    form: Form,
     /// Where the public bytes begin that are not decided upon yet; `None` outside the room.
     from: Option<u32>,
     /// The first and the last of its slices.
@@ -43,49 +47,59 @@ struct Link {
     next: Option<u32>,
 }
 
-/// A piece of a view: a range of the public or of the private bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Slice {
-    /// Part of what everybody gets.
+/// A piece of a view: a range of the public bytes, in the view's form, or of the private ones.
+#[derive(Debug, PartialEq, Eq)]
+enum Slice {
     Public(Range<u32>),
-    /// Something for this seat alone.
     Private(Range<u32>),
 }
+
+/// How many members get each form.
+pub type Listeners = [usize; Form::ALL.len()];
 
 impl Round {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.public.is_empty() && self.views.is_empty()
+        self.views.is_empty() && self.public.iter().all(Vec::is_empty)
     }
 
     /// Whether readers have to wait for the flusher.
     pub fn is_full(&self) -> bool {
-        self.public.len() + self.private.len() >= limits::ROUND
+        let public: usize = self.public.iter().map(Vec::len).sum();
+        public + self.private.len() >= limits::ROUND
     }
 
     /// What everybody gets who has no view of his own.
-    pub fn public(&self) -> &[u8] {
-        &self.public
+    pub fn public(&self, form: Form) -> &[u8] {
+        &self.public[form as usize]
     }
 
-    /// Opens a view for `seat`, which is in the room (`member`) or not.
-    pub fn open_view(&mut self, seat: usize, member: bool) -> ViewId {
-        self.views.push(View { seat, from: member.then_some(0), ends: None });
-        ViewId(NonZeroU32::new(offset(&self.views)).unwrap_or(NonZeroU32::MIN))
+    /// Opens a view for `seat`, which gets what everybody gets in the form `listening`, if it is in
+    /// the room.
+    pub fn open_view(&mut self, seat: usize, listening: Option<Form>) -> ViewId {
+        let form = listening.unwrap_or_default();
+        self.views.push(View { seat, form, from: listening.map(|_| 0), ends: None });
+        ViewId(NonZeroU32::new(offset(&self.views)).expect("a view was just added"))
     }
 
-    /// Says something to all members, but not to `speaker`.
-    pub fn say(&mut self, speaker: ViewId, render: impl FnOnce(&mut Vec<u8>)) {
-        self.decide(speaker);
-        render(&mut self.public);
-        let end = offset(&self.public);
-        let view = &mut self.views[speaker.index()];
-        view.from = view.from.map(|_| end);
-    }
-
-    /// Says something to all members.
-    pub fn announce(&mut self, render: impl FnOnce(&mut Vec<u8>)) {
-        render(&mut self.public);
+    /// Says something to all members, but not to `speaker`; once in each form that is listened to.
+    pub fn say(
+        &mut self,
+        speaker: Option<ViewId>,
+        listeners: &Listeners,
+        render: impl Fn(Form, &mut Vec<u8>),
+    ) {
+        if let Some(view) = speaker {
+            self.decide(view);
+        }
+        for form in Form::ALL {
+            if listeners[form as usize] > 0 {
+                render(form, &mut self.public[form as usize]);
+            }
+        }
+        if let Some(view) = speaker {
+            self.pass_over(view);
+        }
     }
 
     /// Says something to one seat alone.
@@ -96,9 +110,11 @@ impl Round {
         self.push(view, Slice::Private(start..offset(&self.private)));
     }
 
-    /// From here on the view's seat gets what everybody gets.
-    pub fn enter(&mut self, view: ViewId) {
-        self.views[view.index()].from = Some(offset(&self.public));
+    /// From here on the view's seat gets what everybody gets, in this form.
+    pub fn enter(&mut self, view: ViewId, form: Form) {
+        let from = offset(self.public(form));
+        let view = &mut self.views[view.index()];
+        (view.form, view.from) = (form, Some(from));
     }
 
     /// From here on it does not.
@@ -115,11 +131,16 @@ impl Round {
 
     /// Gives the view all public bytes that it has no word about yet.
     fn decide(&mut self, view: ViewId) {
-        let end = offset(&self.public);
-        if let Some(from) = &mut self.views[view.index()].from {
-            let undecided = std::mem::replace(from, end)..end;
+        if let Some(undecided) = self.pass_over(view) {
             self.push(view, Slice::Public(undecided));
         }
+    }
+
+    /// Takes those bytes from the view.
+    fn pass_over(&mut self, view: ViewId) -> Option<Range<u32>> {
+        let view = &mut self.views[view.index()];
+        let end = offset(&self.public[view.form as usize]);
+        view.from.as_mut().map(|from| mem::replace(from, end)..end)
     }
 
     /// Appends a slice to a view, as part of its last one where it goes on from there.
@@ -152,36 +173,36 @@ impl Round {
         }
     }
 
-    /// The seats that have views, and the slices of each, once the round is closed.
-    pub fn views(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = &Slice>)> {
+    /// The seats that have views, and the pieces of what each gets, once the round is closed.
+    pub fn views(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = &[u8]>)> {
         self.views.iter().map(move |view| {
             let mut next = view.ends.map(|(first, _)| first);
-            let slices = std::iter::from_fn(move || {
+            let pieces = iter::from_fn(move || {
                 let link = &self.slices[next? as usize];
                 next = link.next;
-                Some(&link.slice)
+                Some(self.bytes(view.form, &link.slice))
             });
-            (view.seat, slices)
+            (view.seat, pieces)
         })
     }
 
-    /// The bytes of a slice.
-    pub fn bytes(&self, slice: &Slice) -> &[u8] {
-        let of = match slice {
-            Slice::Public(_) => &self.public,
+    fn bytes(&self, form: Form, slice: &Slice) -> &[u8] {
+        let bytes = match slice {
+            Slice::Public(_) => self.public(form),
             Slice::Private(_) => &self.private,
         };
-        &of[slice.range().start as usize..slice.range().end as usize]
+        let range = slice.range();
+        &bytes[range.start as usize..range.end as usize]
     }
 
     /// Empties the round, and gives back what memory an unusually large one took.
     pub fn clear(&mut self) {
-        self.public.clear();
-        self.private.clear();
+        for bytes in self.public.iter_mut().chain([&mut self.private]) {
+            bytes.clear();
+            bytes.shrink_to(2 * limits::ROUND);
+        }
         self.views.clear();
         self.slices.clear();
-        self.public.shrink_to(2 * limits::ROUND);
-        self.private.shrink_to(2 * limits::ROUND);
         self.views.shrink_to(limits::ROUND / 32);
         self.slices.shrink_to(limits::ROUND / 32);
     }
@@ -208,9 +229,10 @@ impl Slice {
     }
 }
 
-/// Where the next item goes. A round is bounded by [`limits::ROUND`] and one line's answer.
+/// Where the next item goes. A round is bounded by [`limits::ROUND`] and one line's answer: far
+/// from what a `u32` counts.
 fn offset<T>(items: &[T]) -> u32 {
-    u32::try_from(items.len()).unwrap_or(u32::MAX)
+    u32::try_from(items.len()).expect("a round has its limit")
 }
 
 #[cfg(test)]
@@ -220,69 +242,92 @@ mod tests {
     /// What the seat of each view gets, in the order in which the views were opened.
     fn seen(round: &mut Round) -> Vec<String> {
         round.close();
-        round
-            .views()
-            .map(|(_, slices)| {
-                slices.map(|slice| String::from_utf8_lossy(round.bytes(slice))).collect()
-            })
-            .collect()
+        round.views().map(|(_, pieces)| pieces.map(String::from_utf8_lossy).collect()).collect()
     }
 
-    fn line(text: &str) -> impl FnOnce(&mut Vec<u8>) {
+    fn line(text: &str) -> impl Fn(&mut Vec<u8>) {
         move |out| out.extend_from_slice(text.as_bytes())
+    }
+
+    impl Round {
+        fn announce(&mut self, text: &str) {
+            self.say_text(None, text);
+        }
+
+        fn say_text(&mut self, speaker: Option<ViewId>, text: &str) {
+            self.say(speaker, &[1, 0], |_, out| line(text)(out));
+        }
     }
 
     #[test]
     fn a_speaker_does_not_hear_itself() {
         let mut round = Round::default();
-        let ada = round.open_view(0, true);
-        round.say(ada, line("a1 "));
-        let bob = round.open_view(1, true);
-        round.say(bob, line("b1 "));
-        round.say(ada, line("a2 "));
-        round.announce(line("all "));
-        assert_eq!(round.public(), b"a1 b1 a2 all ");
+        let ada = round.open_view(0, Some(Form::Text));
+        round.say_text(Some(ada), "a1 ");
+        let bob = round.open_view(1, Some(Form::Text));
+        round.say_text(Some(bob), "b1 ");
+        round.say_text(Some(ada), "a2 ");
+        round.announce("all ");
+        assert_eq!(round.public(Form::Text), b"a1 b1 a2 all ");
         assert_eq!(seen(&mut round), ["b1 all ", "a1 a2 all "]);
     }
 
     #[test]
     fn what_is_told_to_one_takes_its_place_among_what_all_hear() {
         let mut round = Round::default();
-        round.announce(line("1 "));
-        let ada = round.open_view(0, true);
+        round.announce("1 ");
+        let ada = round.open_view(0, Some(Form::Text));
         round.tell(ada, line("pong "));
         round.tell(ada, line("pong "));
-        round.announce(line("2 "));
+        round.announce("2 ");
         assert_eq!(seen(&mut round), ["1 pong pong 2 "]);
-        assert_eq!(round.public(), b"1 2 ");
+        assert_eq!(round.public(Form::Text), b"1 2 ");
     }
 
     #[test]
     fn a_guest_hears_nothing_until_it_enters_and_a_leaver_nothing_after_its_exit() {
         let mut round = Round::default();
-        round.announce(line("1 "));
-        let ada = round.open_view(0, false);
+        round.announce("1 ");
+        let ada = round.open_view(0, None);
         round.tell(ada, line("hello "));
-        round.announce(line("2 "));
+        round.announce("2 ");
         round.tell(ada, line("ok "));
-        round.enter(ada);
-        round.say(ada, line("joined "));
-        round.announce(line("3 "));
+        round.enter(ada, Form::Text);
+        round.say_text(Some(ada), "joined ");
+        round.announce("3 ");
         round.exit(ada);
-        round.announce(line("left "));
+        round.announce("left ");
         round.tell(ada, line("bye "));
         assert_eq!(seen(&mut round), ["hello ok 3 bye "]);
-        assert_eq!(round.public(), b"1 2 joined 3 left ");
+        assert_eq!(round.public(Form::Text), b"1 2 joined 3 left ");
+    }
+
+    #[test]
+    fn each_form_has_its_own_bytes_and_only_where_somebody_listens() {
+        let mut round = Round::default();
+        let both = |form: Form, out: &mut Vec<u8>| {
+            out.extend_from_slice(if form == Form::Data { b"data " } else { b"t " });
+        };
+        round.say(None, &[1, 0], both);
+        assert_eq!((round.public(Form::Text), round.public(Form::Data)), (&b"t "[..], &b""[..]));
+        let ada = round.open_view(0, None);
+        round.enter(ada, Form::Data);
+        round.say(None, &[1, 1], both);
+        round.say(Some(ada), &[1, 1], both);
+        round.tell(ada, line("pong "));
+        round.say(None, &[1, 1], both);
+        assert_eq!(round.public(Form::Text), b"t t t t ");
+        assert_eq!(seen(&mut round), ["data pong data "]);
     }
 
     #[test]
     fn what_is_forgotten_does_not_come_back() {
         let mut round = Round::default();
-        round.announce(line("1 "));
-        let ada = round.open_view(0, true);
+        round.announce("1 ");
+        let ada = round.open_view(0, Some(Form::Text));
         round.tell(ada, line("pong "));
         round.forget(ada);
-        round.announce(line("2 "));
+        round.announce("2 ");
         round.tell(ada, line("bye "));
         assert_eq!(seen(&mut round), ["bye "]);
     }
@@ -290,9 +335,9 @@ mod tests {
     #[test]
     fn what_goes_on_from_the_last_slice_becomes_part_of_it() {
         let mut round = Round::default();
-        let ada = round.open_view(0, true);
+        let ada = round.open_view(0, Some(Form::Text));
         for _ in 0..3 {
-            round.say(ada, line("a"));
+            round.say_text(Some(ada), "a");
         }
         for _ in 0..3 {
             round.tell(ada, line("p"));

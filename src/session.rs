@@ -1,7 +1,8 @@
 //! One connection, from its greeting to its end: what it says is read, and done in the room.
 
+use crate::frames::{Frame, Frames};
 use crate::limits;
-use crate::lines::{Line, Lines};
+use crate::lines::Line;
 use crate::notice::Closed;
 use crate::protocol::{Command, Event, Refusal, is_foreign};
 use crate::room::{Room, SeatId};
@@ -26,7 +27,7 @@ enum Next {
 ///
 /// An idle session holds no buffer: bytes are received into the room's, under its lock.
 pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
-    let mut session = Session { seat, lines: Lines::new(limits::LINE), unheard: Box::default() };
+    let mut session = Session { seat, frames: Frames::new(limits::LINE), unheard: Box::default() };
     let mut next = Next::Read;
     loop {
         match next {
@@ -40,7 +41,7 @@ pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
 
 struct Session {
     seat: SeatId,
-    lines: Lines,
+    frames: Frames,
     /// What has been received, but not heard because the room was full.
     unheard: Box<[u8]>,
 }
@@ -68,16 +69,20 @@ impl Session {
 
     fn hear(&mut self, mut bytes: &[u8], room: &mut Room) -> Next {
         while !room.is_over(self.seat)
-            && let Some(line) = self.lines.next(&mut bytes)
+            && let Some(frame) = self.frames.next(&mut bytes)
         {
-            obey(self.seat, line, room);
+            match obey(self.seat, frame, room) {
+                Then::Line => {}
+                Then::Expect(len) => self.frames.expect(len),
+                Then::Skip(len) => self.frames.skip(len),
+            }
             if !bytes.is_empty() && !room.may_read(self.seat) {
                 self.unheard = bytes.into();
                 return Next::Wait(room.gate());
             }
         }
         // A TLS hello need not have a line end in it.
-        if let Some(Line::Whole(beginning)) = self.lines.pending() {
+        if let Some(Line::Whole(beginning)) = self.frames.pending() {
             turn_away_foreigner(self.seat, beginning, room);
         }
         Next::Read
@@ -87,43 +92,91 @@ impl Session {
     fn end(&mut self, closed: Closed, room: &mut Room) -> Next {
         if closed == Closed::Ended
             && !room.is_over(self.seat)
-            && let Some(line) = self.lines.pending()
+            && let Some(line) = self.frames.pending()
         {
-            obey(self.seat, line, room);
+            obey(self.seat, Frame::Line(line), room);
         }
         room.end(self.seat, closed);
         Next::End
     }
 }
 
-/// Does what a line asks for, or answers why not.
-fn obey(seat: SeatId, line: Line<'_>, room: &mut Room) {
-    let (Line::Whole(beginning) | Line::TooLong(beginning)) = line;
-    if beginning.is_empty() || turn_away_foreigner(seat, beginning, room) {
-        return;
-    }
-    let done = match line {
-        Line::Whole(line) => {
-            Command::parse(line).and_then(|command| carry_out(seat, command, room))
+/// What follows a frame.
+enum Then {
+    /// A line.
+    Line,
+    /// A payload of so many bytes.
+    Expect(usize),
+    /// So many bytes that are not wanted.
+    Skip(u64),
+}
+
+/// Does what a frame asks for, or answers why not.
+fn obey(seat: SeatId, frame: Frame<'_>, room: &mut Room) -> Then {
+    let done = match frame {
+        Frame::Line(Line::Whole(b"")) => return Then::Line,
+        Frame::Line(Line::Whole(line) | Line::TooLong(line))
+            if turn_away_foreigner(seat, line, room) =>
+        {
+            return Then::Line;
         }
-        Line::TooLong(_) => Err(Refusal::TooLong),
+        Frame::Line(Line::Whole(line)) => match Command::parse(line) {
+            Ok(Command::Data(len)) => return announced(seat, len, room),
+            Ok(command) => carry_out(seat, command, room),
+            Err(refusal) => Err(refusal),
+        },
+        Frame::Line(Line::TooLong(_)) => Err(Refusal::TooLong),
+        Frame::Payload(payload) => room.say_payload(seat, payload),
+        Frame::Unclosed => Err(Refusal::BadFrame),
     };
     if let Err(refusal) = done {
-        room.refuse(seat, refusal);
+        refuse(seat, refusal, room);
     }
+    Then::Line
+}
+
+/// Says what becomes of a payload of `len` bytes.
+fn announced(seat: SeatId, len: u64, room: &mut Room) -> Then {
+    let limit = room.payload_limit();
+    let refusal = match usize::try_from(len) {
+        _ if room.is_guest(seat) => Refusal::NotJoined,
+        Ok(0) => Refusal::Empty,
+        Ok(len) if len <= limit => return Then::Expect(len),
+        _ => Refusal::TooLong,
+    };
+    room.refuse(seat, refusal);
+    Then::Skip(len)
 }
 
 fn carry_out(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), Refusal> {
     match command {
-        Command::Join(name) => room.join(seat, name)?,
+        Command::Join(name, form) => room.join(seat, name, form)?,
         Command::Msg(text) => room.say(seat, text)?,
         Command::Tell(to, text) => room.tell(seat, to, text)?,
         Command::Who => room.who(seat)?,
         Command::Ping(token) => room.answer(seat, |out| Event::Pong(token).render(out)),
         Command::Help => room.answer(seat, Event::render_help),
         Command::Leave => room.close(seat, Closed::Left),
+        // Its payload is what is carried out.
+        Command::Data(_) => {}
     }
     Ok(())
+}
+
+fn refuse(seat: SeatId, refusal: Refusal, room: &mut Room) {
+    let guest = room.is_guest(seat);
+    room.refuse(
+        seat,
+        match refusal {
+            // Whatever else is wrong with it, this is not for guests, or not for members.
+            Refusal::Empty | Refusal::NoSuchMember if guest => Refusal::NotJoined,
+            Refusal::BadName | Refusal::BadOption if !guest => Refusal::AlreadyJoined,
+            refusal => refusal,
+        },
+    );
+    if refusal == Refusal::BadFrame {
+        room.close(seat, Closed::BadFrame);
+    }
 }
 
 /// Sends a guest away whose line begins as another protocol's do. Says whether it did.

@@ -168,6 +168,7 @@ fn run(flags: Flags) -> Result<(), Exit> {
             join_timeout: flags.join_timeout,
             stall_timeout: flags.stall_timeout,
             outbox: flags.outbox,
+            ..Limits::default()
         },
         notices: Some(sender.clone()),
         quiet: flags.quiet,

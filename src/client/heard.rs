@@ -133,7 +133,8 @@ impl Heard {
             protocol::Event::Bye(reason) => {
                 return self.finish(Error::Closed { reason: to_safe(reason) });
             }
-            protocol::Event::Hello(..) => return,
+            // This client does not ask for payloads.
+            protocol::Event::Hello(..) | protocol::Event::Data(..) => return,
         });
     }
 
