@@ -22,7 +22,7 @@ pub struct Post<'a> {
     pub fell_behind: Vec<Lagger>,
     /// Those for whom so much waits that they have to be watched.
     pub lagging: Vec<SeatId>,
-    /// Those whose sockets take nothing any more, and why.
+    /// Those whose sockets take nothing any more, and why; none of them leavers.
     pub broken: Vec<(SeatId, ErrorKind)>,
     /// Leavers who have now been told all that there was to tell.
     pub goodbyes: Vec<SeatId>,
@@ -72,11 +72,11 @@ impl<'a> Post<'a> {
             parts.extend(pieces.map(IoSlice::new));
             let seat = &mut seats[id];
             seat.view = None;
-            if matches!(seat.state, State::Leaving { .. }) {
-                self.goodbyes.push(id);
-            }
             if seat.deaf.is_none() {
                 self.deliver_parts(id, seat, &parts);
+            }
+            if matches!(seat.state, State::Leaving { .. }) {
+                self.goodbyes.push(id);
             }
         }
     }
@@ -93,6 +93,8 @@ impl<'a> Post<'a> {
             Ok(sent) if sent == total => {}
             // Its own copy: a small piece of the round must not keep all of it in memory.
             Ok(sent) => self.queue(id, seat, Chunk::new(rest(parts, sent), 0)),
+            // It is over already.
+            Err(_) if matches!(seat.state, State::Leaving { .. }) => {}
             Err(error) => self.broken.push((id, error.kind())),
         }
     }

@@ -156,8 +156,9 @@ impl Server {
             troubles,
             executor: Arc::downgrade(&executor),
         };
-        executor.spawn(house.clone().flusher(flushes)).detach();
-        executor.spawn(house.clone().watch(watches)).detach();
+        // These never end. Should one panic, so does the server: without it there would be no chat.
+        let flusher = executor.spawn(house.clone().flusher(flushes));
+        let watch = executor.spawn(house.clone().watch(watches));
         let accepting: Vec<_> = self
             .listeners
             .into_iter()
@@ -173,7 +174,7 @@ impl Server {
             let long_enough = async { _ = Timer::after(limits::SHUTDOWN).await };
             everybody_gone.or(long_enough).await;
         };
-        executor.run(serve).await;
+        executor.run(serve.or(flusher).or(watch)).await;
         // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
         room.lock().await.clear();
     }

@@ -87,7 +87,7 @@ fn a_bad_name_is_refused_and_another_may_be_tried() {
 fn an_unknown_option_is_refused_and_a_space_is_none() {
     let server = TestServer::start();
     let mut ada = server.guest();
-    for option in ["data", "id", "last=5", "since=1-1", "resume=secret", "x y"] {
+    for option in ["raw", "id", "last=5", "since=1-1", "resume=secret", "x y"] {
         ada.types(&format!("JOIN ada {option}"));
         ada.sees("ERR bad-option ...");
     }
@@ -310,7 +310,8 @@ fn help_lists_the_commands_for_guests_and_members() {
 fn an_unknown_command_is_refused_and_all_goes_on() {
     let server = TestServer::start();
     let mut ada = server.member("ada");
-    for unknown in ["HELLO", "MSGS hi", " MSG hi", "DATA 3", "PASS secret", "\u{1b}[2J", "BYE", " "]
+    for unknown in
+        ["HELLO", "MSGS hi", " MSG hi", "DATAS 3", "PASS secret", "\u{1b}[2J", "BYE", " "]
     {
         ada.types(unknown);
         ada.sees("ERR unknown-command ...");

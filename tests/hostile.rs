@@ -289,6 +289,28 @@ fn an_address_over_its_limit_is_refused_and_others_are_not() {
 }
 
 #[test]
+fn those_who_join_and_are_gone_at_once_leave_nothing_behind() {
+    let server = TestServer::start();
+    let mut ada = server.member("ada");
+    for round in 0..20 {
+        // Several at once, so that one is told of another when it is gone already.
+        let crowd: Vec<Telnet> = (0..20).map(|_| Telnet::tcp(server.address())).collect();
+        for (n, member) in crowd.iter().enumerate() {
+            member
+                .writer()
+                .write_all(format!("JOIN m{round}-{n}\nWHO\n").as_bytes())
+                .expect("sent");
+        }
+        drop(crowd);
+    }
+    let mut late = server.member("late");
+    ada.finds("JOINED late");
+    late.types("LEAVE");
+    late.finds("BYE");
+    ada.finds("LEFT late");
+}
+
+#[test]
 #[cfg(target_os = "linux")] // It reads /proc.
 fn without_descriptors_the_server_waits_until_some_are_free_and_does_not_spin() {
     let flags = ["--max-connections", "1000", "--join-timeout", "2"];
