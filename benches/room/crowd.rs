@@ -3,23 +3,22 @@
 
 use crate::wire::{self, MARK, PAYLOAD, Wire};
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::event::{Timespec, epoll::Event};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// A failure is one sentence for the person who reads the table.
-pub type Result<T> = std::result::Result<T, String>;
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const JOIN_LIMIT: Duration = Duration::from_secs(60);
+const JOIN_LIMIT: Duration = Duration::from_secs(30);
 /// The room is stuck when messages are under way and nothing has come for so long.
 const STANDSTILL: Duration = Duration::from_secs(5);
 /// Silence after which nothing more is expected.
 const QUIET: Duration = Duration::from_millis(100);
-const SCRATCH: usize = 256 * 1024;
 
 /// All clients of one run, numbered in the order in which they were opened.
 pub struct Crowd {
@@ -28,22 +27,17 @@ pub struct Crowd {
     epoll: OwnedFd,
     /// How long a poll may sleep: not at all, unless there is but one CPU to share.
     nap: Timespec,
-    events: Vec<Event>,
+    events: Vec<epoll::Event>,
     scratch: Vec<u8>,
     clients: Vec<Client>,
     /// How many were ever opened: the next one's name.
     opened: usize,
     joining: usize,
-    /// Clients with something new to send.
+    /// Clients with something to send.
     spoke: Vec<usize>,
-    /// The clients before this number are counted: each must get each message once.
-    members: usize,
-    leads: Vec<Vec<u8>>,
-    front: Front,
-    sent: u64,
-    deliveries: u64,
-    bytes: u64,
-    heard: Vec<Heard>,
+    counts: Counts,
+    /// What witnesses have got since somebody last took it.
+    pub heard: Vec<Heard>,
 }
 
 struct Client {
@@ -51,7 +45,6 @@ struct Client {
     stream: TcpStream,
     stage: Stage,
     unsent: Vec<u8>,
-    blocked: bool,
     /// The end of what came while joining.
     greeting: Vec<u8>,
     said: u64,
@@ -61,7 +54,7 @@ struct Client {
 }
 
 /// How far a client is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     Joining(usize),
     In,
@@ -69,8 +62,20 @@ pub enum Stage {
     Gone,
 }
 
+/// What everybody together has sent and got.
+#[derive(Default)]
+struct Counts {
+    /// The clients before this number are counted: each must get each message once.
+    members: usize,
+    /// What stands before each sender's texts.
+    leads: Vec<Vec<u8>>,
+    sent: u64,
+    deliveries: u64,
+    bytes: usize,
+    front: Front,
+}
+
 /// A message that a witness got.
-#[derive(Debug, Clone, Copy)]
 pub struct Heard {
     pub client: usize,
     pub sender: usize,
@@ -78,40 +83,26 @@ pub struct Heard {
     pub at: Instant,
 }
 
-/// What a stretch of chat came to.
-#[derive(Debug, Clone, Copy)]
-pub struct Tally {
-    pub deliveries: f64,
-    pub seconds: f64,
-}
-
 impl Crowd {
     pub fn new(wire: Wire, addr: SocketAddr, spin: bool) -> Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|e| e.to_string())?;
-        let nap = Timespec { tv_sec: 0, tv_nsec: if spin { 0 } else { 1_000_000 } };
         Ok(Self {
             wire,
             addr,
-            epoll,
-            nap,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            nap: Timespec { tv_sec: 0, tv_nsec: if spin { 0 } else { 1_000_000 } },
             events: Vec::with_capacity(1024),
-            scratch: vec![0; SCRATCH],
+            scratch: vec![0; 256 * 1024],
             clients: Vec::new(),
             opened: 0,
             joining: 0,
             spoke: Vec::new(),
-            members: 0,
-            leads: Vec::new(),
-            front: Front::default(),
-            sent: 0,
-            deliveries: 0,
-            bytes: 0,
+            counts: Counts::default(),
             heard: Vec::new(),
         })
     }
 
-    /// Brings `more` clients in, at most `at_once` of them joining at a time; says how long it took.
-    pub fn join(&mut self, more: usize, at_once: usize) -> Result<Duration> {
+    /// Brings `more` clients in, at most `at_once` of them joining at a time.
+    pub fn join(&mut self, more: usize, at_once: usize) -> Result<()> {
         let begun = Instant::now();
         let all = self.clients.len() + more;
         while self.clients.len() < all || self.joining > 0 {
@@ -121,46 +112,39 @@ impl Crowd {
             self.poll()?;
             if begun.elapsed() > JOIN_LIMIT {
                 let there = self.clients.len() - self.joining;
-                return Err(format!("{there} of {all} had joined after {JOIN_LIMIT:?}"));
+                return Err(format!("{there} of {all} had joined after {JOIN_LIMIT:?}").into());
             }
         }
-        Ok(begun.elapsed())
+        Ok(())
     }
 
     /// Opens client number `at`, a new one or again one that is gone, and begins to join.
     pub fn open(&mut self, at: usize) -> Result<()> {
-        let stream = connect(self.addr).map_err(|e| format!("cannot connect: {e}"))?;
-        epoll::add(&self.epoll, &stream, EventData::new_u64(at as u64), EventFlags::IN)
-            .map_err(|e| e.to_string())?;
-        let (unsent, _) = self.wire.join(0, self.opened).unwrap_or_default();
-        let client = Client {
-            id: self.opened,
-            stream,
-            stage: Stage::Joining(0),
-            unsent,
-            blocked: false,
-            greeting: vec![b'\n'],
-            said: 0,
-            seen: 0,
-            witness: None,
-        };
-        if at == self.clients.len() {
-            self.clients.push(client);
-        } else {
-            self.clients[at] = client;
+        let stream = TcpStream::connect_timeout(&self.addr, CONNECT_LIMIT)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        epoll::add(&self.epoll, &stream, EventData::new_u64(at as u64), EventFlags::IN)?;
+        let id = self.opened;
+        let (unsent, _) = self.wire.join(0, id).unwrap_or_default();
+        let (stage, greeting) = (Stage::Joining(0), vec![b'\n']);
+        let client =
+            Client { id, stream, stage, unsent, greeting, said: 0, seen: 0, witness: None };
+        match self.clients.get_mut(at) {
+            Some(gone) => *gone = client,
+            None => self.clients.push(client),
         }
         self.opened += 1;
         self.joining += 1;
         self.flush(at)
     }
 
-    pub fn stage(&self, at: usize) -> Stage {
-        self.clients[at].stage
-    }
-
     /// How many clients were ever opened.
     pub fn opened(&self) -> usize {
         self.opened
+    }
+
+    pub fn stage(&self, at: usize) -> Stage {
+        self.clients[at].stage
     }
 
     /// Says goodbye. The client is [`Stage::Gone`] once the server has closed.
@@ -169,7 +153,7 @@ impl Crowd {
         client.stage = Stage::Leaving;
         match self.wire.leave() {
             Some(words) => client.unsent.extend_from_slice(words),
-            None => client.stream.shutdown(Shutdown::Write).map_err(|e| e.to_string())?,
+            None => client.stream.shutdown(Shutdown::Write)?,
         }
         self.flush(at)
     }
@@ -177,64 +161,70 @@ impl Crowd {
     /// From now on client number `at` reads nothing, and has little room for what comes.
     pub fn stall(&mut self, at: usize) -> Result<()> {
         let stream = &self.clients[at].stream;
-        rustix::net::sockopt::set_socket_recv_buffer_size(stream, 2048)
-            .and_then(|()| epoll::delete(&self.epoll, stream))
-            .map_err(|e| e.to_string())
+        rustix::net::sockopt::set_socket_recv_buffer_size(stream, 2048)?;
+        Ok(epoll::delete(&self.epoll, stream)?)
     }
 
     /// Polls until nothing has come for a while.
     pub fn settle(&mut self) -> Result<()> {
         let begun = Instant::now();
-        let (mut bytes, mut since) = (self.bytes, begun);
+        let (mut bytes, mut since) = (self.counts.bytes, begun);
         while since.elapsed() < QUIET && begun.elapsed() < JOIN_LIMIT {
             self.poll()?;
-            if self.bytes != bytes {
-                (bytes, since) = (self.bytes, Instant::now());
+            if self.counts.bytes != bytes {
+                (bytes, since) = (self.counts.bytes, Instant::now());
             }
         }
         Ok(())
     }
 
-    /// Counts from here: `senders` of the clients that are in will speak, at most `window` messages
-    /// ahead of the slowest; `witnesses` check every word.
+    /// Counts from here: the first `senders` of those who are in will speak, at most `window`
+    /// messages ahead of the slowest; `witnesses` check every word.
     pub fn start(&mut self, senders: usize, window: u64, witnesses: &[usize]) -> Result<()> {
         self.settle()?;
-        self.members = self.clients.len();
-        self.leads = (0..senders).map(|sender| self.wire.lead(sender)).collect();
-        self.front = Front::new(window, self.members);
+        let members = self.clients.len();
+        let leads = (0..senders).map(|sender| self.wire.lead(sender)).collect();
+        let front = Front::new(window, members);
+        self.counts = Counts { members, leads, front, ..Counts::default() };
         for at in witnesses {
             self.clients[*at].witness = Some(Box::new(Witness::new(senders)));
         }
         Ok(())
     }
 
-    /// Sends in a closed loop for `time`, then waits until every member has everything.
-    pub fn chat(&mut self, senders: usize, window: u64, time: Duration) -> Result<Tally> {
-        let (begun, before) = (Instant::now(), self.deliveries);
+    /// Sends in a closed loop for `time`, then waits until every member has everything; says how
+    /// many deliveries that were, and in how many seconds.
+    pub fn chat(&mut self, window: u64, time: Duration) -> Result<(f64, f64)> {
+        let (begun, before) = (Instant::now(), self.counts.deliveries);
+        let senders = self.counts.leads.len() as u64;
         let (mut deliveries, mut since) = (before, begun);
         loop {
             let now = Instant::now();
-            let arrived = self.front.slowest(self.sent);
+            let arrived = self.counts.arrived();
             if now - begun < time {
-                while self.sent - arrived < window {
-                    self.say((self.sent % senders as u64) as usize)?;
+                while self.counts.sent - arrived < window {
+                    self.say((self.counts.sent % senders) as usize)?;
                 }
                 self.flush_all()?;
-            } else if arrived == self.sent {
+            } else if arrived == self.counts.sent {
                 break;
             }
             self.poll()?;
             self.heard.clear();
-            if self.deliveries != deliveries {
-                (deliveries, since) = (self.deliveries, now);
+            if self.counts.deliveries != deliveries {
+                (deliveries, since) = (self.counts.deliveries, now);
             } else if now - since > STANDSTILL {
-                return Err(format!("stood still for {STANDSTILL:?}"));
+                return Err(self.standstill().into());
             }
         }
-        Ok(Tally {
-            deliveries: (self.deliveries - before) as f64,
-            seconds: begun.elapsed().as_secs_f64(),
-        })
+        Ok(((self.counts.deliveries - before) as f64, begun.elapsed().as_secs_f64()))
+    }
+
+    fn standstill(&self) -> String {
+        let members = &self.clients[..self.counts.members];
+        let last = members.iter().min_by_key(|client| client.seen).map(|last| (last.id, last.seen));
+        let ((id, seen), sent) = (last.unwrap_or_default(), self.counts.sent);
+        format!("stood still for {STANDSTILL:?}, u{id} with {seen} of {sent} messages")
     }
 
     /// Queues the next message of client number `at`.
@@ -245,8 +235,8 @@ impl Crowd {
         }
         self.wire.say(&wire::payload(at, client.said), &mut client.unsent);
         client.said += 1;
-        self.sent += 1;
-        if self.wire.echoes() { Ok(()) } else { self.saw(at, 1) }
+        self.counts.sent += 1;
+        if self.wire.echoes() { Ok(()) } else { self.counts.saw(client, 1) }
     }
 
     /// Sends what was said.
@@ -257,32 +247,36 @@ impl Crowd {
         Ok(())
     }
 
-    /// Whether every member has every message.
-    pub fn all_arrived(&mut self) -> bool {
-        self.front.slowest(self.sent) == self.sent
+    /// Sends at once or not at all: a window is so much less than a socket takes that one which
+    /// is full is a server that has stopped reading.
+    fn flush(&mut self, at: usize) -> Result<()> {
+        let client = &mut self.clients[at];
+        let sent = client.stream.write_all(&client.unsent);
+        client.unsent.clear();
+        sent.map_err(|e| format!("u{} cannot send: {e}", client.id).into())
     }
 
-    /// What witnesses have got since this was last asked.
-    pub fn heard(&mut self) -> std::vec::Drain<'_, Heard> {
-        self.heard.drain(..)
+    /// Whether every member has every message.
+    pub fn all_arrived(&mut self) -> bool {
+        self.counts.arrived() == self.counts.sent
     }
 
     /// Fails unless every message has reached every member once, and nothing else has.
     pub fn finish(&mut self) -> Result<()> {
         self.settle()?;
-        let others = self.members as u64 - u64::from(!self.wire.echoes());
-        if self.deliveries != self.sent * others {
-            return Err(format!("{} deliveries, not {}", self.deliveries, self.sent * others));
+        let Counts { members, sent, deliveries, .. } = self.counts;
+        let due = sent * (members as u64 - u64::from(!self.wire.echoes()));
+        if deliveries != due {
+            return Err(format!("{deliveries} deliveries instead of {due}").into());
         }
-        for client in &self.clients[..self.members] {
-            if client.seen != self.sent {
-                return Err(format!("u{} got {} of {}", client.id, client.seen, self.sent));
+        for client in &self.clients[..members] {
+            if client.seen != sent {
+                return Err(format!("u{} got {} of {sent}", client.id, client.seen).into());
             }
-            let Some(witness) = &client.witness else { continue };
-            for (sender, next) in witness.next.iter().enumerate() {
+            for (sender, next) in client.witness.iter().flat_map(|w| w.next.iter().enumerate()) {
                 let said = self.clients[sender].said;
                 if *next != said && (sender != client.id || self.wire.echoes()) {
-                    return Err(format!("u{} got {next} of u{sender}'s {said}", client.id));
+                    return Err(format!("u{} got {next} of u{sender}'s {said}", client.id).into());
                 }
             }
         }
@@ -293,46 +287,32 @@ impl Crowd {
     pub fn poll(&mut self) -> Result<()> {
         let mut events = std::mem::take(&mut self.events);
         let mut scratch = std::mem::take(&mut self.scratch);
-        epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&self.nap))
-            .map_err(|e| e.to_string())?;
+        epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&self.nap))?;
         for event in events.drain(..) {
-            let at = event.data.u64() as usize;
-            let flags = event.flags;
-            if flags.contains(EventFlags::OUT) {
-                self.flush(at)?;
-            }
-            if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-                self.read(at, &mut scratch)?;
-            }
+            self.read(event.data.u64() as usize, &mut scratch)?;
         }
         (self.events, self.scratch) = (events, scratch);
         Ok(())
     }
 
     fn read(&mut self, at: usize, scratch: &mut [u8]) -> Result<()> {
-        match self.clients[at].stream.read(scratch) {
-            Ok(0) => self.closed(at, "the server closed"),
-            Ok(length) => {
-                self.bytes += length as u64;
-                match self.clients[at].stage {
-                    Stage::Joining(step) => self.greeted(at, step, &scratch[..length]),
-                    _ if at < self.members => self.listen(at, &scratch[..length]),
-                    _ => Ok(()),
-                }
-            }
-            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
-            Err(e) => self.closed(at, &e.to_string()),
-        }
-    }
-
-    fn closed(&mut self, at: usize, why: &str) -> Result<()> {
         let client = &mut self.clients[at];
-        if client.stage != Stage::Leaving {
-            let words = String::from_utf8_lossy(&client.greeting);
-            return Err(format!("u{} was lost: {why} {words}", client.id).trim_end().to_owned());
+        let length = match client.stream.read(scratch) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Ok(0) if client.stage == Stage::Leaving => {
+                client.stage = Stage::Gone;
+                return Ok(epoll::delete(&self.epoll, &client.stream)?);
+            }
+            Ok(0) => return Err(format!("u{} was sent away", client.id).into()),
+            Err(e) => return Err(format!("u{} was lost: {e}", client.id).into()),
+            Ok(length) => length,
+        };
+        self.counts.bytes += length;
+        match client.stage {
+            Stage::Joining(step) => self.greeted(at, step, &scratch[..length]),
+            _ if at < self.counts.members => self.listen(at, &scratch[..length]),
+            _ => Ok(()),
         }
-        client.stage = Stage::Gone;
-        epoll::delete(&self.epoll, &client.stream).map_err(|e| e.to_string())
     }
 
     fn greeted(&mut self, at: usize, step: usize, bytes: &[u8]) -> Result<()> {
@@ -340,8 +320,7 @@ impl Crowd {
         client.greeting.extend_from_slice(bytes);
         let Some((_, awaited)) = self.wire.join(step, client.id) else { return Ok(()) };
         if !client.greeting.windows(awaited.len()).any(|words| words == awaited) {
-            let old = client.greeting.len().saturating_sub(64);
-            client.greeting.drain(..old);
+            client.greeting.drain(..client.greeting.len().saturating_sub(awaited.len()));
             return Ok(());
         }
         client.greeting = Vec::new();
@@ -356,55 +335,32 @@ impl Crowd {
     }
 
     fn listen(&mut self, at: usize, bytes: &[u8]) -> Result<()> {
-        let messages = wire::deliveries(bytes);
-        self.deliveries += messages;
-        self.saw(at, messages)?;
         let client = &mut self.clients[at];
+        let messages = wire::deliveries(bytes);
+        self.counts.deliveries += messages;
+        self.counts.saw(client, messages)?;
         let Some(witness) = &mut client.witness else { return Ok(()) };
         let now = Instant::now();
-        witness
-            .take(bytes, &self.leads, |sender, count| {
-                self.heard.push(Heard { client: at, sender, count, at: now });
-            })
-            .map_err(|wrong| format!("u{}: {wrong}", client.id))
-    }
-
-    fn saw(&mut self, at: usize, messages: u64) -> Result<()> {
-        let client = &mut self.clients[at];
-        self.front.moved(client.seen, client.seen + messages);
-        client.seen += messages;
-        if client.seen > self.sent {
-            return Err(format!("u{} got a message twice", client.id));
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, at: usize) -> Result<()> {
-        let client = &mut self.clients[at];
-        while !client.unsent.is_empty() {
-            match client.stream.write(&client.unsent) {
-                Ok(sent) => drop(client.unsent.drain(..sent)),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(e) => return Err(format!("u{} was lost: {e}", client.id)),
-            }
-        }
-        let blocked = !client.unsent.is_empty();
-        if client.blocked != blocked {
-            client.blocked = blocked;
-            let out = if blocked { EventFlags::OUT } else { EventFlags::empty() };
-            let data = EventData::new_u64(at as u64);
-            epoll::modify(&self.epoll, &client.stream, data, EventFlags::IN | out)
-                .map_err(|e| e.to_string())?;
-        }
-        Ok(())
+        let wrong = witness.take(bytes, &self.counts.leads, |sender, count| {
+            self.heard.push(Heard { client: at, sender, count, at: now });
+        });
+        wrong.map_err(|wrong| format!("u{}: {wrong}", client.id).into())
     }
 }
 
-fn connect(addr: SocketAddr) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&addr, CONNECT_LIMIT)?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
+impl Counts {
+    fn saw(&mut self, client: &mut Client, messages: u64) -> Result<()> {
+        self.front.moved(client.seen, client.seen + messages);
+        client.seen += messages;
+        if client.seen > self.sent {
+            return Err(format!("u{} got a message twice", client.id).into());
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self) -> u64 {
+        self.front.slowest(self.sent)
+    }
 }
 
 /// How far the slowest member is, without asking them all: how many members have seen how many
@@ -457,20 +413,20 @@ impl Witness {
         bytes: &[u8],
         leads: &[Vec<u8>],
         mut heard: impl FnMut(usize, u64),
-    ) -> Result<()> {
+    ) -> std::result::Result<(), String> {
         self.unread.extend_from_slice(bytes);
         let mut read = 0;
         while let Some(found) = wire::find(MARK, &self.unread[read..]) {
             let at = read + found;
             let Some(text) = self.unread.get(at..at + PAYLOAD) else { break };
-            let sender = wire::sender(text).filter(|sender| *sender < self.next.len());
-            let as_said = sender.is_some_and(|sender| {
-                text == wire::payload(sender, self.next[sender])
-                    && self.unread[..at].ends_with(&leads[sender])
+            let sender = wire::sender(text).filter(|sender| {
+                let next = self.next.get(*sender);
+                next.is_some_and(|next| text == wire::payload(*sender, *next))
+                    && self.unread[..at].ends_with(&leads[*sender])
             });
-            let Some(sender) = sender.filter(|_| as_said) else {
-                let from = at.saturating_sub(16);
-                let shown = String::from_utf8_lossy(&self.unread[from..at + PAYLOAD]);
+            let Some(sender) = sender else {
+                let shown = String::from_utf8_lossy(&self.unread[at.saturating_sub(16)..]);
+                let shown: String = shown.chars().take(80).collect();
                 return Err(format!("lost, doubled, out of order or torn at {shown:?}"));
             };
             heard(sender, self.next[sender]);

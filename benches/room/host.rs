@@ -15,14 +15,14 @@ pub struct Candidate {
     pub name: &'static str,
     pub wire: Wire,
     program: PathBuf,
-    /// `PORT` and `CONFIG` stand for what they say.
+    /// `PORT` and `CONFIG` stand for what they say, here and in the configuration.
     args: &'static str,
     config: &'static str,
     running: Option<(SocketAddr, u32)>,
 }
 
-/// The peers, as their distribution's packages bring them, without limits that the jobs would meet,
-/// and without persistence or logs.
+/// The peers as their packages bring them, but without logs, persistence, and limits that the jobs
+/// would meet: name, protocol, program, arguments, configuration.
 const PEERS: [(&str, Wire, &str, &str, &str); 4] = [
     (
         "redis",
@@ -64,72 +64,59 @@ const PEERS: [(&str, Wire, &str, &str, &str); 4] = [
 impl Candidate {
     /// The floor that this program is itself.
     pub fn floor() -> Result<Self> {
-        let program = std::env::current_exe().map_err(|e| e.to_string())?;
-        Ok(Self::new("floor", Wire::Smoltalk, program, "--floor PORT", ""))
+        let (program, args) = (std::env::current_exe()?, "--floor PORT");
+        let (name, wire) = ("floor", Wire::Smoltalk);
+        Ok(Self { name, wire, program, args, config: "", running: None })
     }
 
     /// The server that was built along with this bench.
     pub fn smoltalkd() -> Self {
-        let program = env!("CARGO_BIN_EXE_smoltalkd");
-        let args = "--listen 127.0.0.1:PORT --quiet";
-        Self::new("smoltalkd", Wire::Smoltalk, program.into(), args, "")
+        let program = env!("CARGO_BIN_EXE_smoltalkd").into();
+        let (name, wire, args) = ("smoltalkd", Wire::Smoltalk, "--listen 127.0.0.1:PORT --quiet");
+        Self { name, wire, program, args, config: "", running: None }
     }
 
     /// A server that somebody else started.
     pub fn running(wire: Wire, addr: SocketAddr, pid: u32) -> Self {
-        let running = Some((addr, pid));
-        Self { running, ..Self::new("server", wire, PathBuf::new(), "", "") }
+        let (name, program, running) = ("server", PathBuf::new(), Some((addr, pid)));
+        Self { name, wire, program, args: "", config: "", running }
     }
 
-    /// The peers that are installed here, and the names of those that are not.
-    pub fn peers(wanted: &str) -> (Vec<Self>, Vec<&'static str>) {
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for (name, wire, program, args, config) in PEERS {
-            if wanted != "all" && !wanted.split(',').any(|word| word == name) {
-                continue;
-            }
-            match installed(program) {
-                Some(program) => found.push(Self::new(name, wire, program, args, config)),
-                None => missing.push(program),
-            }
-        }
-        (found, missing)
-    }
-
-    fn new(
-        name: &'static str,
-        wire: Wire,
-        program: PathBuf,
-        args: &'static str,
-        config: &'static str,
-    ) -> Self {
-        Self { name, wire, program, args, config, running: None }
+    /// Those of the peers that are wanted and installed.
+    pub fn peers(wanted: &str) -> Vec<Self> {
+        let named = |name| wanted == "all" || wanted.split(',').any(|word| word == name);
+        let peers = PEERS.into_iter().filter(|peer| named(peer.0));
+        let found = peers.filter_map(|(name, wire, program, args, config)| {
+            let Some(program) = installed(program) else {
+                eprintln!("room: {program} is not installed: left out");
+                return None;
+            };
+            Some(Self { name, wire, program, args, config, running: None })
+        });
+        found.collect()
     }
 
     /// Starts it on a free port of the loopback interface and waits until it answers.
-    pub fn start(&self, quiet: bool) -> Result<Server> {
+    pub fn start(&self, without_notices: bool) -> Result<Server> {
         if let Some((addr, pid)) = self.running {
             return Ok(Server { addr, pid, child: None });
         }
-        let port = free_port().map_err(|e| format!("no free port: {e}"))?;
-        let config = std::env::temp_dir().join(format!("room-{}-{port}", std::process::id()));
-        let fill = |text: &str| text.replace("PORT", &port.to_string());
-        fs::write(&config, fill(self.config)).map_err(|e| format!("{}: {e}", config.display()))?;
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = free.port().to_string();
+        let config = std::env::temp_dir().join(format!("room-{}", std::process::id()));
+        fs::write(&config, self.config.replace("PORT", &port))?;
         let mut command = on_cpu_0(&self.program);
         for word in self.args.split(' ') {
-            command.arg(fill(word).replace("CONFIG", &config.to_string_lossy()));
+            command.arg(word.replace("PORT", &port).replace("CONFIG", &config.to_string_lossy()));
         }
-        if quiet && self.name == "smoltalkd" {
+        if without_notices && self.name == "smoltalkd" {
             command.args(["--presence-limit", "0"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|e| format!("{}: {e}", self.program.display()));
-        let started = child.and_then(|child| {
-            let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            Server { addr, pid: child.id(), child: Some(child) }.once_it_answers()
-        });
-        let _ = fs::remove_file(&config);
-        started
+        let child = command.spawn()?;
+        let server = Server { addr: free, pid: child.id(), child: Some(child) }.once_it_answers();
+        fs::remove_file(&config)?;
+        server
     }
 }
 
@@ -138,18 +125,13 @@ fn installed(program: &str) -> Option<PathBuf> {
     path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
 }
 
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// `program` on CPU 0, and killed should this process die: as far as util-linux is installed.
+/// `program` on CPU 0, to be killed should this process die: as far as util-linux is installed.
 fn on_cpu_0(program: &Path) -> Command {
     let mut words: Vec<&str> = Vec::new();
-    if works("setpriv", &["--pdeathsig", "KILL", "true"]) {
-        words.extend(["setpriv", "--pdeathsig", "KILL"]);
-    }
-    if works("taskset", &["-c", "0", "true"]) {
-        words.extend(["taskset", "-c", "0"]);
+    for tool in [&["setpriv", "--pdeathsig", "KILL"][..], &["taskset", "-c", "0"]] {
+        if works(tool[0], &[&tool[1..], &["true"]].concat()) {
+            words.extend(tool);
+        }
     }
     let Some((first, rest)) = words.split_first() else { return Command::new(program) };
     let mut command = Command::new(first);
@@ -157,7 +139,7 @@ fn on_cpu_0(program: &Path) -> Command {
     command
 }
 
-/// Moves this process to CPU 1; says whether servers and it have a CPU each.
+/// Moves this process to CPU 1; says whether the servers and it have a CPU each.
 pub fn take_cpu_1() -> bool {
     let me = std::process::id().to_string();
     works("taskset", &["-c", "0", "true"]) && works("taskset", &["-cp", "1", &me])
@@ -180,12 +162,11 @@ impl Server {
     fn once_it_answers(mut self) -> Result<Self> {
         let begun = Instant::now();
         while TcpStream::connect(self.addr).is_err() {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if let Some(status) = ended {
-                return Err(format!("it ended by itself, {status}"));
+            if let Some(Some(status)) = self.child.as_mut().map(Child::try_wait).transpose()? {
+                return Err(format!("it ended by itself, {status}").into());
             }
             if begun.elapsed() > START_LIMIT {
-                return Err(format!("it did not listen within {START_LIMIT:?}"));
+                return Err(format!("it did not listen within {START_LIMIT:?}").into());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -209,30 +190,26 @@ impl Server {
     }
 
     fn times(&self) -> Result<(Duration, Duration)> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid))
-            .map_err(|e| format!("process {}: {e}", self.pid))?;
-        Ok(tasks
-            .flatten()
-            .filter_map(|task| schedstat(&task.path()))
-            .fold(Default::default(), |(ran, waited), (r, w)| (ran + r, waited + w)))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid))?;
+        let times = threads.flatten().filter_map(|thread| schedstat(&thread.path()));
+        Ok(times.reduce(|all, one| (all.0 + one.0, all.1 + one.1)).unwrap_or_default())
     }
 
-    /// Bytes of memory that are backed by no file: heap and stacks.
+    /// Bytes of memory that no file backs: heap and stacks.
     pub fn anonymous(&self) -> Result<f64> {
-        self.kilobytes("smaps_rollup", "Anonymous:")
+        self.memory("smaps_rollup", "Anonymous:")
     }
 
     /// The most memory it ever had, in bytes.
     pub fn peak(&self) -> Result<f64> {
-        self.kilobytes("status", "VmHWM:")
+        self.memory("status", "VmHWM:")
     }
 
-    fn kilobytes(&self, file: &str, field: &str) -> Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/{file}", self.pid));
-        let text = text.map_err(|e| format!("process {}: {e}", self.pid))?;
+    fn memory(&self, file: &str, field: &str) -> Result<f64> {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.pid))?;
         let value = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-        let value: Option<f64> = value.split_whitespace().next().and_then(|n| n.parse().ok());
-        Ok(value.ok_or(format!("{file} has no {field}"))? * 1024.0)
+        let kilobytes: f64 = value.trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes * 1024.0)
     }
 }
 
@@ -246,21 +223,21 @@ impl Drop for Server {
 }
 
 /// How long a thread has run, and how long it has waited for a CPU.
-fn schedstat(task: &Path) -> Option<(Duration, Duration)> {
-    let text = fs::read_to_string(task.join("schedstat")).ok()?;
-    let mut numbers = text.split(' ').map(|n| n.parse().map(Duration::from_nanos));
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+fn schedstat(thread: &Path) -> Option<(Duration, Duration)> {
+    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+    let mut times = text.split(' ').map(|n| n.parse().map(Duration::from_nanos));
+    Some((times.next()?.ok()?, times.next()?.ok()?))
 }
 
 /// Machine, kernel and commit, in one line.
 pub fn here() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
-    let model = model.and_then(|line| line.split_once(": ")).map_or("unknown CPU", |(_, m)| m);
-    let cpus = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("CPU", |(_, model)| model).replace(['"', '\\'], "");
+    let cpus = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let git = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    let commit = git.map_or(String::new(), |out| String::from_utf8_lossy(&out.stdout).into());
-    let (kernel, commit) = (kernel.trim(), commit.trim());
-    format!("{cpus} × {}, Linux {kernel}, smoltalk {commit}", model.replace(['"', '\\'], ""))
+    let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let commit = commit.map_or(Vec::new(), |git| git.stdout);
+    let (kernel, commit) = (kernel.trim(), String::from_utf8_lossy(&commit));
+    format!("{cpus} × {model}, Linux {kernel}, smoltalk {}", commit.trim())
 }

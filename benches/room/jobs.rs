@@ -1,12 +1,12 @@
-//! What is measured: each job starts with a fresh server and ends with figures, or with a sentence
-//! that says what went wrong.
+//! What is measured: a job starts with a fresh server and ends with figures, or with a sentence that
+//! says what went wrong.
 
 use crate::crowd::{Crowd, Result, Stage};
 use crate::host::{Candidate, Server};
 use std::time::{Duration, Instant};
 
 /// One kind of work for a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// Senders in a closed loop, `window` messages under way.
     FanOut { members: usize, window: u64 },
@@ -40,14 +40,6 @@ pub const JOBS: [Job; 12] = [
     Job::Stall,
 ];
 
-/// How long the timed jobs take, in seconds.
-#[derive(Debug, Clone, Copy)]
-pub struct Lengths {
-    pub warm_up: f64,
-    pub chat: f64,
-    pub latency: f64,
-}
-
 const SENDERS: usize = 4;
 const LISTENERS: usize = 1000;
 /// Time between two messages of the latency job: 50 a second.
@@ -56,40 +48,48 @@ const CROWD: usize = 10_000;
 /// Of a storm's clients, so many at most are on their way in: a listener's queue holds 4,096, and
 /// past that the kernel's own wait of a second would be measured.
 const STORM: usize = 4000;
+/// Members of the room in which clients come and go, or one does not read.
+const SMALL: usize = 100;
 const LANES: usize = 4;
 
-/// A name with its unit, and its value.
-pub type Figure = (&'static str, f64);
+/// How long the timed jobs take.
+#[derive(Clone, Copy)]
+pub struct Lengths {
+    pub warm_up: Duration,
+    pub chat: Duration,
+    pub latency: Duration,
+}
+
+/// Names with their units, and values.
+pub type Figures = Vec<(&'static str, f64)>;
 
 impl std::fmt::Display for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::FanOut { members, window } => write!(f, "fan-out {members}/{window}"),
-            Self::Latency => write!(f, "latency"),
-            Self::RoundTrip => write!(f, "round trip"),
-            Self::Memory => write!(f, "memory"),
-            Self::Storm => write!(f, "storm"),
-            Self::Churn => write!(f, "churn"),
-            Self::Stall => write!(f, "stall"),
-        }
+        f.write_str(match self {
+            Self::FanOut { members, window } => return write!(f, "fan-out {members}/{window}"),
+            Self::Latency => "latency",
+            Self::RoundTrip => "round trip",
+            Self::Memory => "memory",
+            Self::Storm => "storm",
+            Self::Churn => "churn",
+            Self::Stall => "stall",
+        })
     }
 }
 
-/// What a job came to.
-pub struct Outcome {
-    pub figures: Vec<Figure>,
-    /// Whether server or load waited for its CPU more than a tenth of the time.
-    pub disturbed: bool,
-}
-
 impl Job {
-    /// Does the job once.
-    pub fn measure(self, candidate: &Candidate, length: Lengths, spin: bool) -> Result<Outcome> {
+    /// Does the job once; says too whether the server or the load was kept from its CPU for more
+    /// than a tenth of the time.
+    pub fn measure(
+        self,
+        candidate: &Candidate,
+        length: Lengths,
+        spin: bool,
+    ) -> Result<(Figures, bool)> {
         let server = candidate.start(self == Self::Churn)?;
         let crowd = Crowd::new(candidate.wire, server.addr, spin)?;
         let (begun, before) = (Instant::now(), server.longest_wait()?);
-        let at_once = candidate.wire.at_once();
-        let mut run = Run { server, crowd, at_once, length };
+        let mut run = Run { server, crowd, at_once: candidate.wire.at_once(), length };
         let figures = match self {
             Self::FanOut { members, window } => run.fan_out(members, window),
             Self::Latency => run.latency(),
@@ -100,7 +100,7 @@ impl Job {
             Self::Stall => run.stall(),
         }?;
         let waited = run.server.longest_wait()?.saturating_sub(before);
-        Ok(Outcome { figures, disturbed: waited * 10 > begun.elapsed() })
+        Ok((figures, waited * 10 > begun.elapsed()))
     }
 }
 
@@ -112,31 +112,29 @@ struct Run {
 }
 
 impl Run {
-    fn fan_out(&mut self, members: usize, window: u64) -> Result<Vec<Figure>> {
+    fn fan_out(&mut self, members: usize, window: u64) -> Result<Figures> {
         self.gather(members, window)?;
-        self.chat(window, self.length.warm_up)?;
+        self.crowd.chat(window, self.length.warm_up)?;
         let before = self.server.ran()?;
-        let tally = self.chat(window, self.length.chat)?;
+        let (deliveries, seconds) = self.crowd.chat(window, self.length.chat)?;
         let cpu = self.server.ran_since(before)?;
         self.crowd.finish()?;
         Ok(vec![
-            ("server CPU per delivery, µs", micros(cpu) / tally.deliveries),
-            ("deliveries a second (more is better)", tally.deliveries / tally.seconds),
+            ("server CPU per delivery, µs", micros(cpu) / deliveries),
+            ("deliveries a second (more is better)", deliveries / seconds),
         ])
     }
 
-    /// Lets so many members join. One that speaks and one that listens are witnesses.
+    /// Lets so many members join. Every hundredth and the last are witnesses: of those who speak
+    /// and of those who listen.
     fn gather(&mut self, members: usize, window: u64) -> Result<()> {
         self.crowd.join(members, self.at_once)?;
-        self.crowd.start(SENDERS, window, &[0, members - 1])
+        let witnesses: Vec<usize> = (0..members).step_by(100).chain([members - 1]).collect();
+        self.crowd.start(SENDERS, window, &witnesses)
     }
 
-    fn chat(&mut self, window: u64, seconds: f64) -> Result<crate::crowd::Tally> {
-        self.crowd.chat(SENDERS, window, Duration::from_secs_f64(seconds))
-    }
-
-    fn latency(&mut self) -> Result<Vec<Figure>> {
-        let messages = (self.length.latency / BEAT.as_secs_f64()) as u64;
+    fn latency(&mut self) -> Result<Figures> {
+        let messages = self.length.latency.div_duration_f64(BEAT) as u64;
         let everybody: Vec<usize> = (0..LISTENERS).collect();
         self.crowd.join(LISTENERS, self.at_once)?;
         self.crowd.start(SENDERS, messages, &everybody)?;
@@ -150,33 +148,32 @@ impl Run {
             }
             self.crowd.flush_all()?;
             self.crowd.poll()?;
-            for heard in self.crowd.heard() {
+            for heard in self.crowd.heard.drain(..) {
                 let number = heard.count * SENDERS as u64 + heard.sender as u64;
                 // The first second is for warming up.
                 if due(number) >= begun + Duration::from_secs(1) {
                     waits.push(micros(heard.at - due(number)));
                 }
             }
-            if begun.elapsed() > BEAT * messages as u32 + Duration::from_secs(10) {
-                return Err("messages were ten seconds late".to_owned());
+            if begun.elapsed() > self.length.latency + Duration::from_secs(10) {
+                return Err("messages were ten seconds late".into());
             }
         }
         self.crowd.finish()?;
         Ok(percentiles(waits))
     }
 
-    fn round_trip(&mut self) -> Result<Vec<Figure>> {
+    fn round_trip(&mut self) -> Result<Figures> {
         self.crowd.join(2, self.at_once)?;
         self.crowd.start(2, 2, &[0, 1])?;
-        let (begun, warm_up) = (Instant::now(), Duration::from_secs_f64(self.length.warm_up));
-        let end = warm_up + Duration::from_secs_f64(self.length.chat);
+        let begun = Instant::now();
         let mut trips = Vec::new();
-        while begun.elapsed() < end {
+        while begun.elapsed() < self.length.warm_up + self.length.chat {
             let asked = Instant::now();
             self.ask(0)?;
-            let back = self.ask(1)?;
-            if asked - begun > warm_up {
-                trips.push(micros(back - asked));
+            let answered = self.ask(1)?;
+            if asked - begun > self.length.warm_up {
+                trips.push(micros(answered - asked));
             }
         }
         self.crowd.finish()?;
@@ -190,54 +187,46 @@ impl Run {
         let asked = Instant::now();
         while asked.elapsed() < Duration::from_secs(5) {
             self.crowd.poll()?;
-            let heard = self.crowd.heard().find(|h| h.sender == speaker && h.client != speaker);
-            if let Some(heard) = heard {
+            let mut heard = self.crowd.heard.drain(..);
+            if let Some(heard) = heard.find(|h| h.sender == speaker && h.client != speaker) {
                 return Ok(heard.at);
             }
         }
-        Err("no answer within 5 s".to_owned())
+        Err("no answer within 5 s".into())
     }
 
-    fn memory(&mut self) -> Result<Vec<Figure>> {
+    fn memory(&mut self) -> Result<Figures> {
         let before = self.server.anonymous()?;
         self.crowd.join(CROWD, self.at_once)?;
         self.crowd.settle()?;
-        self.rest(Duration::from_secs(1))?;
-        let after = self.server.anonymous()?;
-        Ok(vec![("memory of a silent member, bytes", (after - before) / CROWD as f64)])
+        std::thread::sleep(Duration::from_secs(1));
+        let more = self.server.anonymous()? - before;
+        Ok(vec![("memory of a silent member, bytes", more / CROWD as f64)])
     }
 
-    fn rest(&mut self, time: Duration) -> Result<()> {
-        let begun = Instant::now();
-        while begun.elapsed() < time {
-            self.crowd.poll()?;
-        }
-        Ok(())
-    }
-
-    fn storm(&mut self) -> Result<Vec<Figure>> {
-        let before = self.server.ran()?;
-        // One whose listener's queue is short cannot be stormed; it is joined as fast as it allows.
+    fn storm(&mut self) -> Result<Figures> {
+        let (begun, before) = (Instant::now(), self.server.ran()?);
+        // Whose queue for newcomers is known to be short is not stormed.
         let at_once = if self.at_once < 64 { self.at_once } else { STORM };
-        let took = self.crowd.join(CROWD, at_once)?;
-        let cpu = self.server.ran_since(before)?;
+        self.crowd.join(CROWD, at_once)?;
+        let (took, cpu) = (begun.elapsed(), self.server.ran_since(before)?);
         Ok(vec![
-            ("10,000 join at once, ms until all are in", took.as_secs_f64() * 1e3),
+            ("10,000 join at once: ms until all are in", micros(took) / 1e3),
             ("server CPU per join, µs", micros(cpu) / CROWD as f64),
         ])
     }
 
-    fn churn(&mut self) -> Result<Vec<Figure>> {
-        self.gather(100, 1)?;
+    fn churn(&mut self) -> Result<Figures> {
+        self.gather(SMALL, 1)?;
         let (begun, before) = (Instant::now(), self.server.ran()?);
-        let lanes = 100..100 + LANES;
+        let lanes = SMALL..SMALL + LANES;
         for lane in lanes.clone() {
             self.crowd.open(lane)?;
         }
-        let (mut cycles, mut busy) = (0u32, true);
+        let mut busy = true;
         while busy {
             self.crowd.poll()?;
-            let more = begun.elapsed().as_secs_f64() < self.length.chat;
+            let more = begun.elapsed() < self.length.chat;
             busy = more;
             for lane in lanes.clone() {
                 match self.crowd.stage(lane) {
@@ -248,28 +237,28 @@ impl Run {
                 }
                 busy = true;
             }
-            cycles = self.crowd.opened() as u32 - 100;
-            if begun.elapsed().as_secs_f64() > self.length.chat + 5.0 {
-                return Err("a connection was not closed within 5 s".to_owned());
+            if begun.elapsed() > self.length.chat + Duration::from_secs(5) {
+                return Err("a connection was not closed within 5 s".into());
             }
         }
         let cpu = self.server.ran_since(before)?;
         self.crowd.finish()?;
-        Ok(vec![("server CPU per connect, join, leave, µs", micros(cpu) / f64::from(cycles))])
+        let cycles = (self.crowd.opened() - SMALL) as f64;
+        Ok(vec![("server CPU per connect, join, leave, µs", micros(cpu) / cycles)])
     }
 
-    fn stall(&mut self) -> Result<Vec<Figure>> {
+    fn stall(&mut self) -> Result<Figures> {
         const WINDOW: u64 = 256;
-        self.gather(100, WINDOW)?;
-        self.chat(WINDOW, self.length.warm_up)?;
-        let before = self.chat(WINDOW, self.length.chat)?;
+        self.gather(SMALL, WINDOW)?;
+        self.crowd.chat(WINDOW, self.length.warm_up)?;
+        let (before, seconds) = self.crowd.chat(WINDOW, self.length.chat)?;
+        let before = before / seconds;
         self.crowd.join(1, 1)?;
-        self.crowd.stall(100)?;
-        let after = self.chat(WINDOW, self.length.chat)?;
+        self.crowd.stall(SMALL)?;
+        let (after, seconds) = self.crowd.chat(WINDOW, self.length.chat)?;
         self.crowd.finish()?;
-        let pace = after.deliveries / after.seconds / (before.deliveries / before.seconds);
         Ok(vec![
-            ("the others' pace, after / before (more is better)", pace),
+            ("the others' pace, after / before (more is better)", after / seconds / before),
             ("peak memory of the server, MiB", self.server.peak()? / 1024.0 / 1024.0),
         ])
     }
@@ -280,7 +269,7 @@ fn micros(time: Duration) -> f64 {
 }
 
 /// The median, and what 99 % and 99.9 % stay below.
-fn percentiles(mut values: Vec<f64>) -> Vec<Figure> {
+fn percentiles(mut values: Vec<f64>) -> Figures {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values.get((values.len() as f64 * share) as usize).copied();
     [("p50, µs", 0.5), ("p99, µs", 0.99), ("p99.9, µs", 0.999)]

@@ -7,7 +7,9 @@ const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 460.0;
 /// The panel that the lines are drawn in: left, top, right, bottom.
 const PANEL: [f64; 4] = [72.0, 64.0, 640.0, 384.0];
-const COLOURS: [&str; 6] = ["#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#a16207", "#6b7280"];
+/// The lines, in the order of the servers; the floor is always grey and dashed.
+const COLOURS: [&str; 5] = ["#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#a16207"];
+const FLOOR: &str = "#6b7280";
 const FIGURE: &str = "server CPU per delivery, µs";
 const WINDOW: &str = "16";
 
@@ -32,10 +34,12 @@ pub fn svg(report: &Report) -> Option<String> {
     let mut out = frame(&report.here);
     axes.draw(&mut out, &lines[0].1);
     let mut labels = Vec::new();
-    for ((server, points), colour) in lines.iter().zip(COLOURS) {
+    for ((server, points), colour) in lines.iter().zip(COLOURS.into_iter().cycle()) {
+        let colour = if *server == "floor" { FLOOR } else { colour };
         draw_line(&mut out, &axes, points, colour);
-        let end = points.last().map_or(0.0, |(_, y)| axes.y_at(*y));
-        labels.push((end, *server, colour));
+        let (members, cost) = points[points.len() - 1];
+        let up_to = if members < many { format!(" ≤ {members}") } else { String::new() };
+        labels.push((axes.y_at(cost), format!("{server}{up_to}"), colour));
     }
     draw_labels(&mut out, labels);
     out.push_str("</svg>\n");
@@ -129,9 +133,10 @@ fn draw_line(out: &mut String, axes: &Axes, points: &[(f64, f64)], colour: &str)
     let at: Vec<_> = points.iter().map(|(x, y)| (axes.x_at(*x), axes.y_at(*y))).collect();
     let path: Vec<_> = at.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let path = path.join(" ");
+    let dashes = if colour == FLOOR { r#" stroke-dasharray="6 4""# } else { "" };
     let _ = writeln!(
         out,
-        r#"<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>"#
+        r#"<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dashes}/>"#
     );
     for (x, y) in at {
         let _ = writeln!(out, r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="{colour}"/>"#);
@@ -139,15 +144,15 @@ fn draw_line(out: &mut String, axes: &Axes, points: &[(f64, f64)], colour: &str)
 }
 
 /// Names the lines at their ends, where need be a little lower, so that no names overlap.
-fn draw_labels(out: &mut String, mut labels: Vec<(f64, &str, &str)>) {
+fn draw_labels(out: &mut String, mut labels: Vec<(f64, String, &str)>) {
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut free = 0.0;
-    for (end, server, colour) in labels {
+    for (end, name, colour) in labels {
         let y = (end + 4.0).max(free);
         free = y + 16.0;
         let _ = writeln!(
             out,
-            r#"<text x="{}" y="{y:.1}" font-weight="600" fill="{colour}">{server}</text>"#,
+            r#"<text x="{}" y="{y:.1}" font-weight="600" fill="{colour}">{name}</text>"#,
             PANEL[2] + 8.0,
         );
     }

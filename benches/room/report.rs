@@ -2,64 +2,59 @@
 
 use std::fmt::Write;
 
-/// All that a run has found out.
+/// All that was found out.
 #[derive(Default)]
 pub struct Report {
-    /// Machine, kernel, commit, and how the run was made.
+    /// Machine, kernel, commit, and how it was measured.
     pub here: String,
     pub records: Vec<Record>,
-    /// Server, job, and what went wrong.
-    pub failures: Vec<[String; 3]>,
 }
 
 /// One figure of one run.
 pub struct Record {
     pub server: String,
     pub job: String,
+    /// Its name with its unit; or where there is no value, what went wrong.
     pub figure: String,
     pub run: usize,
-    pub value: f64,
+    pub value: Option<f64>,
+    /// Whether something else took the CPU meanwhile.
     pub disturbed: bool,
 }
 
 impl Report {
-    /// One JSON object a line: where it was measured, each figure of each run, each failure.
+    /// A line that says where it was measured, then one JSON object a record.
     pub fn json(&self) -> String {
         let mut out = format!("{{\"here\":\"{}\"}}\n", self.here);
         for Record { server, job, figure, run, value, disturbed } in &self.records {
-            let _ =
-                write!(out, "{{\"server\":\"{server}\",\"job\":\"{job}\",\"figure\":\"{figure}\",");
-            let _ = writeln!(out, "\"run\":{run},\"value\":{value},\"disturbed\":{disturbed}}}");
-        }
-        for [server, job, why] in &self.failures {
-            let why = why.replace(['"', '\\'], "'");
-            let _ =
-                writeln!(out, "{{\"server\":\"{server}\",\"job\":\"{job}\",\"failed\":\"{why}\"}}");
+            let value = value.map_or("null".to_owned(), |value| value.to_string());
+            let _ = writeln!(
+                out,
+                "{{\"server\":\"{server}\",\"job\":\"{job}\",\"figure\":\"{}\",\
+                 \"run\":{run},\"value\":{value},\"disturbed\":{disturbed}}}",
+                figure.replace(['"', '\\'], "'"),
+            );
         }
         out
     }
 
-    /// Reads what [`Report::json`] wrote.
+    /// Reads what [`Report::json`] wrote, and no other JSON.
     pub fn from_json(text: &str) -> Self {
         let mut report = Self::default();
         for line in text.lines() {
-            let get = |key: &str| {
-                let (_, rest) = line.split_once(&format!("\"{key}\":"))?;
-                let value = rest.strip_prefix('"').map_or_else(
-                    || rest.split([',', '}']).next(),
-                    |quoted| quoted.split('"').next(),
-                );
-                value.map(str::to_owned)
-            };
-            let text = |key| get(key).unwrap_or_default();
-            if let Some(here) = get("here") {
-                report.here = here;
-            } else if let Some(why) = get("failed") {
-                report.failures.push([text("server"), text("job"), why]);
-            } else if let (Ok(value), Ok(run)) = (text("value").parse(), text("run").parse()) {
-                let (server, job, figure) = (text("server"), text("job"), text("figure"));
-                let disturbed = text("disturbed") == "true";
-                report.records.push(Record { server, job, figure, run, value, disturbed });
+            let words: Vec<&str> = line.split('"').collect();
+            let bare = |at: usize| words[at].trim_matches([':', ',', '}']);
+            if words.len() == 5 {
+                words[3].clone_into(&mut report.here);
+            } else if words.len() == 19 {
+                report.records.push(Record {
+                    server: words[3].to_owned(),
+                    job: words[7].to_owned(),
+                    figure: words[11].to_owned(),
+                    run: bare(14).parse().unwrap_or_default(),
+                    value: bare(16).parse().ok(),
+                    disturbed: bare(18) == "true",
+                });
             }
         }
         report
@@ -72,64 +67,73 @@ impl Report {
         servers
     }
 
-    /// The Markdown table: ratios first, then the figures, and under it what was not measured.
+    /// What went wrong.
+    pub fn failures(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| record.value.is_none())
+    }
+
+    /// The Markdown table: ratios first, then the figures; under it, what went wrong.
     pub fn markdown(&self) -> String {
         let servers = self.servers();
-        let mut out = format!("{}\n\n| job | figure |", self.here);
-        for server in &servers {
-            let _ = write!(out, " {server} |");
+        let rule = "---|".repeat(servers.len());
+        let mut out = format!("{}\n\n| job | figure | {} |\n", self.here, servers.join(" | "));
+        let _ = writeln!(out, "|---|---|{rule}");
+        let measured = self.records.iter().filter(|record| record.value.is_some());
+        for (job, figure) in distinct(measured.map(|r| (r.job.as_str(), r.figure.as_str()))) {
+            let cell = |server: &&str| self.cell(server, job, figure);
+            let cells: Vec<_> = servers.iter().map(cell).collect();
+            let _ = writeln!(out, "| {job} | {figure} | {} |", cells.join(" | "));
         }
-        let _ = writeln!(out, "\n|---|---|{}", "---|".repeat(servers.len()));
-        for (job, figure) in distinct(self.records.iter().map(|r| (&*r.job, &*r.figure))) {
-            let _ = write!(out, "| {job} | {figure} |");
-            for server in &servers {
-                let _ = write!(out, " {} |", self.cell(server, job, figure));
-            }
-            out.push('\n');
-        }
-        for [server, job, why] in &self.failures {
-            let _ = write!(out, "\nNot measured: {server}, {job}: {why}.\n");
+        for Record { server, job, figure, .. } in self.failures() {
+            let _ = writeln!(out, "\nFailed: {server}, {job}: {figure}.");
         }
         out
     }
 
+    /// The median ratio to the floor's figure of the same run, the range of ratios, and the figure.
     fn cell(&self, server: &str, job: &str, figure: &str) -> String {
-        let mine = self.runs(server, job, figure);
-        let values = mine.iter().map(|record| record.value).collect();
-        let Some(value) = median(values) else { return "–".to_owned() };
-        let mark = if mine.iter().any(|record| record.disturbed) { "~" } else { "" };
-        let floor = self.runs("floor", job, figure);
-        let ratios: Vec<f64> = mine
-            .iter()
-            .filter_map(|m| Some(m.value / floor.iter().find(|f| f.run == m.run)?.value))
+        let Some(value) = self.median(server, job, figure) else { return "–".to_owned() };
+        let disturbed = self.runs(server, job, figure).any(|(_, _, disturbed)| disturbed);
+        let value = short(value) + if disturbed { "~" } else { "" };
+        let floor: Vec<_> = self.runs("floor", job, figure).collect();
+        let ratios: Vec<f64> = self
+            .runs(server, job, figure)
+            .filter_map(|(run, value, _)| Some(value / floor.iter().find(|f| f.0 == run)?.1))
             .collect();
-        let (low, high) =
-            ratios.iter().fold((f64::MAX, 0.0f64), |(l, h), r| (l.min(*r), h.max(*r)));
+        let low = ratios.iter().copied().fold(f64::MAX, f64::min);
+        let high = ratios.iter().copied().fold(0.0, f64::max);
         match median(ratios) {
             Some(ratio) if server != "floor" && low < high => {
-                format!("**{ratio:.2}×** ({low:.2}–{high:.2}) {}{mark}", short(value))
+                format!("**{ratio:.2}×** ({low:.2}–{high:.2}) {value}")
             }
-            Some(ratio) if server != "floor" => format!("**{ratio:.2}×** {}{mark}", short(value)),
-            _ => format!("{}{mark}", short(value)),
+            Some(ratio) if server != "floor" => format!("**{ratio:.2}×** {value}"),
+            _ => value,
         }
     }
 
-    fn runs(&self, server: &str, job: &str, figure: &str) -> Vec<&Record> {
-        let wanted = |r: &&Record| r.server == server && r.job == job && r.figure == figure;
-        self.records.iter().filter(wanted).collect()
+    /// Number and value of each run, and whether it was disturbed.
+    fn runs(
+        &self,
+        server: &str,
+        job: &str,
+        figure: &str,
+    ) -> impl Iterator<Item = (usize, f64, bool)> {
+        self.records
+            .iter()
+            .filter(move |r| r.server == server && r.job == job && r.figure == figure)
+            .filter_map(|r| Some((r.run, r.value?, r.disturbed)))
     }
 
     /// The median over the runs.
     pub fn median(&self, server: &str, job: &str, figure: &str) -> Option<f64> {
-        median(self.runs(server, job, figure).iter().map(|record| record.value).collect())
+        median(self.runs(server, job, figure).map(|(_, value, _)| value).collect())
     }
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    let middle = values.get(values.len() / 2)?;
-    let other = values[(values.len() - 1) / 2];
-    Some(f64::midpoint(*middle, other))
+    let upper = values.get(values.len() / 2)?;
+    Some(f64::midpoint(*upper, values[(values.len() - 1) / 2]))
 }
 
 fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
@@ -142,17 +146,12 @@ fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     found
 }
 
-/// Three digits are more than a shared machine can promise.
+/// Three digits: a shared machine promises no more. Thousands as such.
 fn short(value: f64) -> String {
-    let digits = (2 - value.abs().max(0.001).log10().floor() as i32).max(0) as usize;
-    let text = format!("{value:.digits$}");
-    let whole = text.find('.').unwrap_or(text.len());
-    let mut out = String::new();
-    for (at, digit) in text.chars().enumerate() {
-        if at > 0 && at < whole && (whole - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
+    let digits = (2 - value.max(0.001).log10().floor() as i32).max(0) as usize;
+    match (value.round() as u64 / 1000, value.round() as u64 % 1000) {
+        (0, _) => format!("{value:.digits$}"),
+        (thousands @ 1..1000, rest) => format!("{thousands},{rest:03}"),
+        (thousands, rest) => format!("{},{:03},{rest:03}", thousands / 1000, thousands % 1000),
     }
-    out
 }

@@ -10,6 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Measures smoltalkd beside a floor: the least work that a broadcast can cost. Speaks to the
 /// loopback interface only, ends by itself, and kills only what it started.
@@ -22,12 +23,12 @@ struct Args {
     /// be the floor, on this port
     #[argh(option, hidden_help)]
     floor: Option<u16>,
-    /// one short run: a minute
+    /// short jobs: a minute for all of them
     #[argh(switch)]
     quick: bool,
-    /// how many interleaved runs to take the medians of: 3
-    #[argh(option, default = "3")]
-    runs: usize,
+    /// how many interleaved runs to take the medians of: 3, with --quick 1
+    #[argh(option)]
+    runs: Option<usize>,
     /// measure these too, as far as installed: all, or some of redis,nats,ngircd,mosquitto
     #[argh(option)]
     compare: Option<String>,
@@ -49,7 +50,7 @@ struct Args {
     /// draw the cost of a delivery by the size of the room, as an SVG
     #[argh(option)]
     plot: Option<PathBuf>,
-    /// only jobs with one of these in their names
+    /// only these jobs, as the table names them, or by a word of the name
     #[argh(positional)]
     jobs: Vec<String>,
 }
@@ -65,7 +66,7 @@ pub fn main() -> ExitCode {
         Rlimit { current: getrlimit(Resource::Nofile).maximum, ..getrlimit(Resource::Nofile) };
     let _ = setrlimit(Resource::Nofile, raised);
     let done = match args.floor {
-        Some(port) => floor::serve(port).map(|()| true).map_err(|e| e.to_string()),
+        Some(port) => floor::serve(port).map(|()| true).map_err(Into::into),
         None => run(&args),
     };
     match done {
@@ -81,45 +82,41 @@ pub fn main() -> ExitCode {
 /// Measures or reads, then shows. False where a server that must be right was wrong.
 fn run(args: &Args) -> Result<bool> {
     let report = match &args.from {
+        Some(file) => Report::from_json(&std::fs::read_to_string(file)?),
         None => measure_all(args)?,
-        Some(file) => {
-            let text = std::fs::read_to_string(file);
-            Report::from_json(&text.map_err(|e| format!("{}: {e}", file.display()))?)
-        }
     };
     println!("{}", report.markdown());
     if let Some(file) = &args.json {
-        write(file, &report.json())?;
+        std::fs::write(file, report.json())?;
     }
     if let Some(file) = &args.plot {
-        write(file, &plot::svg(&report).ok_or("the plot needs fan-outs of two sizes at least")?)?;
+        let svg = plot::svg(&report).ok_or("the plot needs fan-outs of two sizes at least")?;
+        std::fs::write(file, svg)?;
     }
-    let peer = |server: &str| !["floor", "smoltalkd", "server"].contains(&server);
-    Ok(report.failures.iter().all(|[server, ..]| peer(server)))
-}
-
-fn write(file: &PathBuf, text: &str) -> Result<()> {
-    std::fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
+    let ours = ["floor", "smoltalkd", "server"];
+    Ok(report.failures().all(|failure| !ours.contains(&failure.server.as_str())))
 }
 
 fn measure_all(args: &Args) -> Result<Report> {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let pinned = cpus > 1 && host::take_cpu_1();
-    let candidates = candidates(args)?;
+    let spin = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+    let pinned = spin && host::take_cpu_1();
     let pinning = if pinned { "server and load on a CPU each" } else { "not pinned to CPUs" };
-    let runs = if args.quick { 1 } else { args.runs };
-    let mut report = Report {
-        here: format!("{}; {pinning}; medians of {runs}", host::here()),
-        ..Report::default()
-    };
+    let runs = args.runs.unwrap_or(if args.quick { 1 } else { 3 });
+    let here = format!("{}; {pinning}; medians of {runs}", host::here());
+    let mut report = Report { here, ..Report::default() };
+    let candidates = candidates(args)?;
     let wanted = |job: &Job| {
         let name = job.to_string();
-        args.jobs.is_empty() || args.jobs.iter().any(|word| name.contains(word.as_str()))
+        let named = |word: &String| name == *word || name.split(' ').any(|part| part == word);
+        args.jobs.is_empty() || args.jobs.iter().any(named)
     };
     for run in 1..=runs {
         for job in JOBS.into_iter().filter(wanted) {
             for candidate in &candidates {
-                measure(job, candidate, run, args.quick, cpus > 1, &mut report);
+                let failed = |r: &Record| r.server == candidate.name && r.job == job.to_string();
+                if !report.failures().any(failed) {
+                    report.records.extend(measure(job, candidate, run, args.quick, spin));
+                }
             }
         }
     }
@@ -130,62 +127,43 @@ fn measure_all(args: &Args) -> Result<Report> {
 fn candidates(args: &Args) -> Result<Vec<Candidate>> {
     let mut candidates = vec![Candidate::floor()?];
     candidates.push(match args.addr {
-        Some(addr) if !addr.ip().is_loopback() => return Err(format!("{addr} is not loopback")),
+        Some(addr) if !addr.ip().is_loopback() => {
+            return Err("--addr takes a loopback address".into());
+        }
         Some(addr) => Candidate::running(args.proto, addr, args.pid.ok_or("--addr needs --pid")?),
         None => Candidate::smoltalkd(),
     });
-    if let Some(wanted) = &args.compare {
-        let (found, missing) = Candidate::peers(wanted);
-        candidates.extend(found);
-        for program in missing {
-            eprintln!("room: {program} is not installed: left out");
-        }
-    }
+    candidates.extend(args.compare.iter().flat_map(|wanted| Candidate::peers(wanted)));
     Ok(candidates)
 }
 
-/// Measures once, or where others disturbed it up to three times.
-fn measure(
-    job: Job,
-    candidate: &Candidate,
-    run: usize,
-    quick: bool,
-    spin: bool,
-    report: &mut Report,
-) {
-    let (server, job_name) = (candidate.name.to_owned(), job.to_string());
-    if report.failures.iter().any(|[s, j, _]| *s == server && *j == job_name) {
-        return;
-    }
-    let length = if quick {
-        Lengths { warm_up: 0.1, chat: 0.4, latency: 3.0 }
-    } else {
-        Lengths { warm_up: 0.3, chat: 1.5, latency: 9.0 }
+/// Measures once, or where others disturb it up to three times.
+fn measure(job: Job, candidate: &Candidate, run: usize, quick: bool, spin: bool) -> Vec<Record> {
+    let [warm_up, chat, latency] =
+        if quick { [100, 400, 3000] } else { [300, 1500, 9000] }.map(Duration::from_millis);
+    let length = Lengths { warm_up, chat, latency };
+    let record = |figure: &str, value, disturbed| Record {
+        server: candidate.name.to_owned(),
+        job: job.to_string(),
+        figure: figure.to_owned(),
+        run,
+        value,
+        disturbed,
     };
     let mut tries = if quick { 1 } else { 3 };
     loop {
-        eprint!("run {run}: {job_name}: {server}");
+        eprint!("run {run}: {job}: {}", candidate.name);
+        tries -= 1;
         match job.measure(candidate, length, spin) {
-            Ok(outcome) if outcome.disturbed && tries > 1 => {
-                tries -= 1;
-                eprintln!(": disturbed, once more");
-            }
-            Ok(outcome) => {
+            Ok((_, true)) if tries > 0 => eprintln!(": disturbed, once more"),
+            Ok((figures, disturbed)) => {
                 eprintln!();
-                report.records.extend(outcome.figures.into_iter().map(|(figure, value)| Record {
-                    server: server.clone(),
-                    job: job_name.clone(),
-                    figure: figure.to_owned(),
-                    run,
-                    value,
-                    disturbed: outcome.disturbed,
-                }));
-                return;
+                let records = figures.into_iter().map(|(name, v)| record(name, Some(v), disturbed));
+                return records.collect();
             }
             Err(why) => {
                 eprintln!(": FAILED: {why}");
-                report.failures.push([server, job_name, why]);
-                return;
+                return vec![record(&why.to_string(), None, false)];
             }
         }
     }
