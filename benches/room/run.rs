@@ -16,10 +16,6 @@ use std::time::Duration;
 /// loopback interface only, ends by itself, and kills only what it started.
 #[derive(FromArgs)]
 struct Args {
-    /// given by cargo: measure
-    #[argh(switch, hidden_help)]
-    #[expect(dead_code, reason = "main looks for it before it reads any other flag")]
-    bench: bool,
     /// be the floor, on this port
     #[argh(option, hidden_help)]
     floor: Option<u16>,
@@ -56,12 +52,21 @@ struct Args {
 }
 
 pub fn main() -> ExitCode {
+    let given: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --all-targets` runs this too, and should not take minutes.
-    if !std::env::args().any(|arg| arg == "--bench" || arg == "--floor") {
+    if !given.iter().any(|arg| arg == "--bench" || arg == "--floor") {
         println!("room: measures only with --bench, which `cargo bench --bench room` gives");
         return ExitCode::SUCCESS;
     }
-    let args: Args = argh::from_env();
+    let flags: Vec<&str> =
+        given.iter().map(String::as_str).filter(|arg| *arg != "--bench").collect();
+    let args = match Args::from_args(&["cargo bench --bench room --"], &flags) {
+        Ok(args) => args,
+        Err(early) => {
+            eprintln!("{}", early.output);
+            return early.status.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
+    };
     let raised =
         Rlimit { current: getrlimit(Resource::Nofile).maximum, ..getrlimit(Resource::Nofile) };
     let _ = setrlimit(Resource::Nofile, raised);
