@@ -104,7 +104,8 @@ impl Report {
         let high = ratios.iter().copied().fold(0.0, f64::max);
         match median(ratios) {
             Some(ratio) if server != "floor" && low < high => {
-                format!("**{ratio:.2}×** ({low:.2}–{high:.2}) {value}")
+                let digits = if high < 0.1 { 3 } else { 2 };
+                format!("**{ratio:.digits$}×** ({low:.digits$}–{high:.digits$}) {value}")
             }
             Some(ratio) if server != "floor" => format!("**{ratio:.2}×** {value}"),
             _ => value,

@@ -107,7 +107,8 @@ fn measure_all(args: &Args) -> Result<Report> {
     let pinned = spin && host::take_cpu_1();
     let pinning = if pinned { "server and load on a CPU each" } else { "not pinned to CPUs" };
     let runs = args.runs.unwrap_or(if args.quick { 1 } else { 3 });
-    let here = format!("{}; {pinning}; medians of {runs}", host::here());
+    let short = if args.quick { " short" } else { "" };
+    let here = format!("{}; {pinning}; medians of {runs}{short} runs", host::here());
     let mut report = Report { here, ..Report::default() };
     let candidates = candidates(args)?;
     let wanted = |job: &Job| {
