@@ -159,6 +159,10 @@ fn an_http_request_cannot_talk_to_the_room() {
         page.sees_the_end();
     }
     let mut page = server.guest();
+    page.types(&format!("GET /{} HTTP/1.1", "x".repeat(LINE)));
+    page.sees("ERR not-smoltalk ...");
+    page.sees_the_end();
+    let mut page = server.guest();
     page.types("X: y\r\nPOST / HTTP/1.1\r\n\r\nJOIN page");
     page.sees("ERR unknown-command ...");
     page.sees("ERR not-smoltalk ...");
@@ -250,6 +254,21 @@ fn resets_at_any_moment_disturb_nobody() {
     ada.finds("JOINED bob");
     bob.types("MSG hi");
     ada.finds("MSG bob hi");
+}
+
+#[test]
+fn resets_all_at_once_disturb_nobody() {
+    let server = TestServer::start();
+    let mut ada = server.member("ada");
+    for _ in 0..10 {
+        let members: Vec<Telnet> = (0..10).map(|n| server.member(&format!("m{n}"))).collect();
+        members.into_iter().for_each(Telnet::breaks);
+        for n in 0..10 {
+            ada.finds(&format!("LEFT m{n} lost"));
+        }
+    }
+    ada.types("WHO");
+    ada.sees("WHO 1 ada");
 }
 
 // A full house.

@@ -10,7 +10,7 @@ use std::thread;
 
 const SMOLTALKD: &str = env!("CARGO_BIN_EXE_smoltalkd");
 
-/// A running smoltalkd. Killed when dropped.
+/// A running smoltalkd. Killed when dropped; if it has panicked, so does the test.
 pub struct Daemon {
     child: Child,
     /// Its standard error.
@@ -111,6 +111,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !thread::panicking() {
+            let panicked = self.log.rest().into_iter().find(|line| line.contains(" panicked at "));
+            assert_eq!(panicked, None, "in the log");
+        }
     }
 }
 

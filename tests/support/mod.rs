@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::panic::resume_unwind;
+use std::panic::{self, resume_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, mpsc};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 /// How long anything may take that must happen. Far more than it needs on a busy machine.
@@ -50,6 +50,7 @@ impl TestServer {
         let (ends, running) = mpsc::channel();
         let thread = thread::spawn(move || {
             let _ends = ends;
+            watch_for_panics();
             smol::block_on(server.run(async move { stopped.recv().await.unwrap_or(()) }));
         });
         Self { addresses, stop: Some(stop), running, thread: Some(thread) }
@@ -144,10 +145,32 @@ impl Drop for TestServer {
             return;
         }
         assert!(!hangs, "the server does not stop");
-        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+        let thread = self.thread.take().expect("joined once");
+        let id = thread.thread().id();
+        if let Err(panic) = thread.join() {
             resume_unwind(panic);
         }
+        // The executor swallows what a task of the server panics with.
+        assert!(!panicked().contains(&id), "the server panicked");
     }
+}
+
+/// The threads of servers in which something has panicked.
+fn panicked() -> MutexGuard<'static, Vec<ThreadId>> {
+    static PANICKED: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+    PANICKED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on, whatever panics is noted in [`panicked`].
+fn watch_for_panics() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        let say = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            panicked().push(thread::current().id());
+            say(info);
+        }));
+    });
 }
 
 /// A path for a Unix socket that no other test uses, where nothing is. Removed when dropped.
