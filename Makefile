@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 
-.PHONY: build run test check conversation e2e bench doc install uninstall clean help
+.PHONY: build run test check conversation e2e bench bench-compare demo docs/demo.svg doc install uninstall clean help
 
 build: ## build both programs, optimised (the default)
 	$(CARGO) build --release --bins
@@ -33,6 +33,16 @@ e2e: conversation ## the promises, kept by the real programs, nc and telnet
 bench: ## measure the room; ARGS=--quick takes a minute
 	$(CARGO) bench --bench room -- $(ARGS)
 
+bench-compare: ## the same for Redis, NATS, ngircd and Mosquitto, as far as installed; draws the plot
+	mkdir -p docs $(TARGET)
+	$(CARGO) bench --bench room -- --compare all --json $(TARGET)/room.json --plot docs/fanout.svg $(ARGS)
+
+demo: build ## three people talk, in tmux; needs tmux and nc
+	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py live
+
+docs/demo.svg: build ## the same as a picture, for the README
+	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py record $@
+
 doc: ## the library's documentation, in target/doc
 	$(CARGO) doc --lib --no-deps --all-features
 
@@ -47,4 +57,4 @@ clean: ## throw away what was built
 	$(CARGO) clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -n 's/^\([a-z0-9./-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
