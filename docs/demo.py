@@ -208,7 +208,7 @@ def restyle(style, codes):
         elif code == 22:
             style.pop("font-weight", None), style.pop("opacity", None)
         elif code == 39:
-            style.pop("fill", None)
+            style.pop("style", None)
         elif 30 <= code <= 37 or 90 <= code <= 97:
             style["style"] = f"fill:{COLOURS[code % 10]}"
         elif code == 38 and codes[:1] == [5]:
