@@ -269,8 +269,10 @@ fn quiet_leaves_only_the_first_lines() {
 fn it_does_not_end_when_nobody_hears_its_log() {
     let mut daemon = Daemon::start(&[]);
     daemon.log = Telnet::over_unix(UnixStream::pair().expect("a socket pair").0);
-    for name in ["ada", "bob", "eve"] {
-        daemon.member(name).fence();
+    let mut ada = daemon.member("ada");
+    for name in ["bob", "eve", "joe"] {
+        daemon.member(name).types("LEAVE");
+        ada.finds(&format!("LEFT {name}"));
     }
 }
 
