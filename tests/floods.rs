@@ -61,7 +61,9 @@ fn all_members_see_the_same_order() {
             .collect();
         // Some come and go meanwhile: that has its place in the order, too.
         for _ in 0..20 {
-            server.member("passer-by").types("LEAVE");
+            let mut passer_by = server.member("passer-by");
+            passer_by.types("LEAVE");
+            passer_by.finds("BYE");
         }
         listening.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
