@@ -397,10 +397,13 @@ impl Room {
     /// The senders wait for a round that is full, and for healthy members who lag; one who lags
     /// because of what it asked for waits for itself.
     pub fn may_read(&self, id: SeatId) -> bool {
-        let low = |backlog: &Backlog| backlog.is_low(&self.limits);
         let seat = &self.seats[id];
-        let waits = self.held || self.round.is_full() || !seat.backlog.as_deref().is_none_or(low);
-        !waits || self.is_over(id)
+        match (&seat.state, seat.backlog.as_deref()) {
+            // A leaver is only heard out, and there is time for that once all has been sent to it.
+            (State::Leaving { .. }, backlog) => backlog.is_none(),
+            _ if self.held || self.round.is_full() => false,
+            (_, backlog) => backlog.is_none_or(|backlog| backlog.is_low(&self.limits)),
+        }
     }
 
     /// Is closed when it is worthwhile to ask again.
@@ -460,8 +463,12 @@ impl Room {
     /// A backlog is gone.
     pub fn drained(&mut self, id: SeatId) {
         self.seats[id].backlog = None;
-        if self.is_over(id) && self.seats[id].view.is_none() {
-            self.said_goodbye(id);
+        if self.is_over(id) {
+            // Its session may wait for that.
+            self.open_gate();
+            if self.seats[id].view.is_none() {
+                self.said_goodbye(id);
+            }
         }
     }
 
