@@ -8,10 +8,10 @@ use serde_json::Value;
 use smoltalk::server::Config;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use talk::{Left, Talk, ada, after_typing, left, named, signal};
+use talk::{Leash, Left, Talk, ada, after_typing, left, named, signal};
 
 const IN: &str = "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n";
 const OUT: &str = "> PING sent\n< PONG sent\n> LEAVE\n< BYE";
@@ -26,7 +26,7 @@ fn back(port: u16) -> Command {
 
 /// `smoltalkd` in a process of its own, which can be killed.
 struct Daemon {
-    child: Child,
+    child: Leash,
     port: u16,
 }
 
@@ -43,7 +43,7 @@ impl Daemon {
         });
         // Nobody may be hung up on for what is not read.
         thread::spawn(move || said.count());
-        Self { child, port: port.expect("it says where it listens") }
+        Self { child: Leash(child), port: port.expect("it says where it listens") }
     }
 
     fn kill(mut self) {
@@ -151,6 +151,8 @@ fn a_name_that_its_ghost_still_holds_is_waited_for() {
     talk.types("send back\n");
     assert_eq!(bob.shows(), "<ada> back\n");
     attempts_until_back(&mut talk, &format!("{taken}\n"));
+    talk.types("leave\n");
+    assert_eq!(talk.ends(), left(0, "", ""));
     server.stop();
 }
 
@@ -273,6 +275,18 @@ fn a_signal_ends_the_waiting() {
     signal("INT", talk.child.id());
     let Left { code, stdout, .. } = talk.ends();
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn nobody_comes_back_for_nobody() {
+    let server = Fake::plays(&format!("{IN}< MSG bob hi"));
+    let mut talk = Talk::start(back(server.port).arg("--stay"));
+    assert_eq!(talk.shows(), "<bob> hi\n");
+    let Talk { stdout, stderr, mut child, .. } = talk;
+    drop((stdout, stderr));
+    // There are no events that could fail to be written.
+    assert_eq!(child.wait().expect("it ended").code(), Some(0));
+    server.done();
 }
 
 #[test]

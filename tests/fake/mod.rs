@@ -80,7 +80,7 @@ impl Peer {
         Self { reader: BufReader::new(stream.try_clone().expect("a handle")), stream }
     }
 
-    fn plays(mut self, script: &str) {
+    pub fn plays(mut self, script: &str) {
         for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
             match line.split_once(' ') {
                 Some(("<", said)) => self.say(said),

@@ -5,13 +5,39 @@
 
 use crate::fake::DEADLINE;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+/// A process that does not outlive its test.
+pub struct Leash(pub Child);
+
+impl Deref for Leash {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Leash {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // One that has ended is left alone.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A running client. It is killed when it hangs, and the test then fails for what is missing.
 pub struct Talk {
-    pub child: Child,
+    pub child: Leash,
     pub stdin: Option<ChildStdin>,
     pub stdout: BufReader<ChildStdout>,
     pub stderr: BufReader<ChildStderr>,
@@ -61,7 +87,7 @@ impl Talk {
             stdin: child.stdin.take(),
             stdout: BufReader::new(child.stdout.take().expect("a pipe")),
             stderr: BufReader::new(child.stderr.take().expect("a pipe")),
-            child,
+            child: Leash(child),
             _over: over,
         }
     }

@@ -56,6 +56,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(why) | Self::Refused(why) | Self::Unreachable(why) => f.write_str(why),
             Self::Lost(error) => error.fmt(f),
+            Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
             Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
             Self::Io(error) => error.fmt(f),
         }
@@ -307,8 +308,10 @@ impl<'a> Session<'a> {
     /// moment.
     async fn close(&mut self) {
         self.screen.prompt("");
-        if !self.kept.is_empty() {
-            self.screen.notice(&format!("smoltalk: {} lines were not sent", self.kept.len()));
+        match self.kept.len() {
+            0 => {}
+            1 => self.screen.notice("smoltalk: 1 line was not sent"),
+            n => self.screen.notice(&format!("smoltalk: {n} lines were not sent")),
         }
         let closed = async {
             if self.connected && self.client.queue(Command::Leave).is_ok() {

@@ -4,6 +4,7 @@ use super::{Failure, Session, arrive, greet};
 use crate::input::Line;
 use crate::{json, typed};
 use futures_lite::future;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::Timer;
 use smoltalk::client::{Client, Error};
 use smoltalk::protocol::{Command, Refusal};
@@ -32,6 +33,14 @@ const COUNTDOWN: Duration = Duration::from_secs(1);
 pub fn is_final(lost: &Error) -> bool {
     // Another client has taken the name over, with the right to it. It would be taken back.
     matches!(lost, Error::Closed { reason } if reason == "replaced")
+}
+
+/// Whether standard output is a pipe or a terminal whose other end is closed.
+fn nobody_reads() -> bool {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// How long to wait after so many failed attempts: a random part of what is allowed, so that a
@@ -64,6 +73,10 @@ impl Session<'_> {
             self.attempts = 0;
         }
         loop {
+            // There may be no event for long whose writing would tell.
+            if nobody_reads() {
+                return Err(Failure::Io(io::ErrorKind::BrokenPipe.into()));
+            }
             let pause = pause(self.attempts, RandomState::new().hash_one(self.attempts));
             self.attempts = self.attempts.saturating_add(1);
             match self.attempt(Instant::now() + pause).await? {
