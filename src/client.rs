@@ -18,6 +18,7 @@
 mod error;
 mod event;
 mod heard;
+mod reach;
 
 pub use error::Error;
 pub use event::Event;
@@ -25,13 +26,13 @@ pub use event::Event;
 use crate::limits;
 use crate::lines::{Line, Lines};
 use crate::protocol::{Command, Form, Name, Refusal};
-use crate::socket::set_connection_options;
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use heard::Heard;
+use reach::reach;
 use smol::{Async, Timer};
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -61,9 +62,19 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the first address of `host` that accepts, and waits for the server's HELLO.
+    /// Connects to the first address of `host` that accepts, and waits for the server's HELLO: for
+    /// [`limits::GREETING`] at most.
     pub async fn connect(host: &str, port: u16) -> Result<Self, Error> {
-        let reached = reach(host, port).await;
+        Self::connect_within(limits::GREETING, host, port).await
+    }
+
+    /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
+    pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
+        let began = Instant::now();
+        let reached = within(time, reach(host, port)).await.unwrap_or_else(|| {
+            let late = format!("no answer within {} s", time.as_secs_f32());
+            Err(io::Error::new(io::ErrorKind::TimedOut, late))
+        });
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let mut client = Self {
             socket,
@@ -73,8 +84,9 @@ impl Client {
             mute: false,
             pings: 0,
         };
+        let rest = time.saturating_sub(began.elapsed());
         let silence = || Error::NotSmoltalk("it says nothing".into());
-        within(limits::GREETING, client.greeting()).await.unwrap_or_else(|| Err(silence()))?;
+        within(rest, client.greeting()).await.unwrap_or_else(|| Err(silence()))?;
         Ok(client)
     }
 
@@ -156,6 +168,13 @@ impl Client {
             }
         })
         .await
+    }
+
+    /// Closes the connection without a goodbye, as dropping the client does; but what was heard can
+    /// still be taken with [`next`](Self::next).
+    pub fn hang_up(&mut self) {
+        // One that is gone already is as good.
+        let _ = self.socket.get_ref().shutdown(Shutdown::Both);
     }
 
     /// How many events wait for [`next`](Self::next): so many times it returns at once.
@@ -345,22 +364,6 @@ impl Client {
         }
         self.heard.finish(Error::Lost(io::ErrorKind::UnexpectedEof));
     }
-}
-
-/// A connection to the first address of `host` that accepts; or the last one's error.
-async fn reach(host: &str, port: u16) -> io::Result<Async<TcpStream>> {
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in smol::net::resolve((host, port)).await? {
-        match within(limits::GREETING, Async::<TcpStream>::connect(address)).await {
-            Some(Ok(socket)) => {
-                set_connection_options(&socket)?;
-                return Ok(socket);
-            }
-            Some(Err(error)) => failed = error,
-            None => failed = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(failed)
 }
 
 /// What `future` comes to, if it does in `time`.

@@ -121,8 +121,13 @@ pub const HEARD: usize = 1024 * 1024;
 /// No process holds more connections: it is what Linux sets `fs.nr_open` to.
 pub const WHO_NAMES: usize = 1024 * 1024;
 
-/// How long one address of a server may take to accept, and then to say HELLO.
+/// How long a client waits for HELLO, from looking up the server's name on.
 pub const GREETING: Duration = Duration::from_secs(10);
+
+/// How long one address of a server may take to accept before the next is tried beside it.
+///
+/// What RFC 8305 recommends: longer than most round trips, too short to annoy.
+pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// How long a client that leaves waits for BYE.
 ///

@@ -1,121 +1,17 @@
 //! `smoltalk` from outside: what a script, a pipe and a person's shell see.
 
 mod fake;
+mod talk;
 
-use fake::{DEADLINE, Fake, Peer, Real};
+use fake::{Fake, Peer, Real};
 use smoltalk::server::Config;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::mpsc::channel;
 use std::thread;
+use talk::{Left, Talk, ada, after_typing, left, named, program, signal};
 
-/// A running client. It is killed when it hangs, and the test then fails for what is missing.
-struct Talk {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
-    /// Dropped when the test is over.
-    _over: Sender<()>,
-}
-
-/// What a client leaves behind.
-#[derive(Debug, PartialEq, Eq)]
-struct Left {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-/// The program, without what the tests' own environment would tell it.
-fn program() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_smoltalk"));
-    for variable in ["SMOLTALK_HOST", "SMOLTALK_PORT", "SMOLTALK_USERNAME"] {
-        program.env_remove(variable);
-    }
-    program
-}
-
-fn ada(port: u16) -> Command {
-    named(port, "ada")
-}
-
-fn named(port: u16, name: &str) -> Command {
-    let mut program = program();
-    program.args(["--username", name, "--port"]).arg(port.to_string());
-    program
-}
-
-impl Talk {
-    fn start(program: &mut Command) -> Self {
-        let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("the client starts");
-        let (over, wait) = channel::<()>();
-        let id = child.id();
-        thread::spawn(move || {
-            if wait.recv_timeout(DEADLINE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                signal("KILL", id);
-            }
-        });
-        Self {
-            stdin: child.stdin.take(),
-            stdout: BufReader::new(child.stdout.take().expect("a pipe")),
-            stderr: BufReader::new(child.stderr.take().expect("a pipe")),
-            child,
-            _over: over,
-        }
-    }
-
-    fn types(&mut self, typed: impl AsRef<[u8]>) {
-        self.stdin.as_mut().expect("open").write_all(typed.as_ref()).expect("it reads");
-    }
-
-    fn shows(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("UTF-8");
-        line
-    }
-
-    fn complains(&mut self) -> String {
-        let mut line = String::new();
-        self.stderr.read_line(&mut line).expect("UTF-8");
-        line
-    }
-
-    /// Waits for it to end, standard input still open.
-    fn ends(mut self) -> Left {
-        let mut left = Left { code: None, stdout: String::new(), stderr: String::new() };
-        self.stdout.read_to_string(&mut left.stdout).expect("UTF-8");
-        self.stderr.read_to_string(&mut left.stderr).expect("UTF-8");
-        left.code = self.child.wait().expect("it ended").code();
-        left
-    }
-
-    /// Ends standard input and waits for it to end.
-    fn hangs_up(mut self) -> Left {
-        self.stdin = None;
-        self.ends()
-    }
-}
-
-fn signal(name: &str, id: u32) {
-    let kill = Command::new("kill").args([format!("-{name}"), id.to_string()]).status();
-    assert!(kill.expect("kill(1)").success());
-}
-
-/// What it leaves behind when `typed` is all of its standard input.
-fn after_typing(program: &mut Command, typed: impl AsRef<[u8]>) -> Left {
-    let mut talk = Talk::start(program);
-    // It may have reason to end before it has read all.
-    let _ = talk.stdin.as_mut().expect("open").write_all(typed.as_ref());
-    talk.hangs_up()
-}
-
-fn left(code: i32, stdout: &str, stderr: &str) -> Left {
-    Left { code: Some(code), stdout: stdout.into(), stderr: stderr.into() }
-}
-
-const USAGE: &str = "smoltalk: type send <MSG>, tell <NAME> <MSG>, who, leave or help\n";
+const USAGE: &str = "smoltalk: type send <MSG>, tell <NAME> <MSG>, who, ping, leave or help\n";
 
 #[test]
 fn what_is_typed_is_sent_confirmed_and_left() {
@@ -213,7 +109,7 @@ fn help_is_no_event_of_the_room() {
     );
     let Left { code, stdout, stderr } = after_typing(&mut ada(server.port), "help\n");
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
-    for word in ["send <MSG>", "tell <NAME> <MSG>", "who", "leave", "help"] {
+    for word in ["send <MSG>", "tell <NAME> <MSG>", "who", "ping", "leave", "help"] {
         assert!(stderr.contains(word), "{word}");
     }
 }

@@ -23,10 +23,23 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:7878";
 
 /// Serves one chat room. People enter it with nc, telnet or smoltalk.
 #[derive(FromArgs)]
-#[argh(help_triggers("-h", "--help"))]
+#[argh(
+    help_triggers("-h", "--help"),
+    usage = "[--listen <addr>]... [<option>...]",
+    example = "{command_name}                                      people of this machine only\n\
+               {command_name} --listen 0.0.0.0:7878 --listen [::]:7878\n\
+               {command_name} --listen unix:/run/smoltalk.sock --quiet",
+    note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
+    note = "On SIGTERM and SIGINT it stops accepting, says goodbye to everybody and ends\n\
+            within 5 seconds; a second signal ends it at once.",
+    note = "There is more in man smoltalkd.",
+    error_code(0, "stopped by a signal"),
+    error_code(1, "cannot run, as where an address is in use"),
+    error_code(2, "called wrongly")
+)]
 struct Flags {
-    /// where to listen: host:port, [v6]:port or unix:PATH; may be given several times
-    /// (SMOLTALK_LISTEN, commas between; default 127.0.0.1:7878)
+    /// where to listen: host:port, [v6]:port or unix:PATH; may be repeated (default:
+    /// 127.0.0.1:7878)
     #[argh(option, arg_name = "addr")]
     listen: Vec<Address>,
 
@@ -34,11 +47,12 @@ struct Flags {
     #[argh(option, arg_name = "n", from_str_fn(count))]
     max_connections: Option<usize>,
 
-    /// connections at once from one address (default 0: no limit)
+    /// connections at once from one address (default: 0, no limit)
     #[argh(option, arg_name = "n", from_str_fn(count), default = "0")]
     max_per_address: usize,
 
-    /// members past which arrivals and departures are not announced (default 1000)
+    /// members past which arrivals and departures are not announced (default:
+    /// 1000)
     #[argh(
         option,
         arg_name = "n",
@@ -47,7 +61,7 @@ struct Flags {
     )]
     presence_limit: usize,
 
-    /// how long a guest may take to join (default 30)
+    /// seconds a guest may take to join (default: 30)
     #[argh(
         option,
         arg_name = "secs",
@@ -56,7 +70,7 @@ struct Flags {
     )]
     join_timeout: Duration,
 
-    /// how long a member who lags may take for half of what waits for it (default 1)
+    /// seconds a member who lags may take for half of --outbox (default: 1)
     #[argh(
         option,
         arg_name = "secs",
@@ -65,7 +79,7 @@ struct Flags {
     )]
     stall_timeout: Duration,
 
-    /// bytes that may wait for one member (default 1048576)
+    /// bytes that may wait for one member (default: 1048576)
     #[argh(option, arg_name = "bytes", from_str_fn(size), default = "Limits::default().outbox")]
     outbox: usize,
 

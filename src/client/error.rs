@@ -53,7 +53,7 @@ impl From<Refusal> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(error) => write!(f, "cannot connect: {error}"),
+            Self::Unreachable(error) => write!(f, "cannot connect: {}", in_words(error)),
             Self::NotSmoltalk(why) => write!(f, "this is no smoltalk server: {why}"),
             Self::Refused { code, text } if text.is_empty() => write!(f, "{code}"),
             Self::Refused { code, text } => write!(f, "{text} ({code})"),
@@ -68,6 +68,12 @@ impl fmt::Display for Error {
             Self::Behind => write!(f, "too much waits to be read"),
         }
     }
+}
+
+/// What the system says, without its number for it.
+fn in_words(error: &io::Error) -> String {
+    let said = error.to_string();
+    said.split_once(" (os error ").map_or(said.as_str(), |(words, _)| words).into()
 }
 
 impl std::error::Error for Error {

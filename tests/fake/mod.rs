@@ -22,18 +22,15 @@ impl Fake {
     /// Plays `script`, a line each: `< ` is said, `> ` must be heard, `.` waits for the other side's
     /// end. Then it closes.
     pub fn plays(script: &str) -> Self {
-        let script: Vec<String> = script
-            .lines()
-            .map(|line| line.trim_start().into())
-            .filter(|l: &String| !l.is_empty())
-            .collect();
-        Self::runs(move |mut peer| {
-            for line in script {
-                match line.split_once(' ') {
-                    Some(("<", said)) => peer.say(said),
-                    Some((">", expected)) => assert_eq!(peer.hear(), expected),
-                    _ => assert_eq!(line, peer.end()),
-                }
+        Self::plays_in_turn(&[script])
+    }
+
+    /// Plays the scripts one after the other, each on a connection of its own.
+    pub fn plays_in_turn(scripts: &[&str]) -> Self {
+        let scripts: Vec<String> = scripts.iter().map(ToString::to_string).collect();
+        Self::serves(move |listener| {
+            for script in scripts {
+                Peer::of(listener).plays(&script);
             }
         })
     }
@@ -50,15 +47,14 @@ impl Fake {
 
     /// Does with its one connection as `script` says.
     pub fn runs(script: impl FnOnce(Peer) + Send + 'static) -> Self {
+        Self::serves(|listener| script(Peer::of(listener)))
+    }
+
+    /// Does with all that comes to its port as `script` says.
+    pub fn serves(script: impl FnOnce(&TcpListener) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let thread = thread::spawn(move || {
-            let (stream, _) = listener.accept().expect("a connection");
-            stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
-            stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
-            script(Peer { reader: BufReader::new(stream.try_clone().expect("a handle")), stream });
-        });
-        Self { port, thread }
+        Self { port, thread: thread::spawn(move || script(&listener)) }
     }
 
     /// Ends once the script has been played; fails if it went otherwise.
@@ -76,6 +72,24 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The next connection.
+    pub fn of(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
+        Self { reader: BufReader::new(stream.try_clone().expect("a handle")), stream }
+    }
+
+    pub fn plays(mut self, script: &str) {
+        for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+            match line.split_once(' ') {
+                Some(("<", said)) => self.say(said),
+                Some((">", expected)) => assert_eq!(self.hear(), expected),
+                _ => assert_eq!(line, self.end()),
+            }
+        }
+    }
+
     pub fn say(&mut self, line: &str) {
         self.stream.write_all(format!("{line}\n").as_bytes()).expect("it listens");
     }

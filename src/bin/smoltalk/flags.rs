@@ -1,9 +1,11 @@
 //! What the command line and the environment ask for.
 
 use argh::{EarlyExit, FromArgs};
+use smoltalk::limits;
 use smoltalk::text::to_safe;
 use std::env;
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// What to do.
 pub enum Start {
@@ -14,6 +16,8 @@ pub enum Start {
 }
 
 /// Where to go, as whom.
+// Each bool is a switch of the command line.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     pub host: String,
@@ -22,40 +26,76 @@ pub struct Config {
     pub username: Option<String>,
     /// Go on listening after standard input has ended.
     pub stay: bool,
+    /// Show events as JSON.
+    pub json: bool,
+    /// Come back after the connection was lost.
+    pub reconnect: bool,
+    /// How long connecting and joining may take together.
+    pub timeout: Duration,
 }
 
-/// Talk in a smoltalk room.
+/// Talk in a smoltalk room, from a terminal or a script.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(FromArgs)]
 #[argh(
     help_triggers("-h", "--help"),
-    note = "Flags win over the environment: SMOLTALK_HOST, SMOLTALK_PORT, SMOLTALK_USERNAME.\n\
-            In the room: send <MSG>, tell <NAME> <MSG>, who, leave, help."
+    usage = "[-u <name>] [--host <host>] [--port <port>] [<option>...]",
+    example = "{command_name} -u ada                               talk from a terminal\n\
+               echo 'send hi' | {command_name} -u bot              say it, confirm it, leave\n\
+               {command_name} -u log --stay --json </dev/null      record what is said\n\
+               {command_name} -u ada --host chat.example.org --reconnect",
+    note = "In the room, type:\n  \
+            send <MSG>         say MSG to the room\n  \
+            tell <NAME> <MSG>  say MSG to one member\n  \
+            who                list who is here\n  \
+            ping               measure the round trip to the server\n  \
+            leave              leave and exit; so do Ctrl-D and Ctrl-C",
+    note = "In a pipe, standard output has one line for each event and nothing else. When\n\
+            standard input ends, all of it is sent and confirmed before smoltalk leaves.",
+    note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags.\n\
+            There is more in man smoltalk.",
+    error_code(0, "left, by itself or on a signal"),
+    error_code(1, "cannot connect, or the connection was lost or ended by the server"),
+    error_code(2, "called wrongly"),
+    error_code(3, "refused by the server: name taken, bad name, full, denied")
 )]
 struct Flags {
-    /// the server's host name or address (default: 127.0.0.1)
+    /// your name in the room; asked for on a terminal
+    #[argh(option, short = 'u', arg_name = "name")]
+    username: Option<String>,
+    /// the server's name or address (default: 127.0.0.1)
     #[argh(option, arg_name = "host")]
     host: Option<String>,
     /// the server's port (default: 7878)
     #[argh(option, arg_name = "port")]
     port: Option<String>,
-    /// your name in the room; asked for on a terminal
-    #[argh(option, short = 'u', arg_name = "name")]
-    username: Option<String>,
+    /// how many seconds it may take to get in (default: 10)
+    #[argh(option, arg_name = "secs")]
+    timeout: Option<String>,
+    /// come back, under the same name, when the connection is lost
+    #[argh(switch)]
+    reconnect: bool,
     /// keep listening after standard input has ended
     #[argh(switch)]
     stay: bool,
+    /// print each event as a line of JSON
+    #[argh(switch)]
+    json: bool,
     /// print the version
     #[argh(switch)]
     version: bool,
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 6] = [
+const TAKES: [(&str, &str); 9] = [
     ("--host", "a host name or an address"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--stay", "no value"),
+    ("--json", "no value"),
+    ("--reconnect", "no value"),
+    ("--timeout", "a number of seconds, over 0 and at most a year"),
     ("--version", "no value"),
 ];
 
@@ -85,11 +125,15 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     let port = either("--port", flags.port, "SMOLTALK_PORT", &env, port)?;
     let username =
         either("--username", flags.username, "SMOLTALK_USERNAME", &env, |name| Some(name.into()))?;
+    let timeout = either("--timeout", flags.timeout, "", |_| None, seconds)?;
     Ok(Start::Talk(Config {
         host: host.unwrap_or_else(|| "127.0.0.1".into()),
         port: port.unwrap_or(7878),
         username,
         stay: flags.stay,
+        json: flags.json,
+        reconnect: flags.reconnect,
+        timeout: timeout.unwrap_or(limits::GREETING),
     }))
 }
 
@@ -129,6 +173,11 @@ fn host(value: &str) -> Option<String> {
 
 fn port(value: &str) -> Option<u16> {
     value.parse().ok().filter(|port| *port != 0)
+}
+
+fn seconds(value: &str) -> Option<Duration> {
+    let time = Duration::try_from_secs_f64(value.parse().ok()?).ok()?;
+    (!time.is_zero() && time <= limits::LONGEST).then_some(time)
 }
 
 /// What argh says, in one line, and with it what the flag takes that it is about.
@@ -176,19 +225,42 @@ mod tests {
 
     #[test]
     fn nothing_given_is_the_local_server_and_no_name() {
-        let default = Config { host: "127.0.0.1".into(), port: 7878, username: None, stay: false };
+        let default = Config {
+            host: "127.0.0.1".into(),
+            port: 7878,
+            username: None,
+            stay: false,
+            json: false,
+            reconnect: false,
+            timeout: Duration::from_secs(10),
+        };
         assert_eq!(config(&[], &[]), default);
         assert_eq!(config(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
     }
 
     #[test]
     fn a_flag_wins_over_the_environment() {
-        let from_env =
-            Config { host: "h".into(), port: 1, username: Some("u".into()), stay: false };
+        let from_env = Config {
+            host: "h".into(),
+            port: 1,
+            username: Some("u".into()),
+            stay: false,
+            json: false,
+            reconnect: false,
+            timeout: Duration::from_secs(10),
+        };
         assert_eq!(config(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
-        let from_flags =
-            Config { host: "::1".into(), port: 2, username: Some("ada".into()), stay: true };
+        let flags = [&flags[..], &["--json", "--reconnect", "--timeout=0.5"]].concat();
+        let from_flags = Config {
+            host: "::1".into(),
+            port: 2,
+            username: Some("ada".into()),
+            stay: true,
+            json: true,
+            reconnect: true,
+            timeout: Duration::from_millis(500),
+        };
         assert_eq!(config(&flags, &ENV), from_flags);
         assert_eq!(config(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
     }
@@ -197,6 +269,9 @@ mod tests {
     fn a_usage_error_names_the_flag_and_what_it_takes() {
         for bad in ["0", "65536", "-1", "x", ""] {
             assert!(usage_error(&["--port", bad], &[]).starts_with("--port takes a number from 1"));
+        }
+        for bad in ["0", "-1", "x", "", "inf", "1e9"] {
+            assert!(usage_error(&["--timeout", bad], &[]).starts_with("--timeout takes a number"));
         }
         let by_env = usage_error(&[], &[("SMOLTALK_PORT", "x\ny")]);
         assert_eq!(by_env, r#"SMOLTALK_PORT takes a number from 1 to 65535, not "x␊y""#);
@@ -212,7 +287,8 @@ mod tests {
     fn help_and_version_are_printed() {
         for args in [["-h"], ["--help"]] {
             let Ok(Start::Print(help)) = started(&args, &[]) else { panic!("no help") };
-            for word in ["--host", "--port", "--username", "-u", "--stay", "SMOLTALK_HOST"] {
+            for word in ["--host", "-u, --username", "--json", "SMOLTALK_HOST", "tell <NAME> <MSG>"]
+            {
                 assert!(help.contains(word), "{word}");
             }
         }

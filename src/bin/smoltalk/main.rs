@@ -1,10 +1,12 @@
 //! The client: connects, joins, sends what is typed and shows what is said.
 //!
 //! Read `session` first: it is the conversation. `flags` is how it is started, `input` and `screen`
-//! are its two ends, `typed` is the grammar of the first and `show` the look of the second.
+//! are its two ends, `typed` is the grammar of the first, `show` the look of the second and `json`
+//! what scripts see instead.
 
 mod flags;
 mod input;
+mod json;
 mod screen;
 mod session;
 mod show;
@@ -42,7 +44,7 @@ fn talk(config: &Config) -> ExitCode {
             let exit = match failure {
                 session::Failure::Usage(_) => Exit::Usage,
                 session::Failure::Refused(_) => Exit::Refused,
-                session::Failure::Lost(_) | session::Failure::Io(_) => Exit::Lost,
+                _ => Exit::Lost,
             };
             fail(&failure.to_string(), exit)
         }

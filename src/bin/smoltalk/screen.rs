@@ -1,11 +1,13 @@
 //! Standard output and standard error: the room's events, the notices, and on a terminal the prompt.
 
+use crate::json;
 use crate::show::Look;
 use futures_lite::AsyncWriteExt;
 use smol::Unblock;
 use smoltalk::client::Event;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::time::SystemTime;
 
 /// Bytes of events that are gathered into one write.
 const BATCH: usize = 64 * 1024;
@@ -18,7 +20,9 @@ pub struct Screen {
     out: Stream,
     err: Stream,
     look: Look,
-    /// `None` where there is no terminal.
+    /// Events are shown as JSON.
+    json: bool,
+    /// `None` where there is no terminal, or it is to be treated as none.
     prompt: Option<Prompt>,
 }
 
@@ -37,8 +41,8 @@ struct Stream {
 }
 
 impl Screen {
-    pub fn new() -> Self {
-        let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    pub fn new(json: bool) -> Self {
+        let terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
         let is = |variable, value| env::var_os(variable).is_some_and(|v| v == value);
         let dumb = is("TERM", "dumb");
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -46,6 +50,7 @@ impl Screen {
             out: Stream::new(Box::new(io::stdout())),
             err: Stream::new(Box::new(io::stderr())),
             look: Look { colour: terminal && !dumb && !no_colour },
+            json,
             prompt: terminal.then(|| Prompt::new(dumb)),
         }
     }
@@ -72,10 +77,20 @@ impl Screen {
 
     /// Takes an event to show.
     pub fn event(&mut self, event: &Event) {
-        if let Some(line) = self.look.line(event) {
+        let line =
+            if self.json { json::event(SystemTime::now(), event) } else { self.look.line(event) };
+        if let Some(line) = line {
             self.clear();
             self.out.line(&line);
         }
+    }
+
+    /// With `--json`, takes the line that `write` gives for this moment; says whether it did.
+    pub fn json(&mut self, write: impl FnOnce(SystemTime) -> String) -> bool {
+        if self.json {
+            self.out.line(&write(SystemTime::now()));
+        }
+        self.json
     }
 
     /// Takes something to say that is not the room's.

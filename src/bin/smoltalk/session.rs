@@ -1,24 +1,38 @@
 //! The conversation, from connecting to leaving.
 
+mod arrive;
+mod doubt;
+mod reconnect;
+
 use crate::flags::Config;
 use crate::input::{self, Input, Line};
 use crate::screen::Screen;
-use crate::typed;
+use crate::{json, typed};
+use arrive::arrive;
 use async_signal::{Signal, Signals};
+use doubt::Doubt;
 use futures_lite::{StreamExt, future};
 use smol::Timer;
 use smoltalk::client::{self, Client, Event};
 use smoltalk::limits;
 use smoltalk::protocol::{Command, Name, Refusal};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 /// Bytes of commands gathered into one write, where the input brings them faster.
 const BATCH: usize = 64 * 1024;
 
 /// What asks for the answer that all was sent.
 const BARRIER: &str = "sent";
+
+/// What asks for the answer that all was sent so far.
+const SO_FAR: &str = "so far";
+
+/// What asks for the answer to `ping`. When it was asked, in microseconds, follows.
+const ROUND_TRIP: &str = "round trip ";
 
 /// Why the client did not just leave.
 #[derive(Debug)]
@@ -27,8 +41,12 @@ pub enum Failure {
     Usage(String),
     /// The server does not let it in.
     Refused(String),
-    /// There is no connection, or no more.
-    Lost(String),
+    /// There was never a connection.
+    Unreachable(String),
+    /// There is no connection any more.
+    Lost(client::Error),
+    /// So many lines may have gone down with a connection.
+    Unconfirmed(u64),
     /// Standard output cannot be written, or signals cannot be had.
     Io(io::Error),
 }
@@ -36,7 +54,10 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(why) | Self::Refused(why) | Self::Lost(why) => f.write_str(why),
+            Self::Usage(why) | Self::Refused(why) | Self::Unreachable(why) => f.write_str(why),
+            Self::Lost(error) => error.fmt(f),
+            Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
+            Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -44,7 +65,7 @@ impl fmt::Display for Failure {
 
 impl From<client::Error> for Failure {
     fn from(error: client::Error) -> Self {
-        Self::Lost(error.to_string())
+        Self::Lost(error)
     }
 }
 
@@ -58,9 +79,9 @@ impl From<io::Error> for Failure {
 /// second ends it wherever it is.
 pub async fn run(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let mut screen = Screen::new();
+    let mut screen = Screen::new(config.json);
     let entered = unless(&mut signals, enter(config, &mut screen)).await;
-    let (client, input) = match entered {
+    let (client, input, name) = match entered {
         Some(Ok(entered)) => entered,
         // Nobody has seen it come: it may just go.
         otherwise => {
@@ -69,15 +90,14 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
             return otherwise.map_or(Ok(()), |entered| entered.map(drop));
         }
     };
-    let mut session = Session { client, input, screen, stay: config.stay };
-    let talked = unless(&mut signals, session.talk()).await.unwrap_or(Ok(()));
+    let mut session = Session::new(config, name, client, input, screen);
+    let talked = unless(&mut signals, session.converse()).await.unwrap_or(Ok(()));
     let ended = match talked {
         // Nobody reads on, as `head` does: no reason to complain.
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         ended => ended,
     };
-    let connected = !matches!(ended, Err(Failure::Lost(_)));
-    unless(&mut signals, session.close(connected)).await;
+    unless(&mut signals, session.close()).await;
     ended
 }
 
@@ -90,24 +110,46 @@ async fn unless<T>(signals: &mut Signals, future: impl Future<Output = T>) -> Op
     future::or(signal, async { Some(future.await) }).await
 }
 
-async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Input), Failure> {
+/// Has a name, connects and joins. Where a person can be asked for another name, a refused one is
+/// no end.
+async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Input, String), Failure> {
     let mut input = input::stdin()?;
-    let username = match &config.username {
+    let mut name = match &config.username {
         Some(username) => username.clone(),
         None => ask_username(screen, &mut input).await?,
     };
-    let Config { host, port, .. } = config;
-    let refused = |error: client::Error| match error {
-        client::Error::Refused { .. } => Failure::Refused(error.to_string()),
-        _ => Failure::Lost(format!("{host}:{port}: {error}")),
-    };
-    let mut client = Client::connect(host, *port).await.map_err(refused)?;
-    let members = client.join(&username).await.map_err(refused)?;
-    if screen.is_terminal() {
-        screen.notice(&format!("* you are {username}, one of {members} here; type help for help"));
-        screen.prompt(&format!("{username}> "));
+    loop {
+        let error = match arrive(config, &name).await {
+            Ok((client, members)) => {
+                greet(screen, &name, members);
+                return Ok((client, input, name));
+            }
+            Err(error) => error,
+        };
+        let client::Error::Refused { code, text } = &error else {
+            let Config { host, port, .. } = config;
+            return Err(Failure::Unreachable(format!("{host}:{port}: {error}")));
+        };
+        if !screen.is_terminal() || !is_about_the_name(code) {
+            screen.json(|now| json::err(now, code, text));
+            return Err(Failure::Refused(error.to_string()));
+        }
+        screen.notice(&format!("smoltalk: {error}"));
+        name = ask_username(screen, &mut input).await?;
     }
-    Ok((client, input))
+}
+
+fn is_about_the_name(code: &str) -> bool {
+    [Refusal::NameTaken, Refusal::BadName].iter().any(|refusal| refusal.code() == code)
+}
+
+/// Says that one is in.
+fn greet(screen: &mut Screen, name: &str, members: usize) {
+    if screen.is_terminal() {
+        screen.notice(&format!("* you are {name}, one of {members} here; type help for help"));
+        screen.prompt(&format!("{name}> "));
+    }
+    screen.json(|now| json::ok(now, name, members));
 }
 
 /// Asks until there is a name that could be one.
@@ -136,11 +178,22 @@ async fn ask_username(screen: &mut Screen, input: &mut Input) -> Result<String, 
     }
 }
 
-struct Session {
+struct Session<'a> {
+    config: &'a Config,
+    name: String,
     client: Client,
     input: Input,
     screen: Screen,
-    stay: bool,
+    /// False from when the connection is lost until there is another.
+    connected: bool,
+    since: Instant,
+    /// Nothing more will be typed.
+    finished: bool,
+    /// How often getting back in was tried since a connection last proved steady.
+    attempts: u32,
+    doubt: Doubt,
+    /// What a person typed while there was no connection.
+    kept: VecDeque<Vec<u8>>,
 }
 
 /// What comes next.
@@ -149,11 +202,54 @@ enum Turn {
     Typed(Option<Line>),
 }
 
-impl Session {
+impl<'a> Session<'a> {
+    fn new(config: &'a Config, name: String, client: Client, input: Input, screen: Screen) -> Self {
+        Self {
+            config,
+            name,
+            client,
+            input,
+            screen,
+            connected: true,
+            since: Instant::now(),
+            finished: false,
+            attempts: 0,
+            doubt: Doubt::default(),
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// Talks until it is time to leave, over as many connections as that takes.
+    async fn converse(&mut self) -> Result<(), Failure> {
+        loop {
+            let lost = match self.talk().await {
+                Err(Failure::Lost(lost)) => lost,
+                // On a terminal it has been said already.
+                Ok(()) if self.doubt.lost() > 0 && !self.screen.is_terminal() => {
+                    return Err(Failure::Unconfirmed(self.doubt.lost()));
+                }
+                otherwise => return otherwise,
+            };
+            self.connected = false;
+            self.screen.json(|now| json::ended(now, &lost));
+            if !self.config.reconnect || reconnect::is_final(&lost) {
+                return Err(Failure::Lost(lost));
+            }
+            if self.reconnect(&lost).await?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Talks until it is time to leave.
     async fn talk(&mut self) -> Result<(), Failure> {
+        while let Some(line) = self.kept.pop_front() {
+            // What was kept is no `leave`.
+            let _ = self.obey_one(&line);
+        }
         loop {
             self.settle().await?;
+            self.confirm()?;
             self.send().await?;
             let heard = async { Turn::Heard(self.client.next().await) };
             let typed = async { Turn::Typed(self.input.next().await) };
@@ -170,6 +266,15 @@ impl Session {
         }
     }
 
+    /// Where a lost connection is not the end, has the server confirm what was said: what it has not
+    /// confirmed may be lost as well.
+    fn confirm(&mut self) -> Result<(), Failure> {
+        if self.config.reconnect && self.doubt.ask() {
+            self.client.queue(Command::Ping(SO_FAR.as_bytes()))?;
+        }
+        Ok(())
+    }
+
     /// Sends what was typed. Listens meanwhile: the server slows down those who flood the room, and
     /// drops those who do not listen.
     async fn send(&mut self) -> Result<(), Failure> {
@@ -182,14 +287,16 @@ impl Session {
 
     /// Nothing more will be typed.
     async fn finish(&mut self) -> Result<(), Failure> {
+        let stay = self.config.stay;
+        self.finished = true;
         self.screen.prompt("");
-        if !self.stay {
+        if !stay {
             self.client.queue(Command::Ping(BARRIER.as_bytes()))?;
         }
         loop {
             self.settle().await?;
             match self.client.next().await? {
-                Event::Pong(token) if !self.stay && token == BARRIER => {
+                Event::Pong(token) if !stay && token == BARRIER => {
                     return Ok(self.screen.flush().await?);
                 }
                 event => self.show(&event),
@@ -199,22 +306,28 @@ impl Session {
 
     /// Leaves, if there is somebody to leave; shows what there is to show, and gives all that a
     /// moment.
-    async fn close(&mut self, leave: bool) {
+    async fn close(&mut self) {
         self.screen.prompt("");
+        match self.kept.len() {
+            0 => {}
+            1 => self.screen.notice("smoltalk: 1 line was not sent"),
+            n => self.screen.notice(&format!("smoltalk: {n} lines were not sent")),
+        }
         let closed = async {
-            if leave && self.client.queue(Command::Leave).is_ok() {
-                while let Ok(event) = self.client.next().await {
-                    self.show(&event);
+            if self.connected && self.client.queue(Command::Leave).is_ok() {
+                let end = loop {
+                    match self.client.next().await {
+                        Ok(event) => self.show(&event),
+                        Err(end) => break end,
+                    }
                     // Nobody may be there to read it. The goodbye is the server's.
                     let _ = self.settle().await;
-                }
+                };
+                self.screen.json(|now| json::ended(now, &end));
             }
             let _ = self.screen.flush().await;
         };
-        let late = async {
-            Timer::after(limits::GOODBYE).await;
-        };
-        future::or(closed, late).await;
+        within(limits::GOODBYE, closed).await;
     }
 
     /// Obeys a line, and those that came with it; breaks where it was to leave.
@@ -237,27 +350,73 @@ impl Session {
             _ if line.trim_ascii().is_empty() => {}
             Ok(Command::Leave) => return ControlFlow::Break(()),
             Ok(Command::Help) => self.screen.notice(typed::HELP),
-            Ok(command) => {
-                if let Err(error) = self.client.queue(command) {
-                    self.complain(&error);
-                }
+            Ok(Command::Ping(_)) => {
+                let asked = format!("{ROUND_TRIP}{}", self.since.elapsed().as_micros());
+                self.command(Command::Ping(asked.as_bytes()));
             }
+            Ok(command) => self.command(command),
             Err(Refusal::NoSuchMember) => self.complain(&Refusal::NoSuchMember.into()),
-            Err(_) => self.screen.notice(&format!("smoltalk: {}", typed::USAGE)),
+            Err(_) => self.misunderstand(),
         }
         ControlFlow::Continue(())
     }
 
-    fn show(&mut self, event: &Event) {
-        if let Event::Err { code, text } = event {
-            let (code, text) = (code.clone(), text.clone());
-            return self.complain(&client::Error::Refused { code, text });
+    fn command(&mut self, command: Command<'_>) {
+        match self.client.queue(command) {
+            Ok(()) if matches!(command, Command::Msg(_) | Command::Tell(..)) => self.doubt.said(),
+            Ok(()) => {}
+            Err(error) => self.complain(&error),
         }
-        self.screen.event(event);
     }
 
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Err { code, text } => {
+                let (code, text) = (code.clone(), text.clone());
+                self.complain(&client::Error::Refused { code, text });
+            }
+            Event::Pong(token) => self.pong(token),
+            event => self.screen.event(event),
+        }
+    }
+
+    fn pong(&mut self, token: &str) {
+        if token == SO_FAR {
+            self.doubt.answered();
+        }
+        let asked = token.strip_prefix(ROUND_TRIP).and_then(|micros| micros.parse().ok());
+        let round_trip =
+            asked.and_then(|asked| self.since.elapsed().checked_sub(Duration::from_micros(asked)));
+        if let Some(time) = round_trip
+            && !self.screen.json(|now| json::pong(now, time))
+        {
+            self.screen.notice(&format!("pong: {}", in_its_unit(time)));
+        }
+    }
+
+    /// Says that something is not done.
     fn complain(&mut self, error: &client::Error) {
-        self.screen.notice(&format!("smoltalk: {error}"));
+        let said = match error {
+            client::Error::Refused { code, text } => {
+                self.screen.json(|now| json::err(now, code, text))
+            }
+            client::Error::TooLong => {
+                let code = Refusal::TooLong.code();
+                self.screen.json(|now| json::err(now, code, &error.to_string()))
+            }
+            _ => false,
+        };
+        if !said {
+            self.screen.notice(&format!("smoltalk: {error}"));
+        }
+    }
+
+    /// Says what can be typed.
+    fn misunderstand(&mut self) {
+        let code = Refusal::UnknownCommand.code();
+        if !self.screen.json(|now| json::err(now, code, typed::USAGE)) {
+            self.screen.notice(&format!("smoltalk: {}", typed::USAGE));
+        }
     }
 
     /// Has what was taken in appear, unless more is about to.
@@ -266,5 +425,41 @@ impl Session {
             self.screen.flush().await?;
         }
         Ok(())
+    }
+}
+
+/// A round trip, short enough to read.
+fn in_its_unit(time: Duration) -> String {
+    match time.as_micros() {
+        micros @ 0..10_000 => format!("{micros} µs"),
+        micros @ 10_000..10_000_000 => format!("{} ms", micros / 1_000),
+        micros => format!("{} s", micros / 1_000_000),
+    }
+}
+
+/// What `future` comes to, if it does in `time`.
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let late = async {
+        Timer::after(time).await;
+        None
+    };
+    future::or(async { Some(future.await) }, late).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_is_short_to_read() {
+        for (micros, shown) in [
+            (184, "184 µs"),
+            (9_999, "9999 µs"),
+            (10_000, "10 ms"),
+            (9_999_999, "9999 ms"),
+            (10_000_000, "10 s"),
+        ] {
+            assert_eq!(in_its_unit(Duration::from_micros(micros)), shown);
+        }
     }
 }

@@ -3,13 +3,14 @@
 use smoltalk::protocol::{Command, Name, Refusal};
 
 /// What can be typed, in one line.
-pub const USAGE: &str = "type send <MSG>, tell <NAME> <MSG>, who, leave or help";
+pub const USAGE: &str = "type send <MSG>, tell <NAME> <MSG>, who, ping, leave or help";
 
 /// What can be typed, for a person.
 pub const HELP: &str = "\
 send <MSG>         say MSG to the room
 tell <NAME> <MSG>  say MSG to one member
 who                list who is here
+ping               measure the round trip to the server
 leave              leave and exit; so do Ctrl-D and Ctrl-C
 help               this";
 
@@ -20,6 +21,7 @@ help               this";
 pub fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
     match line.trim_ascii_end() {
         b"who" => return Ok(Command::Who),
+        b"ping" => return Ok(Command::Ping(b"")),
         b"leave" => return Ok(Command::Leave),
         b"help" => return Ok(Command::Help),
         _ => {}
@@ -66,9 +68,12 @@ mod tests {
 
     #[test]
     fn blanks_after_a_whole_command_are_forgiven() {
-        for (line, command) in
-            [("who", Command::Who), ("leave", Command::Leave), ("help", Command::Help)]
-        {
+        for (line, command) in [
+            ("who", Command::Who),
+            ("ping", Command::Ping(b"")),
+            ("leave", Command::Leave),
+            ("help", Command::Help),
+        ] {
             assert_eq!(parse(line.as_bytes()), Ok(command));
             assert_eq!(parse(format!("{line} \t ").as_bytes()), Ok(command));
         }
@@ -80,6 +85,7 @@ mod tests {
             "leave me alone",
             "who is it",
             "help me",
+            "ping bob",
             "send",
             "send ",
             "tell",

@@ -1,0 +1,18 @@
+# bash completion for smoltalk(1)
+
+_smoltalk() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    case $prev in
+        --host)
+            mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+            return
+            ;;
+        -u | --username | --port | --timeout) return ;;
+    esac
+    local flags='-u --username --host --port --timeout --reconnect --stay --json
+        --version -h --help'
+    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
+}
+
+complete -F _smoltalk smoltalk

@@ -1,0 +1,12 @@
+# fish completion for smoltalk(1)
+
+complete -c smoltalk -f
+complete -c smoltalk -s u -l username -x -d 'Your name in the room'
+complete -c smoltalk -l host -x -a '(__fish_print_hostnames)' -d 'The server'
+complete -c smoltalk -l port -x -d 'The port of the server'
+complete -c smoltalk -l timeout -x -d 'How many seconds it may take to get in'
+complete -c smoltalk -l reconnect -d 'Come back when the connection is lost'
+complete -c smoltalk -l stay -d 'Keep listening after standard input has ended'
+complete -c smoltalk -l json -d 'Print each event as a line of JSON'
+complete -c smoltalk -l version -d 'Print the version'
+complete -c smoltalk -s h -l help -d 'Print a summary'

@@ -1,0 +1,15 @@
+# bash completion for smoltalkd(8)
+
+_smoltalkd() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    case $prev in
+        --listen | --max-connections | --max-per-address | --presence-limit | --join-timeout | \
+            --stall-timeout | --outbox) return ;;
+    esac
+    local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
+        --stall-timeout --outbox --quiet --version -h --help'
+    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
+}
+
+complete -F _smoltalkd smoltalkd

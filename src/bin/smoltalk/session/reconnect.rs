@@ -1,0 +1,214 @@
+//! Getting back in after the connection was lost.
+
+use super::{Failure, Session, arrive, greet};
+use crate::input::Line;
+use crate::{json, typed};
+use futures_lite::future;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smol::Timer;
+use smoltalk::client::{Client, Error};
+use smoltalk::protocol::{Command, Refusal};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+/// The longest pause before the first attempt. Half of it at least is waited for.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause before any attempt: each may be twice as long as the one before, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A connection that has lasted so long was a good one: the pauses begin anew.
+const STEADY: Duration = LONGEST_PAUSE;
+
+/// Lines kept for a person who goes on typing. In a pipe nothing is kept: it is not read.
+const KEPT: usize = 100;
+
+/// How often the waiting person is shown how long it still takes.
+const COUNTDOWN: Duration = Duration::from_secs(1);
+
+/// Whether `lost` is an end that coming back would only repeat.
+pub fn is_final(lost: &Error) -> bool {
+    // Another client has taken the name over, with the right to it. It would be taken back.
+    matches!(lost, Error::Closed { reason } if reason == "replaced")
+}
+
+/// Whether standard output is a pipe or a terminal whose other end is closed.
+fn nobody_reads() -> bool {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// How long to wait after so many failed attempts: a random part of what is allowed, so that a
+/// whole room does not come back at once.
+fn pause(failed: u32, random: u64) -> Duration {
+    let allowed = FIRST_PAUSE.saturating_mul(1 << failed.min(16)).min(LONGEST_PAUSE);
+    let thousandths = u32::try_from(random % 1001).unwrap_or_default();
+    allowed / 2 + allowed / 2 * thousandths / 1000
+}
+
+/// What comes next while there is no connection.
+enum Turn {
+    Arrived(Result<(Client, usize), Error>),
+    Typed(Option<Line>),
+    Tick,
+}
+
+impl Session<'_> {
+    /// Tries until it is in again, under the same name; breaks where the person leaves first.
+    pub(super) async fn reconnect(&mut self, lost: &Error) -> Result<ControlFlow<()>, Failure> {
+        // A half-open connection would keep the name.
+        self.client.hang_up();
+        self.screen.notice(&format!("smoltalk: {lost}; reconnecting"));
+        match self.doubt.disconnected() {
+            0 => {}
+            1 => self.screen.notice("smoltalk: the last line may not have arrived"),
+            n => self.screen.notice(&format!("smoltalk: the last {n} lines may not have arrived")),
+        }
+        if self.since.elapsed() >= STEADY {
+            self.attempts = 0;
+        }
+        loop {
+            // There may be no event for long whose writing would tell.
+            if nobody_reads() {
+                return Err(Failure::Io(io::ErrorKind::BrokenPipe.into()));
+            }
+            let pause = pause(self.attempts, RandomState::new().hash_one(self.attempts));
+            self.attempts = self.attempts.saturating_add(1);
+            match self.attempt(Instant::now() + pause).await? {
+                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+                ControlFlow::Continue(Ok((client, members))) => {
+                    self.client = client;
+                    self.connected = true;
+                    self.since = Instant::now();
+                    self.screen.notice("smoltalk: connected again");
+                    greet(&mut self.screen, &self.name, members);
+                    return Ok(ControlFlow::Continue(()));
+                }
+                ControlFlow::Continue(Err(error)) => self.attempt_failed(&error)?,
+            }
+        }
+    }
+
+    /// Waits until it is `time`, then tries once. Meanwhile a person may go on typing.
+    async fn attempt(
+        &mut self,
+        time: Instant,
+    ) -> io::Result<ControlFlow<(), Result<(Client, usize), Error>>> {
+        let (config, name) = (self.config, self.name.clone());
+        let mut arrival = pin!(async {
+            Timer::at(time).await;
+            Turn::Arrived(arrive(config, &name).await)
+        });
+        loop {
+            self.show_progress(time);
+            self.screen.flush().await?;
+            let person = self.screen.is_terminal();
+            let typed = async {
+                // A pipe keeps what it has, and whoever writes to it waits.
+                if person && !self.finished {
+                    Turn::Typed(self.input.next().await)
+                } else {
+                    future::pending().await
+                }
+            };
+            let tick = async {
+                if !person {
+                    future::pending::<()>().await;
+                }
+                Timer::after(COUNTDOWN).await;
+                Turn::Tick
+            };
+            match future::or(arrival.as_mut(), future::or(typed, tick)).await {
+                Turn::Arrived(arrived) => return Ok(ControlFlow::Continue(arrived)),
+                Turn::Typed(None) if self.config.stay => self.finished = true,
+                Turn::Typed(None) => return Ok(ControlFlow::Break(())),
+                Turn::Typed(Some(line)) => {
+                    self.screen.entered();
+                    if self.keep(line).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                Turn::Tick => {}
+            }
+        }
+    }
+
+    /// What a person is shown in place of the prompt, in one line that changes.
+    fn show_progress(&mut self, time: Instant) {
+        let left = time.saturating_duration_since(Instant::now()).as_millis().div_ceil(1000);
+        let attempt = self.attempts;
+        self.screen.prompt(&match left {
+            0 => format!("(offline, attempt {attempt}) {}> ", self.name),
+            left => format!("(offline, attempt {attempt} in {left} s) {}> ", self.name),
+        });
+    }
+
+    /// Obeys what can be obeyed without a connection, and keeps what is to be said.
+    fn keep(&mut self, line: Line) -> ControlFlow<()> {
+        let Line::Whole(line) = line else {
+            self.complain(&Error::TooLong);
+            return ControlFlow::Continue(());
+        };
+        match typed::parse(&line) {
+            _ if line.trim_ascii().is_empty() => {}
+            Ok(Command::Leave) => return ControlFlow::Break(()),
+            Ok(Command::Msg(_) | Command::Tell(..)) if self.kept.len() < KEPT => {
+                self.kept.push_back(line);
+                self.screen.notice("* not connected: kept for later");
+            }
+            Ok(Command::Msg(_) | Command::Tell(..)) => {
+                let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");
+                self.screen.notice(&full);
+            }
+            Ok(Command::Help) => self.screen.notice(typed::HELP),
+            Ok(_) => self.screen.notice("smoltalk: not connected"),
+            Err(Refusal::NoSuchMember) => self.complain(&Refusal::NoSuchMember.into()),
+            Err(_) => self.misunderstand(),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Says so; fails where another attempt would not go otherwise.
+    fn attempt_failed(&mut self, error: &Error) -> Result<(), Failure> {
+        if let Error::Refused { code, text } = error
+            // The place one has lost may still be held by the connection that is gone.
+            && code != Refusal::NameTaken.code()
+        {
+            self.screen.json(|now| json::err(now, code, text));
+            return Err(Failure::Refused(error.to_string()));
+        }
+        if !self.screen.is_terminal() {
+            self.screen.notice(&format!("smoltalk: attempt {}: {error}", self.attempts));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_pause_is_short_and_the_last_long() {
+        assert_eq!(pause(0, 0), FIRST_PAUSE / 2);
+        assert_eq!(pause(0, 1000), FIRST_PAUSE);
+        assert_eq!(pause(1, 1000), 2 * FIRST_PAUSE);
+        assert_eq!(pause(u32::MAX, 0), LONGEST_PAUSE / 2);
+        assert_eq!(pause(u32::MAX, 1000), LONGEST_PAUSE);
+    }
+
+    proptest! {
+        #[test]
+        fn pauses_grow_and_stay_within_their_limits(failed: u32, one: u64, other: u64) {
+            let (this, next) = (pause(failed, one), pause(failed.saturating_add(1), other));
+            prop_assert!(this >= FIRST_PAUSE / 2 && this <= LONGEST_PAUSE);
+            prop_assert!(next >= this / 2);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! From a host's name to a connection.
+
+use super::within;
+use crate::limits;
+use crate::socket::set_connection_options;
+use smol::Async;
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::task::Poll;
+
+/// A connection to the first address of `host` that accepts; or the error of the last that did not.
+pub(super) async fn reach(host: &str, port: u16) -> io::Result<Async<TcpStream>> {
+    let addresses = smol::net::resolve((host, port)).await?;
+    let socket = first(addresses.into_iter().map(Async::<TcpStream>::connect)).await?;
+    set_connection_options(&socket)?;
+    Ok(socket)
+}
+
+/// What the first of `attempts` to succeed comes to.
+///
+/// Another one begins when one has failed, or has let [`limits::NEXT_ADDRESS`] pass: an address that
+/// swallows all that is sent to it must not use up the time of those that answer (RFC 8305).
+async fn first<T>(
+    mut attempts: impl Iterator<Item = impl Future<Output = io::Result<T>>>,
+) -> io::Result<T> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut running: Vec<Pin<Box<_>>> = Vec::new();
+    loop {
+        let begun = attempts.next().map(|attempt| running.push(Box::pin(attempt)));
+        if running.is_empty() {
+            return Err(failed);
+        }
+        let finished = poll_fn(|cx| {
+            for at in 0..running.len() {
+                if let Poll::Ready(result) = running[at].as_mut().poll(cx) {
+                    drop(running.swap_remove(at));
+                    return Poll::Ready(result);
+                }
+            }
+            Poll::Pending
+        });
+        let finished = match begun {
+            Some(()) => within(limits::NEXT_ADDRESS, finished).await,
+            None => Some(finished.await),
+        };
+        match finished {
+            Some(Ok(reached)) => return Ok(reached),
+            Some(Err(error)) => failed = error,
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smol::future::{Boxed, pending, ready};
+    use std::io::ErrorKind;
+
+    fn first_of(attempts: Vec<Boxed<io::Result<u8>>>) -> Result<u8, ErrorKind> {
+        smol::block_on(first(attempts.into_iter())).map_err(|error| error.kind())
+    }
+
+    fn refused() -> Boxed<io::Result<u8>> {
+        Box::pin(ready(Err(ErrorKind::ConnectionRefused.into())))
+    }
+
+    #[test]
+    fn every_address_is_tried() {
+        assert_eq!(first_of(vec![refused(), refused(), Box::pin(ready(Ok(3)))]), Ok(3));
+        assert_eq!(first_of(vec![refused(), refused()]), Err(ErrorKind::ConnectionRefused));
+        assert_eq!(first_of(vec![]), Err(ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn an_address_that_swallows_everything_delays_the_next_one_only() {
+        assert_eq!(first_of(vec![Box::pin(pending()), refused(), Box::pin(ready(Ok(3)))]), Ok(3));
+    }
+
+    #[test]
+    fn a_slow_address_may_still_be_the_one() {
+        let slow = Box::pin(async {
+            smol::Timer::after(2 * limits::NEXT_ADDRESS).await;
+            Ok(1)
+        });
+        assert_eq!(first_of(vec![slow, refused(), Box::pin(pending())]), Ok(1));
+    }
+}

@@ -1,0 +1,344 @@
+//! Getting in and getting back in: `--timeout`, `--reconnect`, and `ping` through it.
+
+mod fake;
+mod talk;
+
+use fake::{DEADLINE, Fake, Peer, Real};
+use serde_json::Value;
+use smoltalk::server::Config;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use talk::{Leash, Left, Talk, ada, after_typing, left, named, signal};
+
+const IN: &str = "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n";
+const OUT: &str = "> PING sent\n< PONG sent\n> LEAVE\n< BYE";
+const LOST: &str = "smoltalk: the server closed the connection; reconnecting\n";
+const BACK: &str = "smoltalk: connected again\n";
+
+fn back(port: u16) -> Command {
+    let mut program = ada(port);
+    program.arg("--reconnect");
+    program
+}
+
+/// `smoltalkd` in a process of its own, which can be killed.
+struct Daemon {
+    child: Leash,
+    port: u16,
+}
+
+impl Daemon {
+    /// On `port`, or on any if that is 0.
+    fn start(port: u16) -> Self {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_smoltalkd"));
+        program.args(["--listen", &format!("127.0.0.1:{port}")]).env_remove("SMOLTALK_LISTEN");
+        let mut child = program.stderr(Stdio::piped()).spawn().expect("the server starts");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let port = said.find_map(|line| {
+            let line = line.expect("UTF-8");
+            line.strip_prefix("listening on 127.0.0.1:")?.parse().ok()
+        });
+        // Nobody may be hung up on for what is not read.
+        thread::spawn(move || said.count());
+        Self { child: Leash(child), port: port.expect("it says where it listens") }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ended");
+    }
+}
+
+/// A wire between clients and a server. Its first connection can be cut so that only the client
+/// sees it.
+struct Wire {
+    port: u16,
+    cut: std::sync::mpsc::Sender<()>,
+    ghosts: std::sync::mpsc::Receiver<TcpStream>,
+}
+
+impl Wire {
+    fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let (cut, cuts) = channel::<()>();
+        let (ghost, ghosts) = channel();
+        thread::spawn(move || {
+            for (at, client) in listener.incoming().enumerate() {
+                let client = client.expect("a connection");
+                let server = TcpStream::connect(("127.0.0.1", server)).expect("a server");
+                copy(&client, &server, at > 0);
+                copy(&server, &client, true);
+                if at == 0 && cuts.recv().is_ok() {
+                    client.shutdown(Shutdown::Both).expect("it is open");
+                    ghost.send(server).expect("the test goes on");
+                }
+            }
+        });
+        Self { port, cut, ghosts }
+    }
+
+    /// Cuts the connection; the server's end of it stays, for as long as it is held.
+    fn cut(&self) -> TcpStream {
+        self.cut.send(()).expect("it is there");
+        self.ghosts.recv_timeout(DEADLINE).expect("it was cut")
+    }
+}
+
+/// Carries bytes on, and the end of them too where `end` says so.
+fn copy(from: &TcpStream, to: &TcpStream, end: bool) {
+    let (mut from, mut to) = (from.try_clone().expect("a handle"), to.try_clone().expect("one"));
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        if end {
+            let _ = to.shutdown(Shutdown::Both);
+        }
+    });
+}
+
+/// Takes failed attempts off standard error, until it is in again.
+fn attempts_until_back(talk: &mut Talk, failure: &str) {
+    loop {
+        let line = talk.complains();
+        if line == BACK {
+            return;
+        }
+        assert!(line.starts_with("smoltalk: attempt ") && line.ends_with(failure), "{line:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_and_started_again_is_found_again() {
+    let daemon = Daemon::start(0);
+    let port = daemon.port;
+    let mut talk = Talk::start(&mut back(port));
+    talk.types("send hi\nwho\n");
+    assert_eq!(talk.shows(), "* 1 here: ada\n");
+    daemon.kill();
+    assert_eq!(talk.complains(), LOST);
+    let failed = "smoltalk: attempt 1: cannot connect: Connection refused\n";
+    assert_eq!(talk.complains(), failed);
+    // What is typed meanwhile waits.
+    talk.types("who\n");
+    let daemon = Daemon::start(port);
+    attempts_until_back(&mut talk, "cannot connect: Connection refused\n");
+    assert_eq!(talk.shows(), "* 1 here: ada\n");
+    assert_eq!(talk.hangs_up(), left(0, "", ""));
+    daemon.kill();
+}
+
+#[test]
+fn a_name_that_its_ghost_still_holds_is_waited_for() {
+    let server = Real::start(Config::default());
+    let wire = Wire::to(server.port);
+    let mut bob = Talk::start(named(server.port, "bob").arg("--stay"));
+    bob.types("who\n");
+    assert_eq!(bob.shows(), "* 1 here: bob\n");
+    let mut talk = Talk::start(back(wire.port).arg("--stay"));
+    assert_eq!(bob.shows(), "* ada joined\n");
+    talk.types("who\n");
+    assert_eq!(talk.shows(), "* 2 here: ada bob\n");
+    let ghost = wire.cut();
+    assert_eq!(talk.complains(), LOST);
+    let taken = "somebody here has that name, try another (name-taken)";
+    assert_eq!(talk.complains(), format!("smoltalk: attempt 1: {taken}\n"));
+    ghost.shutdown(Shutdown::Both).expect("it is open");
+    assert_eq!(bob.shows(), "* ada left\n");
+    assert_eq!(bob.shows(), "* ada joined\n");
+    talk.types("send back\n");
+    assert_eq!(bob.shows(), "<ada> back\n");
+    attempts_until_back(&mut talk, &format!("{taken}\n"));
+    talk.types("leave\n");
+    assert_eq!(talk.ends(), left(0, "", ""));
+    server.stop();
+}
+
+#[test]
+fn attempts_are_counted_until_one_succeeds() {
+    let server = Fake::plays_in_turn(&[
+        IN,
+        "",
+        "< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken",
+        &format!("{IN}{OUT}"),
+    ]);
+    let mut talk = Talk::start(&mut back(server.port));
+    assert_eq!(talk.complains(), LOST);
+    assert_eq!(talk.complains(), "smoltalk: attempt 1: the server closed the connection\n");
+    assert_eq!(talk.complains(), "smoltalk: attempt 2: name-taken\n");
+    assert_eq!(talk.hangs_up(), left(0, "", BACK));
+    server.done();
+}
+
+#[test]
+fn what_was_confirmed_before_the_loss_is_no_reason_to_fail() {
+    let server = Fake::plays_in_turn(&[
+        &format!("{IN}> MSG one\n> PING so far\n< PONG so far"),
+        &format!("{IN}> MSG two\n> PING so far\n< PONG so far\n{OUT}"),
+    ]);
+    let mut talk = Talk::start(&mut back(server.port));
+    talk.types("send one\n");
+    assert_eq!(talk.complains(), LOST);
+    talk.types("send two\n");
+    assert_eq!(talk.hangs_up(), left(0, "", BACK));
+    server.done();
+}
+
+#[test]
+fn what_may_have_been_lost_is_not_said_again_but_reported() {
+    let server = Fake::plays_in_turn(&[
+        &format!("{IN}> MSG one\n> TELL bob two\n> PING so far\n> PING sent"),
+        &format!("{IN}{OUT}"),
+    ]);
+    let left_behind = after_typing(&mut back(server.port), "send one\ntell bob two\n");
+    let doubt = "smoltalk: the last 2 lines may not have arrived\n";
+    let end = "smoltalk: 2 of the lines may not have arrived\n";
+    assert_eq!(left_behind, left(1, "", &format!("{LOST}{doubt}{BACK}{end}")));
+    server.done();
+}
+
+#[test]
+fn with_stay_it_comes_back_though_nothing_more_is_typed() {
+    let server = Fake::plays_in_turn(&[
+        &format!("{IN}< MSG bob one\n< BYE shutdown\n."),
+        &format!("{IN}< MSG bob two\n> LEAVE\n< BYE\n."),
+    ]);
+    let mut talk = Talk::start(back(server.port).arg("--stay"));
+    talk.stdin = None;
+    assert_eq!(talk.shows(), "<bob> one\n");
+    let ended = "smoltalk: the server ended the connection: shutdown; reconnecting\n";
+    assert_eq!(talk.complains(), ended);
+    assert_eq!(talk.shows(), "<bob> two\n");
+    signal("TERM", talk.child.id());
+    assert_eq!(talk.ends(), left(0, "", BACK));
+    server.done();
+}
+
+#[test]
+fn json_says_what_comes_and_goes() {
+    let server = Fake::plays_in_turn(&[IN, &format!("{IN}{OUT}")]);
+    let mut talk = Talk::start(back(server.port).arg("--json"));
+    assert_eq!(talk.complains(), LOST);
+    let Left { code, stdout, stderr } = talk.hangs_up();
+    assert_eq!((code, stderr.as_str()), (Some(0), BACK));
+    let kinds: Vec<String> = stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|object| object["type"].as_str().expect("a type").into())
+        .collect();
+    assert_eq!(kinds, ["ok", "lost", "ok", "bye"]);
+    server.done();
+}
+
+#[test]
+fn a_refusal_other_than_a_taken_name_ends_it_with_3() {
+    for (refusal, why) in [
+        ("< ERR full no place", "no place (full)"),
+        ("< HELLO smoltalk/1\n> JOIN ada\n< ERR denied", "denied"),
+    ] {
+        let server = Fake::plays_in_turn(&[IN, refusal]);
+        let left_behind = Talk::start(&mut back(server.port)).ends();
+        assert_eq!(left_behind, left(3, "", &format!("{LOST}smoltalk: {why}\n")));
+        server.done();
+    }
+}
+
+#[test]
+fn who_was_replaced_does_not_come_back() {
+    let server = Fake::plays(&format!("{IN}< BYE replaced\n."));
+    let why = "smoltalk: the server ended the connection: replaced\n";
+    assert_eq!(Talk::start(&mut back(server.port)).ends(), left(1, "", why));
+    server.done();
+}
+
+#[test]
+fn only_who_was_in_comes_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    drop(listener);
+    let why = format!("smoltalk: {address}: cannot connect: Connection refused\n");
+    assert_eq!(after_typing(&mut back(address.port()), ""), left(1, "", &why));
+    let taken = Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken");
+    let left_behind = after_typing(&mut back(taken.port), "");
+    assert_eq!(left_behind, left(3, "", "smoltalk: name-taken\n"));
+    taken.done();
+}
+
+#[test]
+fn a_signal_ends_the_waiting() {
+    let server = Fake::plays(IN);
+    let mut talk = Talk::start(&mut back(server.port));
+    assert_eq!(talk.complains(), LOST);
+    server.done();
+    signal("INT", talk.child.id());
+    let Left { code, stdout, .. } = talk.ends();
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn nobody_comes_back_for_nobody() {
+    let server = Fake::plays(&format!("{IN}< MSG bob hi"));
+    let mut talk = Talk::start(back(server.port).arg("--stay"));
+    assert_eq!(talk.shows(), "<bob> hi\n");
+    let Talk { stdout, stderr, mut child, .. } = talk;
+    drop((stdout, stderr));
+    // There are no events that could fail to be written.
+    assert_eq!(child.wait().expect("it ended").code(), Some(0));
+    server.done();
+}
+
+#[test]
+fn a_half_open_connection_is_let_go_before_the_next() {
+    let server = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        peer.say("HELLO smoltalk/1");
+        assert_eq!(peer.hear(), "JOIN ada");
+        peer.say("OK ada 1");
+        // No server of this protocol says this: it is done with, but it stays connected.
+        let _ = peer.stream.write_all(&b"x".repeat(20_000));
+        peer.end();
+        peer = Peer::of(listener);
+        peer.say("ERR denied");
+    });
+    let left_behind = Talk::start(&mut back(server.port)).ends();
+    let why = "this is no smoltalk server: a line over 16384 bytes; reconnecting";
+    assert_eq!(left_behind, left(3, "", &format!("smoltalk: {why}\nsmoltalk: denied\n")));
+    server.done();
+}
+
+#[test]
+fn who_says_nothing_is_waited_for_so_long_and_no_longer() {
+    let silent = |said: &'static str| {
+        Fake::runs(move |mut peer| {
+            peer.stream.write_all(said.as_bytes()).expect("it listens");
+            let mut heard = String::new();
+            let _ = peer.stream.read_to_string(&mut heard);
+        })
+    };
+    for (server, why) in [
+        (silent(""), "this is no smoltalk server: it says nothing"),
+        (silent("HELLO smoltalk/1\n"), "cannot connect: no answer to JOIN within 0.2 s"),
+    ] {
+        let left_behind = after_typing(ada(server.port).args(["--timeout", "0.2"]), "");
+        let why = format!("smoltalk: 127.0.0.1:{}: {why}\n", server.port);
+        assert_eq!(left_behind, left(1, "", &why));
+        server.done();
+    }
+}
+
+#[test]
+fn ping_shows_the_round_trip_beside_the_rooms_events() {
+    let server = Real::start(Config::default());
+    let Left { code, stdout, stderr } = after_typing(&mut ada(server.port), "ping\nwho\nping\n");
+    assert_eq!((code, stdout.as_str()), (Some(0), "* 1 here: ada\n"));
+    assert_eq!(stderr.lines().count(), 2);
+    for line in stderr.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [pong, number, unit] = words[..] else { panic!("{line}") };
+        assert!(pong == "pong:" && ["µs", "ms"].contains(&unit), "{line}");
+        assert!(number.parse::<u64>().is_ok(), "{line}");
+    }
+    server.stop();
+}
