@@ -72,6 +72,7 @@ impl Session<'_> {
         if self.since.elapsed() >= STEADY {
             self.attempts = 0;
         }
+        let mut said = String::new();
         loop {
             // There may be no event for long whose writing would tell.
             if nobody_reads() {
@@ -89,7 +90,7 @@ impl Session<'_> {
                     greet(&mut self.screen, &self.name, members);
                     return Ok(ControlFlow::Continue(()));
                 }
-                ControlFlow::Continue(Err(error)) => self.attempt_failed(&error)?,
+                ControlFlow::Continue(Err(error)) => self.attempt_failed(&error, &mut said)?,
             }
         }
     }
@@ -173,17 +174,22 @@ impl Session<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Says so; fails where another attempt would not go otherwise.
-    fn attempt_failed(&mut self, error: &Error) -> Result<(), Failure> {
+    /// Says so; fails where another attempt would not go otherwise. A person is told what he has not
+    /// been told before, for the prompt shows the rest.
+    fn attempt_failed(&mut self, error: &Error, said: &mut String) -> Result<(), Failure> {
+        let why = error.to_string();
         if let Error::Refused { code, text } = error
-            // The place one has lost may still be held by the connection that is gone.
+            // The name one had may still be held by the connection that is gone.
             && code != Refusal::NameTaken.code()
         {
             self.screen.json(|now| json::err(now, code, text));
-            return Err(Failure::Refused(error.to_string()));
+            return Err(Failure::Refused(why));
         }
         if !self.screen.is_terminal() {
-            self.screen.notice(&format!("smoltalk: attempt {}: {error}", self.attempts));
+            self.screen.notice(&format!("smoltalk: attempt {}: {why}", self.attempts));
+        } else if *said != why {
+            self.screen.notice(&format!("smoltalk: {why}"));
+            *said = why;
         }
         Ok(())
     }
