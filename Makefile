@@ -4,8 +4,12 @@ CARGO  ?= cargo
 PREFIX ?= /usr/local
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
+SHARE   = $(DESTDIR)$(PREFIX)/share
+BASHDIR = $(SHARE)/bash-completion/completions
+ZSHDIR  = $(SHARE)/zsh/site-functions
+FISHDIR = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build run test check conversation e2e bench bench-compare demo docs/demo.svg doc install uninstall clean help
+.PHONY: build run test check conversation e2e bench bench-compare demo docs/demo.svg man doc install uninstall clean help
 
 build: ## build both programs, optimised (the default)
 	$(CARGO) build --release --bins
@@ -43,15 +47,31 @@ demo: build ## three people talk, in tmux; needs tmux and nc
 docs/demo.svg: build ## the same as a picture, for the README
 	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py record $@
 
+man: ## check the man pages, which are their own source; needs mandoc or groff
+	@for page in man/smoltalk.1 man/smoltalkd.8; do \
+	  if command -v mandoc >/dev/null; then mandoc -T lint -W warning $$page; \
+	  else groff -mdoc -T utf8 -ww -z $$page; fi || exit; \
+	done
+
 doc: ## the library's documentation, in target/doc
 	$(CARGO) doc --lib --no-deps --all-features
 
 install: build ## to PREFIX (/usr/local), under DESTDIR if set
-	install -d $(BINDIR)
+	install -d $(BINDIR) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 755 $(TARGET)/release/smoltalkd $(TARGET)/release/smoltalk $(BINDIR)
+	install -m 644 man/smoltalk.1 $(SHARE)/man/man1
+	install -m 644 man/smoltalkd.8 $(SHARE)/man/man8
+	install -m 644 completions/_smoltalk completions/_smoltalkd $(ZSHDIR)
+	install -m 644 completions/smoltalk.fish completions/smoltalkd.fish $(FISHDIR)
+	install -m 644 completions/smoltalk.bash $(BASHDIR)/smoltalk
+	install -m 644 completions/smoltalkd.bash $(BASHDIR)/smoltalkd
 
-uninstall: ## take both programs away again
+uninstall: ## take all of it away again
 	rm -f $(BINDIR)/smoltalkd $(BINDIR)/smoltalk
+	rm -f $(SHARE)/man/man1/smoltalk.1 $(SHARE)/man/man8/smoltalkd.8
+	rm -f $(ZSHDIR)/_smoltalk $(ZSHDIR)/_smoltalkd
+	rm -f $(FISHDIR)/smoltalk.fish $(FISHDIR)/smoltalkd.fish
+	rm -f $(BASHDIR)/smoltalk $(BASHDIR)/smoltalkd
 
 clean: ## throw away what was built
 	$(CARGO) clean
