@@ -358,6 +358,11 @@ impl Room {
         }
     }
 
+    /// How many are in.
+    pub fn members(&self) -> usize {
+        self.names.len()
+    }
+
     /// Whether the connection has not joined yet.
     pub fn is_guest(&self, id: SeatId) -> bool {
         matches!(self.seats[id].state, State::Guest { .. })

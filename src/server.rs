@@ -13,7 +13,7 @@ use crate::protocol::{Event, Refusal};
 use crate::room::{Bells, Lagger, Room};
 use crate::session;
 pub use crate::socket::{Bound, Peer};
-use crate::socket::{Listener, Socket};
+use crate::socket::{Listener, Socket, Turn};
 use async_channel::{Receiver, Sender};
 use async_lock::Mutex;
 use futures_lite::FutureExt;
@@ -110,6 +110,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<Bound>,
     door: Arc<Door>,
+    turn: Turn,
     config: Config,
 }
 
@@ -123,7 +124,7 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
-        Ok(Self { listeners, addresses, door, config })
+        Ok(Self { listeners, addresses, door, turn: Turn::new()?, config })
     }
 
     /// Where it listens, with the ports that it got.
@@ -157,7 +158,7 @@ impl Server {
             executor: Arc::downgrade(&executor),
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
-        let flusher = executor.spawn(house.clone().flusher(flushes));
+        let flusher = executor.spawn(house.clone().flusher(flushes, self.turn));
         let watch = executor.spawn(house.clone().watch(watches));
         let accepting: Vec<_> = self
             .listeners
@@ -246,9 +247,13 @@ impl House {
         Ok(())
     }
 
-    /// Writes each round. Being woken by its first line, it runs after every reader that was ready.
-    async fn flusher(self, bell: Receiver<()>) {
+    /// Writes each round. Being woken by its first line, it runs after every reader that was ready;
+    /// where writing takes long, also after those that have become ready in the meantime.
+    async fn flusher(self, bell: Receiver<()>, turn: Turn) {
         while bell.recv().await.is_ok() {
+            if self.room.lock().await.members() >= limits::GATHER {
+                turn.over().await;
+            }
             let fell_behind = self.room.lock().await.flush();
             let Some(executor) = self.executor.upgrade() else { return };
             for lagger in fell_behind {

@@ -2,6 +2,7 @@
 
 use crate::door::Permit;
 use crate::limits;
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{self as sys, AddressFamily, SocketAddrAny, SocketFlags, SocketType, sockopt};
 use smol::Async;
 use std::fmt;
@@ -110,6 +111,23 @@ impl fmt::Display for Peer {
             Self::Unix => f.write_str("the Unix socket"),
             Self::Unknown => f.write_str("an unknown address"),
         }
+    }
+}
+
+/// A descriptor that is always readable: who waits for it waits for one turn of the reactor.
+#[derive(Debug)]
+pub struct Turn(Async<OwnedFd>);
+
+impl Turn {
+    /// Takes a descriptor for it.
+    pub fn new() -> io::Result<Self> {
+        let flags = EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
+        Ok(Self(Async::new_nonblocking(eventfd(1, flags)?)?))
+    }
+
+    /// Waits until all that has become ready in the meantime is known, and not for anything else.
+    pub async fn over(&self) {
+        let _ = poll_fn(|cx| self.0.poll_readable(cx)).await;
     }
 }
 
