@@ -116,6 +116,12 @@ pub const USER_TIMEOUT_MS: u32 = 18_000;
 /// As much as the server lets wait for one member: [`Limits::outbox`].
 pub const HEARD: usize = 1024 * 1024;
 
+/// Longest payload that a [`Client`](crate::client::Client) sends, and takes, in bytes.
+///
+/// Servers take 64 KiB ([`Limits::payload`]) unless told otherwise. What is over this is no payload
+/// of a chat: it would fill [`HEARD`] alone.
+pub const PAYLOAD: usize = 1024 * 1024;
+
 /// Names in one answer to WHO that a client believes: 35 MB of them.
 ///
 /// No process holds more connections: it is what Linux sets `fs.nr_open` to.
