@@ -29,7 +29,7 @@ use crate::lines::Line;
 use crate::protocol::{Command, Form, Name, Refusal};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use heard::Heard;
-use reach::reach;
+pub(crate) use reach::reach;
 use smol::{Async, Timer};
 use std::future::poll_fn;
 use std::io;
@@ -72,10 +72,7 @@ impl Client {
     /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
     pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = within(time, reach(host, port)).await.unwrap_or_else(|| {
-            let late = format!("no answer within {} s", time.as_secs_f32());
-            Err(io::Error::new(io::ErrorKind::TimedOut, late))
-        });
+        let reached = reach(time, host, port).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let mut client = Self {
             socket,
@@ -402,7 +399,7 @@ impl Client {
 }
 
 /// What `future` comes to, if it does in `time`.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
     let late = async {
         Timer::after(time).await;
         None
