@@ -418,7 +418,7 @@ fn a_payload_that_no_lf_closes_is_a_bad_frame() {
         ada.sends(stream);
         if stream.ends_with(b"70000\n") {
             ada.sees("ERR too-long ...");
-            ada.sends(&[b'x'; 70_001]);
+            ada.sends(&vec![b'x'; 70_001]);
         }
         ada.sees("ERR bad-frame ...");
         ada.sees_the_end();
