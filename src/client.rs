@@ -23,12 +23,13 @@ mod reach;
 pub use error::Error;
 pub use event::Event;
 
+use crate::frames::{Frame, Frames};
 use crate::limits;
-use crate::lines::{Line, Lines};
+use crate::lines::Line;
 use crate::protocol::{Command, Form, Name, Refusal};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use heard::Heard;
-use reach::reach;
+pub(crate) use reach::reach;
 use smol::{Async, Timer};
 use std::future::poll_fn;
 use std::io;
@@ -45,13 +46,13 @@ use std::time::{Duration, Instant};
 ///
 /// While a command waits to be sent, the client goes on reading: a server that slows its senders
 /// down also drops members that do not read. What is heard meanwhile waits for `next`, up to
-/// [`limits::HEARD`] bytes.
+/// [`limits::HEARD`] bytes, and one payload of at most [`limits::PAYLOAD`].
 ///
 /// Dropping a client closes the connection without a goodbye.
 #[derive(Debug)]
 pub struct Client {
     socket: Async<TcpStream>,
-    lines: Lines,
+    frames: Frames,
     heard: Heard,
     /// What the socket has not taken yet.
     unsent: Vec<u8>,
@@ -71,14 +72,11 @@ impl Client {
     /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
     pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = within(time, reach(host, port)).await.unwrap_or_else(|| {
-            let late = format!("no answer within {} s", time.as_secs_f32());
-            Err(io::Error::new(io::ErrorKind::TimedOut, late))
-        });
+        let reached = reach(time, host, port).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let mut client = Self {
             socket,
-            lines: Lines::new(limits::EVENT_LINE),
+            frames: Frames::new(limits::EVENT_LINE),
             heard: Heard::default(),
             unsent: Vec::new(),
             mute: false,
@@ -90,10 +88,18 @@ impl Client {
         Ok(client)
     }
 
-    /// Enters the room; returns how many members it has, this one included.
+    /// Enters the room; returns how many members it has, this one included. Payloads come as text.
     pub async fn join(&mut self, name: impl AsRef<[u8]>) -> Result<usize, Error> {
+        self.join_with(name, Form::Text).await
+    }
+
+    /// Enters the room, where payloads will come in `form`: with [`Form::Data`] as they are, in
+    /// [`Event::Data`].
+    ///
+    /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
+    pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        self.ask(Command::Join(name, Form::Text), |event| match event {
+        self.ask(Command::Join(name, form), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
@@ -106,6 +112,16 @@ impl Client {
     /// Says `text` to the room; returns when it is on its way.
     pub async fn say(&mut self, text: impl AsRef<[u8]>) -> Result<(), Error> {
         self.send(Command::Msg(text.as_ref())).await
+    }
+
+    /// Says any bytes to the room; returns when they are on their way.
+    ///
+    /// How many it may be, 65,536 as a rule, the server knows: more is answered with an
+    /// [`Event::Err`] whose code is `too-long`. [`ping`](Self::ping) to know that it was not.
+    pub async fn send_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.sent().await?;
+        self.queue_data(bytes)?;
+        self.sent().await
     }
 
     /// Says `text` to one member; returns when it is on its way.
@@ -196,7 +212,8 @@ impl Client {
     /// With [`next_until_sent`](Self::next_until_sent) for programs that speak and listen at the
     /// same time, and never want one to wait for the other.
     pub fn queue(&mut self, command: Command<'_>) -> Result<(), Error> {
-        if let Command::Msg(b"") | Command::Tell(_, b"") = command {
+        // A DATA without its payload would have the next command taken for one.
+        if let Command::Msg(b"") | Command::Tell(_, b"") | Command::Data(_) = command {
             return Err(Error::Empty);
         }
         let start = self.unsent.len();
@@ -205,6 +222,19 @@ impl Client {
             self.unsent.truncate(start);
             return Err(Error::TooLong);
         }
+        Ok(())
+    }
+
+    /// Takes any bytes to be said to the room, without waiting, as [`queue`](Self::queue) does.
+    pub fn queue_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match bytes.len() {
+            0 => return Err(Error::Empty),
+            1..=limits::PAYLOAD => {}
+            _ => return Err(Error::PayloadTooLong),
+        }
+        Command::Data(bytes.len() as u64).render(&mut self.unsent);
+        self.unsent.extend_from_slice(bytes);
+        self.unsent.push(b'\n');
         Ok(())
     }
 
@@ -349,25 +379,27 @@ impl Client {
     }
 
     fn hear(&mut self, mut received: &[u8]) {
-        while let Some(line) = self.lines.next(&mut received) {
-            self.heard.line(line);
+        while let Some(frame) = self.frames.next(&mut received) {
+            if let Some(len) = self.heard.frame(frame) {
+                self.frames.expect(len);
+            }
         }
         // Not only once its LF has come: it may never.
-        if let Some(line @ Line::TooLong(_)) = self.lines.pending() {
-            self.heard.line(line);
+        if let Some(line @ Line::TooLong(_)) = self.frames.pending() {
+            self.heard.frame(Frame::Line(line));
         }
     }
 
     fn hear_the_end(&mut self) {
-        if let Some(line) = self.lines.pending() {
-            self.heard.line(line);
+        if let Some(line) = self.frames.pending() {
+            self.heard.frame(Frame::Line(line));
         }
         self.heard.finish(Error::Lost(io::ErrorKind::UnexpectedEof));
     }
 }
 
 /// What `future` comes to, if it does in `time`.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
     let late = async {
         Timer::after(time).await;
         None

@@ -19,6 +19,7 @@
 //! | `session` | one connection, from its greeting to its end |
 //! | [`server`] | listening, accepting, the tasks that work for the room, the goodbye |
 //! | [`client`] | the other side of a connection, for `smoltalk`, bots and tests |
+//! | [`direct`] | a conversation of two, without a server |
 //!
 //! A server stops when the future that it is given completes:
 //!
@@ -35,6 +36,7 @@
 //! ```
 
 pub mod client;
+pub mod direct;
 pub mod frames;
 pub mod limits;
 pub mod lines;

@@ -123,6 +123,31 @@ pub const USER_TIMEOUT_MS: u32 = 18_000;
 /// As much as the server lets wait for one member: [`Limits::outbox`].
 pub const HEARD: usize = 1024 * 1024;
 
+/// Longest payload that a [`Client`](crate::client::Client) sends, and takes, in bytes.
+///
+/// Servers take 64 KiB ([`Limits::payload`]) unless told otherwise. What is over this is no payload
+/// of a chat: it would fill [`HEARD`] alone.
+pub const PAYLOAD: usize = 1024 * 1024;
+
+/// Longest message from one to one, in bytes, unless [`Config`](crate::direct::Config) says
+/// otherwise.
+pub const MESSAGE: usize = 1024 * 1024;
+
+/// Messages that may be on their way from one to one, from the oldest that is not acknowledged to
+/// the newest: 24 bytes each.
+///
+/// Far more than fill a line of 1 ms at 10 Gbit/s with anything but lines of text. That many
+/// acknowledgements fit into [`UNREAD`]: two sides that both flood each other never wait for each
+/// other.
+pub const UNACKNOWLEDGED: usize = 16 * 1024;
+
+/// Bytes past which no further message is taken before the socket has taken those.
+pub const UNSENT: usize = 64 * 1024;
+
+/// Bytes that may wait for one who sends and does not read, beside the message it is being sent.
+/// Past it, nothing more is read from it.
+pub const UNREAD: usize = 1024 * 1024;
+
 /// Names in one answer to WHO that a client believes: 35 MB of them.
 ///
 /// No process holds more connections: it is what Linux sets `fs.nr_open` to.

@@ -198,7 +198,7 @@ fn join(rest: &[u8]) -> Result<Command<'_>, Refusal> {
 }
 
 /// A payload's length: decimal digits, however many. What is more than a `u64` is that much.
-fn length(digits: &[u8]) -> Option<u64> {
+pub(crate) fn length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -220,7 +220,7 @@ fn text(rest: &[u8]) -> Result<&[u8], Refusal> {
 }
 
 /// The first word of `line`, and what follows the one space that ends it.
-fn word(line: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn word(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|b| *b == b' ') {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, &[]),
@@ -228,7 +228,7 @@ fn word(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Appends the words, then a space and the text made safe if there is one, then LF.
-fn line(out: &mut Vec<u8>, words: &[&[u8]], text: Option<&[u8]>) {
+pub(crate) fn line(out: &mut Vec<u8>, words: &[&[u8]], text: Option<&[u8]>) {
     for word in words {
         out.extend_from_slice(word);
     }

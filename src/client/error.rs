@@ -32,6 +32,8 @@ pub enum Error {
     Empty,
     /// The line would be over [`limits::LINE`] bytes. Nothing was sent.
     TooLong,
+    /// The payload would be over [`limits::PAYLOAD`] bytes. Nothing was sent.
+    PayloadTooLong,
     /// More than [`limits::HEARD`] bytes wait for [`next`](super::Client::next): take them, then
     /// ask again.
     Behind,
@@ -65,6 +67,9 @@ impl fmt::Display for Error {
             Self::Lost(kind) => write!(f, "the connection was lost: {kind}"),
             Self::Empty => write!(f, "there is no text to say"),
             Self::TooLong => write!(f, "too long: a line may have {} bytes", limits::LINE),
+            Self::PayloadTooLong => {
+                write!(f, "too long: a payload may have {} bytes", limits::PAYLOAD)
+            }
             Self::Behind => write!(f, "too much waits to be read"),
         }
     }

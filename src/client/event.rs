@@ -20,6 +20,14 @@ pub enum Event {
         /// What was said.
         text: String,
     },
+    /// A member said something to the room that need not be text. Only these bytes are not made safe
+    /// to print: [`to_safe`](crate::text::to_safe) does that.
+    Data {
+        /// Who said it.
+        from: Name,
+        /// What was said, as it was.
+        bytes: Vec<u8>,
+    },
     /// A member said something to this one alone.
     Tell {
         /// Who said it.
@@ -60,6 +68,7 @@ impl Event {
             | Self::Tell { text, .. }
             | Self::Pong(text)
             | Self::Help(text) => text.len(),
+            Self::Data { bytes, .. } => bytes.len(),
             Self::Left { reason, .. } => reason.len(),
             Self::Who(names) => size_of_val(names.as_slice()),
             Self::Err { code, text } => code.len() + text.len(),

@@ -1,6 +1,7 @@
-//! What was heard on one connection and waits to be taken: lines in, events out. Still no I/O.
+//! What was heard on one connection and waits to be taken: frames in, events out. Still no I/O.
 
 use super::{Error, Event};
+use crate::frames::Frame;
 use crate::limits;
 use crate::lines::Line;
 use crate::protocol::{self, Name, VERSION};
@@ -16,6 +17,8 @@ pub(super) struct Heard {
     size: usize,
     /// The names so far of an answer to WHO that goes on in another line.
     who: Vec<Name>,
+    /// Whose payload comes next.
+    speaker: Option<Name>,
     end: Option<Error>,
 }
 
@@ -79,24 +82,48 @@ impl Heard {
         self.end.get_or_insert(end);
     }
 
-    /// Takes a line in. Words that this version does not have are skipped.
-    pub(super) fn line(&mut self, line: Line<'_>) {
-        if self.end.is_some() {
-            return;
+    /// Takes a frame in; returns how long the payload is that comes next, if one does.
+    pub(super) fn frame(&mut self, frame: Frame<'_>) -> Option<usize> {
+        match frame {
+            _ if self.end.is_some() => {}
+            Frame::Line(line) => return self.line(line),
+            Frame::Payload(bytes) => {
+                let from = self.speaker.take()?;
+                self.push(Event::Data { from, bytes: bytes.into() });
+            }
+            Frame::Unclosed => {
+                self.finish(Error::NotSmoltalk("a payload that is not closed".into()));
+            }
         }
+        None
+    }
+
+    /// Takes a line in. Words that this version does not have are skipped.
+    fn line(&mut self, line: Line<'_>) -> Option<usize> {
         match line {
             Line::Whole(b"") => {}
             Line::TooLong(_) => {
                 let why = format!("a line over {} bytes", limits::EVENT_LINE);
                 self.finish(Error::NotSmoltalk(why));
             }
-            Line::Whole(line) if self.greeted => {
-                if let Some(event) = protocol::Event::parse(line) {
-                    self.event(event);
-                }
-            }
+            Line::Whole(line) if self.greeted => match protocol::Event::parse(line) {
+                Some(protocol::Event::Data(from, len)) => return self.announced(from, len),
+                Some(event) => self.event(event),
+                None => {}
+            },
             Line::Whole(line) => self.greeting(line),
         }
+        None
+    }
+
+    fn announced(&mut self, from: Name, len: u64) -> Option<usize> {
+        let len = usize::try_from(len).ok().filter(|len| *len <= limits::PAYLOAD);
+        if len.is_none() {
+            let why = format!("a payload over {} bytes", limits::PAYLOAD);
+            self.finish(Error::NotSmoltalk(why));
+        }
+        self.speaker = Some(from);
+        len
     }
 
     fn greeting(&mut self, line: &[u8]) {
@@ -133,7 +160,7 @@ impl Heard {
             protocol::Event::Bye(reason) => {
                 return self.finish(Error::Closed { reason: to_safe(reason) });
             }
-            // This client does not ask for payloads.
+            // A payload is taken whole.
             protocol::Event::Hello(..) | protocol::Event::Data(..) => return,
         });
     }
@@ -162,7 +189,7 @@ mod tests {
     fn heard(lines: &[&str]) -> Heard {
         let mut heard = Heard::default();
         for line in lines {
-            heard.line(Line::Whole(line.as_bytes()));
+            heard.frame(Frame::Line(Line::Whole(line.as_bytes())));
         }
         heard
     }
@@ -184,7 +211,7 @@ mod tests {
         let mut heard = heard(&["HELLO smoltalk/1"]);
         let line = format!("WHO 99999999999{}", " x".repeat(4000));
         for _ in 0..=limits::WHO_NAMES / 4000 + 1 {
-            heard.line(Line::Whole(line.as_bytes()));
+            heard.frame(Frame::Line(Line::Whole(line.as_bytes())));
         }
         assert!(matches!(heard.end(), Some(Error::NotSmoltalk(_))));
     }

@@ -9,11 +9,19 @@ use std::io;
 use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
-/// A connection to the first address of `host` that accepts; or the error of the last that did not.
-pub(super) async fn reach(host: &str, port: u16) -> io::Result<Async<TcpStream>> {
-    let addresses = smol::net::resolve((host, port)).await?;
-    let socket = first(addresses.into_iter().map(Async::<TcpStream>::connect)).await?;
+/// A connection to the first address of `host` that accepts in `time`; or the error of the last that
+/// did not.
+pub(crate) async fn reach(time: Duration, host: &str, port: u16) -> io::Result<Async<TcpStream>> {
+    let reached = async {
+        let addresses = smol::net::resolve((host, port)).await?;
+        first(addresses.into_iter().map(Async::<TcpStream>::connect)).await
+    };
+    let socket = within(time, reached).await.unwrap_or_else(|| {
+        let late = format!("no answer within {} s", time.as_secs_f32());
+        Err(io::Error::new(io::ErrorKind::TimedOut, late))
+    })?;
     set_connection_options(&socket)?;
     Ok(socket)
 }

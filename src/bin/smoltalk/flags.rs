@@ -1,5 +1,6 @@
 //! What the command line and the environment ask for.
 
+use crate::direct;
 use argh::{EarlyExit, FromArgs};
 use smoltalk::limits;
 use smoltalk::text::to_safe;
@@ -11,6 +12,8 @@ use std::time::Duration;
 pub enum Start {
     /// Connect and talk.
     Talk(Config),
+    /// Talk one to one.
+    Direct(direct::Config),
     /// Print this on standard output; that is all.
     Print(String),
 }
@@ -102,7 +105,11 @@ const TAKES: [(&str, &str); 9] = [
 /// What the process was started with; or what is wrong with it, in one line.
 pub fn read() -> Result<Start, String> {
     let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
-    start(&args, |variable| env::var_os(variable))
+    let env = |variable: &str| env::var_os(variable);
+    match args.split_first() {
+        Some((word, args)) if word == "direct" => direct::flags::start(args, env),
+        _ => start(&args, env),
+    }
 }
 
 fn unicode(arg: OsString) -> Result<String, String> {
@@ -116,10 +123,10 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         Err(EarlyExit { output, status: Ok(()) }) => {
             return Ok(Start::Print(output.trim_end().to_string()));
         }
-        Err(EarlyExit { output, .. }) => return Err(usage(&output)),
+        Err(EarlyExit { output, .. }) => return Err(usage(&output, &TAKES)),
     };
     if flags.version {
-        return Ok(Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into()));
+        return Ok(version());
     }
     let host = either("--host", flags.host, "SMOLTALK_HOST", &env, host)?;
     let port = either("--port", flags.port, "SMOLTALK_PORT", &env, port)?;
@@ -137,8 +144,12 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     }))
 }
 
+pub fn version() -> Start {
+    Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into())
+}
+
 /// `--flag=value` as the two words that it stands for.
-fn split_value(arg: &str) -> impl Iterator<Item = &str> {
+pub fn split_value(arg: &str) -> impl Iterator<Item = &str> {
     let (flag, value) = match arg.split_once('=') {
         Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
         _ => (arg, None),
@@ -147,7 +158,7 @@ fn split_value(arg: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The value of a flag, or else of its variable, where an empty one counts as unset.
-fn either<T>(
+pub fn either<T>(
     flag: &str,
     value: Option<String>,
     variable: &str,
@@ -181,10 +192,10 @@ fn seconds(value: &str) -> Option<Duration> {
 }
 
 /// What argh says, in one line, and with it what the flag takes that it is about.
-fn usage(output: &str) -> String {
+pub fn usage(output: &str, flags: &[(&str, &str)]) -> String {
     let first = output.lines().next().unwrap_or_default();
     let what = to_safe(first.trim_end_matches('.').as_bytes());
-    let about = TAKES.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
+    let about = flags.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
     match about {
         Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
         None => format!("{what} (--help lists the flags)"),
@@ -210,6 +221,7 @@ mod tests {
         match started(args, env) {
             Ok(Start::Talk(config)) => config,
             Ok(Start::Print(text)) => panic!("printed {text}"),
+            Ok(Start::Direct(_)) => panic!("one to one"),
             Err(usage) => panic!("{usage}"),
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! Read `session` first: it is the conversation. `flags` is how it is started, `input` and `screen`
 //! are its two ends, `typed` is the grammar of the first, `show` the look of the second and `json`
-//! what scripts see instead.
+//! what scripts see instead. `direct` is `smoltalk direct`: the other conversation, of two.
 
+mod direct;
 mod flags;
 mod input;
 mod json;
+mod payload;
 mod screen;
 mod session;
 mod show;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match flags::read() {
         Ok(Start::Talk(config)) => talk(&config),
+        Ok(Start::Direct(config)) => direct(&config),
         // Whoever closed standard output does not want to read it.
         Ok(Start::Print(text)) => {
             let _ = writeln!(io::stdout(), "{text}");
@@ -44,6 +47,19 @@ fn talk(config: &Config) -> ExitCode {
             let exit = match failure {
                 session::Failure::Usage(_) => Exit::Usage,
                 session::Failure::Refused(_) => Exit::Refused,
+                _ => Exit::Lost,
+            };
+            fail(&failure.to_string(), exit)
+        }
+    }
+}
+
+fn direct(config: &direct::Config) -> ExitCode {
+    match smol::block_on(direct::run(config)) {
+        Ok(()) => ExitCode::from(Exit::Left as u8),
+        Err(failure) => {
+            let exit = match failure {
+                direct::Failure::Refused(_) => Exit::Refused,
                 _ => Exit::Lost,
             };
             fail(&failure.to_string(), exit)

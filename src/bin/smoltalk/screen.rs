@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::SystemTime;
 
 /// Bytes of events that are gathered into one write.
-const BATCH: usize = 64 * 1024;
+pub const BATCH: usize = 64 * 1024;
 
 /// Where all is shown. Nothing appears before [`Screen::flush`].
 ///
@@ -35,7 +35,7 @@ struct Prompt {
 }
 
 /// A stream that is written on a thread of its own: not every file can be polled.
-struct Stream {
+pub struct Stream {
     pipe: Unblock<Box<dyn Write + Send>>,
     unwritten: Vec<u8>,
 }
@@ -101,7 +101,7 @@ impl Screen {
 
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
-        self.out.unwritten.len() + self.err.unwritten.len() >= BATCH
+        self.out.unwritten() + self.err.unwritten() >= BATCH
     }
 
     /// Writes what was taken.
@@ -145,16 +145,29 @@ impl Prompt {
 }
 
 impl Stream {
-    fn new(stream: Box<dyn Write + Send>) -> Self {
+    pub fn new(stream: Box<dyn Write + Send>) -> Self {
         Self { pipe: Unblock::with_capacity(BATCH, stream), unwritten: Vec::new() }
     }
 
-    fn line(&mut self, line: &str) {
-        self.unwritten.extend_from_slice(line.as_bytes());
+    pub fn line(&mut self, line: &str) {
+        self.text(line);
         self.unwritten.push(b'\n');
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.unwritten.extend_from_slice(bytes);
+    }
+
+    /// How many bytes have not been written yet.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.len()
+    }
+
+    pub async fn flush(&mut self) -> io::Result<()> {
         while !self.unwritten.is_empty() {
             match self.pipe.write(&self.unwritten).await {
                 Ok(written) if written > 0 => drop(self.unwritten.drain(..written)),

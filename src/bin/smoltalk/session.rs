@@ -429,7 +429,7 @@ impl<'a> Session<'a> {
 }
 
 /// A round trip, short enough to read.
-fn in_its_unit(time: Duration) -> String {
+pub fn in_its_unit(time: Duration) -> String {
     match time.as_micros() {
         micros @ 0..10_000 => format!("{micros} µs"),
         micros @ 10_000..10_000_000 => format!("{} ms", micros / 1_000),

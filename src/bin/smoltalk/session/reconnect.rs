@@ -52,6 +52,8 @@ fn pause(failed: u32, random: u64) -> Duration {
 }
 
 /// What comes next while there is no connection.
+// There is one of them at a time.
+#[allow(clippy::large_enum_variant)]
 enum Turn {
     Arrived(Result<(Client, usize), Error>),
     Typed(Option<Line>),

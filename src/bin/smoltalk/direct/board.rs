@@ -1,0 +1,122 @@
+//! What of a conversation of two is shown, and where.
+
+use crate::payload;
+use crate::screen::{BATCH, Stream};
+use crate::session::in_its_unit;
+use smoltalk::protocol::Name;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+/// Standard output and standard error. Nothing appears before [`Board::flush`], whose future may be
+/// dropped half-way: what has not been written stays.
+pub struct Board {
+    out: Stream,
+    err: Stream,
+    look: Look,
+    /// The prompt, where a person sits at it.
+    prompt: Option<String>,
+    /// It stands on the terminal's last line.
+    prompted: bool,
+}
+
+/// What becomes of a message's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// They are made safe to print: a terminal gets them.
+    Safe,
+    /// They are written as they are, and a line has its LF again.
+    Lines,
+    /// They are written as they are.
+    Bytes,
+}
+
+impl Board {
+    /// One whose standard output has nothing added to it, if `whole`.
+    pub fn new(name: Name, whole: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let look = match whole {
+            _ if terminal => Look::Safe,
+            true => Look::Bytes,
+            false => Look::Lines,
+        };
+        let person = terminal && io::stdin().is_terminal();
+        Self {
+            out: Stream::new(Box::new(io::stdout())),
+            err: Stream::new(Box::new(io::stderr())),
+            look,
+            prompt: person.then(|| format!("{name}> ")),
+            prompted: false,
+        }
+    }
+
+    /// Whether a person sits at it.
+    pub fn is_terminal(&self) -> bool {
+        self.prompt.is_some()
+    }
+
+    /// The person has ended the line that began with the prompt.
+    pub fn entered(&mut self) {
+        self.prompted = false;
+    }
+
+    /// There will be no more to type.
+    pub fn no_prompt(&mut self) {
+        self.clear();
+        if let Some(prompt) = &mut self.prompt {
+            prompt.clear();
+        }
+    }
+
+    /// Takes what `peer` said.
+    pub fn message(&mut self, peer: &str, bytes: &[u8]) {
+        self.clear();
+        match self.look {
+            Look::Safe => self.out.line(&payload::lines(&format!("<{peer}> "), bytes)),
+            Look::Bytes => self.out.bytes(bytes),
+            Look::Lines => {
+                self.out.bytes(bytes);
+                // What came of a line has none in it. What has one is not a line's.
+                if !bytes.contains(&b'\n') {
+                    self.out.bytes(b"\n");
+                }
+            }
+        }
+    }
+
+    /// Takes how long a message took to be acknowledged.
+    pub fn acknowledged(&mut self, round_trip: Duration) {
+        self.notice(&format!("✓ {}", in_its_unit(round_trip)));
+    }
+
+    /// Takes something to say that nobody sent.
+    pub fn notice(&mut self, text: &str) {
+        self.clear();
+        self.err.line(text);
+    }
+
+    /// Whether enough has been gathered for a flush to be due.
+    pub fn is_full(&self) -> bool {
+        self.out.unwritten() + self.err.unwritten() >= BATCH
+    }
+
+    /// Writes what was taken. What goes to standard output is there when this returns.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.out.flush().await?;
+        // Nobody can be told that standard error is closed.
+        let _ = self.err.flush().await;
+        if let Some(prompt) = self.prompt.as_ref().filter(|prompt| !prompt.is_empty())
+            && !std::mem::replace(&mut self.prompted, true)
+        {
+            self.out.text(prompt);
+            self.out.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the prompt away: what is shown comes in its place, and it comes again below.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.prompted) {
+            self.out.text("\r\x1b[K");
+        }
+    }
+}

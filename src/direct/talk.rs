@@ -1,0 +1,480 @@
+//! A conversation without its socket: frames in, events out, and bytes to be sent.
+
+use super::flight::Flight;
+use super::words::{Malformed, VERSION, Word};
+use super::{Config, Error, Event};
+use crate::frames::Frame;
+use crate::limits;
+use crate::lines::Line;
+use crate::protocol::{Refusal, is_foreign};
+use crate::text::to_safe;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// The code that answers an acknowledgement of what was never sent.
+const BAD_ACK: &str = "bad-ack";
+
+/// What the other side is told by whom it is one too many for.
+pub const BUSY: Word<'_> = Word::Err(b"busy", b"somebody else is being talked to, try again later");
+
+/// All that is known of a conversation.
+#[derive(Debug)]
+pub struct Talk {
+    /// The longest message, either way.
+    limit: usize,
+    /// The other side's name, once it has said HELLO.
+    peer: Option<String>,
+    /// The number of the message whose payload comes next.
+    announced: Option<u64>,
+    events: VecDeque<Event>,
+    /// The memory that they take.
+    size: usize,
+    flight: Flight,
+    unsent: Unsent,
+    /// How it ended, if it has. Events may still wait.
+    end: Option<Error>,
+}
+
+/// What follows a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Then {
+    /// A line.
+    Line,
+    /// A message of so many bytes.
+    Expect(usize),
+    /// So many bytes that are not wanted.
+    Skip(u64),
+}
+
+impl Talk {
+    /// One that begins with our HELLO.
+    pub fn new(config: &Config) -> Self {
+        let mut talk = Self {
+            limit: config.limit,
+            peer: None,
+            announced: None,
+            events: VecDeque::new(),
+            size: 0,
+            flight: Flight::new(),
+            unsent: Unsent::default(),
+            end: None,
+        };
+        talk.say(Word::Hello(VERSION.as_bytes(), config.name.as_bytes()));
+        talk
+    }
+
+    pub fn peer(&self) -> Option<&str> {
+        self.peer.as_deref()
+    }
+
+    pub fn flight(&self) -> &Flight {
+        &self.flight
+    }
+
+    pub fn end(&self) -> Option<&Error> {
+        self.end.as_ref()
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The next event, or after the last one how it ended.
+    pub fn next(&mut self) -> Option<Result<Event, Error>> {
+        let Some(event) = self.events.pop_front() else { return self.end.clone().map(Err) };
+        self.size -= event.size();
+        Some(Ok(event))
+    }
+
+    /// Notes how it ended. What came first is the reason.
+    pub fn finish(&mut self, end: Error) {
+        self.end.get_or_insert(end);
+    }
+}
+
+// What is said.
+impl Talk {
+    pub fn unsent(&mut self) -> &mut Unsent {
+        &mut self.unsent
+    }
+
+    /// Whether another message may be queued.
+    pub fn has_room(&self) -> bool {
+        self.unsent.len() < limits::UNSENT && self.flight.span() < limits::UNACKNOWLEDGED
+    }
+
+    /// Queues a message; returns its number.
+    pub fn send(&mut self, bytes: &[u8], now: Instant) -> Result<u64, Error> {
+        if bytes.len() > self.limit {
+            return Err(Error::TooLong(self.limit));
+        }
+        if let Some(end) = &self.end {
+            return Err(end.clone());
+        }
+        if !self.has_room() {
+            return Err(Error::Behind);
+        }
+        let id = self.flight.depart(now);
+        self.say(Word::Data(id, bytes.len() as u64));
+        self.unsent.bytes.extend_from_slice(bytes);
+        self.unsent.bytes.push(b'\n');
+        Ok(id)
+    }
+
+    /// Queues an acknowledgement.
+    pub fn ack(&mut self, id: u64) {
+        self.say(Word::Ack(id));
+    }
+
+    fn say(&mut self, word: Word<'_>) {
+        word.render(&mut self.unsent.bytes);
+    }
+
+    /// Says what is wrong, and that it is over.
+    fn give_up(&mut self, code: &str, text: &str, end: Error) {
+        self.say(Word::Err(code.as_bytes(), text.as_bytes()));
+        self.finish(end);
+    }
+}
+
+// What is heard.
+impl Talk {
+    /// Whether so much waits that reading should stop. One who does not read what we say is not
+    /// read either.
+    pub fn is_full(&self) -> bool {
+        self.size >= limits::HEARD || self.unsent.len() >= limits::UNREAD + self.limit
+    }
+
+    /// Takes a frame in; says what follows it.
+    pub fn frame(&mut self, frame: Frame<'_>, now: Instant) -> Then {
+        match frame {
+            _ if self.end.is_some() => {}
+            Frame::Line(Line::Whole(b"")) => {}
+            Frame::Line(Line::Whole(line) | Line::TooLong(line)) if self.peer.is_none() => {
+                self.greeting(line);
+            }
+            Frame::Line(Line::Whole(line)) => match Word::parse(line) {
+                Ok(word) => return self.word(word, now),
+                Err(Malformed) => self.bad_frame(),
+            },
+            Frame::Line(Line::TooLong(_)) | Frame::Unclosed => self.bad_frame(),
+            Frame::Payload(bytes) => {
+                if let Some(id) = self.announced.take() {
+                    self.push(Event::Message { id, bytes: bytes.into() });
+                }
+            }
+        }
+        Then::Line
+    }
+
+    /// Looks at the beginning of a line whose LF has not come: with another protocol it may never.
+    pub fn beginning(&mut self, beginning: Line<'_>) {
+        match beginning {
+            Line::Whole(line) if self.peer.is_none() && is_foreign(line) => self.greeting(line),
+            Line::Whole(_) => {}
+            line @ Line::TooLong(_) => _ = self.frame(Frame::Line(line), Instant::now()),
+        }
+    }
+
+    /// Nothing more comes.
+    pub fn hear_the_end(&mut self) {
+        let within_message = self.announced.is_some();
+        let never_greeted = || Error::NotDirect("it says nothing".into());
+        self.finish(match self.peer {
+            None => never_greeted(),
+            Some(_) if within_message => Error::CutOff,
+            Some(_) => Error::Gone,
+        });
+    }
+
+    fn greeting(&mut self, line: &[u8]) {
+        match Word::parse(line) {
+            Ok(Word::Hello(version, name)) if version == VERSION.as_bytes() => {
+                let name: String = to_safe(name).chars().take(limits::QUOTE).collect();
+                self.peer = Some(if name.is_empty() { "somebody".into() } else { name });
+            }
+            Ok(Word::Err(code, text)) => self.refused(code, text),
+            _ => {
+                let said: String = to_safe(line).chars().take(limits::QUOTE).collect();
+                self.give_up(
+                    Refusal::NotSmoltalk.code(),
+                    "this is smoltalk direct, which begins with HELLO smoltalk-direct/1 <name>",
+                    Error::NotDirect(format!("it says \"{said}\"")),
+                );
+            }
+        }
+    }
+
+    fn word(&mut self, word: Word<'_>, now: Instant) -> Then {
+        match word {
+            Word::Data(id, len) => return self.announced(id, len),
+            Word::Ack(id) => match self.flight.arrive(id) {
+                Some(departed) => {
+                    let round_trip = now.saturating_duration_since(departed);
+                    self.push(Event::Acked { id, round_trip });
+                }
+                None => {
+                    self.give_up(
+                        BAD_ACK,
+                        &format!("{id} does not wait for it"),
+                        Error::NeverSent(id),
+                    );
+                }
+            },
+            Word::Err(code, text) if code == Refusal::TooLong.code().as_bytes() => {
+                self.too_long_for_the_peer(text);
+            }
+            Word::Err(code, text) => self.refused(code, text),
+            // Of a later version.
+            Word::Hello(..) | Word::Unknown => {}
+        }
+        Then::Line
+    }
+
+    fn announced(&mut self, id: u64, len: u64) -> Then {
+        if let Ok(len) = usize::try_from(len)
+            && len <= self.limit
+        {
+            self.announced = Some(id);
+            return Then::Expect(len);
+        }
+        // The number comes first, so that the sender's program knows which it was.
+        let text = format!("{id} has {len} bytes, a message here may have {}", self.limit);
+        self.say(Word::Err(Refusal::TooLong.code().as_bytes(), text.as_bytes()));
+        Then::Skip(len)
+    }
+
+    /// The peer has skipped a message.
+    fn too_long_for_the_peer(&mut self, text: &[u8]) {
+        let text = to_safe(text);
+        let id = text.split(' ').next().and_then(|id| id.parse().ok());
+        let id = id.filter(|id| self.flight.arrive(*id).is_some());
+        self.push(Event::Refused { id, code: Refusal::TooLong.code().into(), text });
+    }
+
+    fn refused(&mut self, code: &[u8], text: &[u8]) {
+        self.finish(match code {
+            b"busy" => Error::Busy,
+            _ => Error::Refused { code: to_safe(code), text: to_safe(text) },
+        });
+    }
+
+    fn bad_frame(&mut self) {
+        const EXPECTED: &str = "DATA <id> <len>, then so many bytes, then an LF; or ACK <id>";
+        self.give_up(Refusal::BadFrame.code(), EXPECTED, Error::BadFrame);
+    }
+
+    fn push(&mut self, event: Event) {
+        self.size += event.size();
+        self.events.push_back(event);
+    }
+}
+
+/// Bytes to be sent, of which the first have been sent.
+#[derive(Debug, Default)]
+pub struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Unsent {
+    pub fn len(&self) -> usize {
+        self.rest().len()
+    }
+
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// So many more have been sent.
+    pub fn took(&mut self, sent: usize) {
+        self.sent += sent;
+        // Moved up only when more goes than stays: each byte is moved once, on average.
+        if 2 * self.sent >= self.bytes.len() {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+            self.bytes.shrink_to(limits::UNSENT);
+        }
+    }
+
+    /// None of it can be sent.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::Frames;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    /// One that hears `stream` in pieces, after HELLO; what it makes of it, and says.
+    fn heard<'a>(
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> (Vec<Event>, Option<Error>, String) {
+        let mut talk = Talk::new(&Config { limit: 100, ..Config::default() });
+        for n in 1..=3 {
+            assert_eq!(talk.send(b"x", Instant::now()).expect("sent"), n);
+        }
+        talk.unsent.forget();
+        let mut frames = Frames::new(limits::LINE);
+        for mut piece in std::iter::once(&b"HELLO smoltalk-direct/1 bob\n"[..]).chain(pieces) {
+            while let Some(frame) = frames.next(&mut piece) {
+                match talk.frame(frame, Instant::now()) {
+                    Then::Line => {}
+                    Then::Expect(len) => frames.expect(len),
+                    Then::Skip(len) => frames.skip(len),
+                }
+            }
+        }
+        let events = std::iter::from_fn(|| talk.next()?.ok()).collect();
+        (events, talk.end, String::from_utf8(talk.unsent.bytes).expect("UTF-8"))
+    }
+
+    fn message(id: u64, bytes: &[u8]) -> Event {
+        Event::Message { id, bytes: bytes.into() }
+    }
+
+    #[test]
+    fn a_message_is_any_bytes_and_is_not_acknowledged_by_itself() {
+        let (events, end, said) = heard([&b"DATA 1 5\nACK 9\nDATA 2 0\n\n"[..]]);
+        assert_eq!(events, [message(1, b"ACK 9"), message(2, b"")]);
+        assert!(end.is_none());
+        assert_eq!(said, "");
+    }
+
+    #[test]
+    fn acknowledgements_come_in_any_order_but_once() {
+        let (events, end, said) = heard([&b"ACK 2\nACK 1\nACK 2\nACK 3\n"[..]]);
+        assert!(matches!(events[..], [Event::Acked { id: 2, .. }, Event::Acked { id: 1, .. }]));
+        assert!(matches!(end, Some(Error::NeverSent(2))));
+        assert_eq!(said, "ERR bad-ack 2 does not wait for it\n");
+    }
+
+    #[test]
+    fn what_is_not_well_formed_ends_it() {
+        for stream in ["DATA 1\n", "DATA 1 x\n", "DATA 1 1\nab\n", "ACK\n", &"x".repeat(5000)] {
+            let (events, end, said) = heard([stream.as_bytes(), b"\nDATA 2 1\nx\n"]);
+            assert_eq!(events, []);
+            assert!(matches!(end, Some(Error::BadFrame)), "{stream}");
+            assert!(said.starts_with("ERR bad-frame "));
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_skipped_and_the_next_message_heard() {
+        let stream = [b"DATA 1 101\n", &[b'\n'; 101][..], b"\nDATA 2 100\n", &[7; 100], b"\n"];
+        let (events, end, said) = heard(stream);
+        assert_eq!(events, [message(2, &[7; 100])]);
+        assert!(end.is_none());
+        assert_eq!(said, "ERR too-long 1 has 101 bytes, a message here may have 100\n");
+    }
+
+    #[test]
+    fn what_was_too_long_for_the_peer_waits_no_longer() {
+        let (events, end, _) =
+            heard([&b"ERR too-long 2 is too much\nERR too-long what?\nACK 2\n"[..]]);
+        let refused =
+            |id, text: &str| Event::Refused { id, code: "too-long".into(), text: text.into() };
+        assert_eq!(events, [refused(Some(2), "2 is too much"), refused(None, "what?")]);
+        assert!(matches!(end, Some(Error::NeverSent(2))));
+    }
+
+    #[test]
+    fn words_of_a_later_version_are_skipped_and_errors_are_not() {
+        let (events, end, said) = heard([&b"\nTYPING\nhello again\nERR \x1b \x1b[2J\nACK 1\n"[..]]);
+        assert_eq!((events.len(), said.as_str()), (0, ""));
+        let Some(Error::Refused { code, text }) = end else { panic!("{end:?}") };
+        assert_eq!((code.as_str(), text.as_str()), ("␛", "␛[2J"));
+    }
+
+    #[test]
+    fn a_name_is_safe_to_print_and_short() {
+        for (hello, name) in [
+            ("HELLO smoltalk-direct/1 \x1b[2J", "␛[2J"),
+            ("hello smoltalk-direct/1", "somebody"),
+            (&format!("HELLO smoltalk-direct/1 {}", "x".repeat(4000)), &"x".repeat(limits::QUOTE)),
+        ] {
+            let mut talk = Talk::new(&Config::default());
+            talk.frame(Frame::Line(Line::Whole(hello.as_bytes())), Instant::now());
+            assert_eq!(talk.peer(), Some(name));
+        }
+    }
+
+    #[test]
+    fn no_more_is_on_its_way_than_may_be() {
+        let mut talk = Talk::new(&Config::default());
+        for _ in 0..limits::UNACKNOWLEDGED {
+            talk.unsent.forget();
+            talk.send(b"", Instant::now()).expect("there is room");
+        }
+        talk.unsent.forget();
+        assert!(matches!(talk.send(b"", Instant::now()), Err(Error::Behind)));
+        assert!(talk.flight.arrive(1).is_some());
+        talk.send(&vec![0; limits::UNSENT], Instant::now()).expect("there is room again");
+        assert!(talk.flight.arrive(2).is_some());
+        assert!(matches!(talk.send(b"", Instant::now()), Err(Error::Behind)));
+    }
+
+    #[test]
+    fn the_round_trip_is_from_queued_to_acknowledged() {
+        let mut talk = Talk::new(&Config::default());
+        talk.peer = Some("bob".into());
+        let departed = Instant::now();
+        talk.send(b"x", departed).expect("sent");
+        let round_trip = Duration::from_micros(184);
+        talk.frame(Frame::Line(Line::Whole(b"ACK 1")), departed + round_trip);
+        assert!(
+            matches!(talk.next(), Some(Ok(Event::Acked { id: 1, round_trip: r })) if r == round_trip)
+        );
+        assert_eq!(talk.size, 0);
+    }
+
+    #[test]
+    fn unsent_bytes_stay_in_order_however_they_are_taken() {
+        let mut unsent = Unsent::default();
+        let (mut pushed, mut taken) = (0_u8, 0_u8);
+        for step in 0..200 {
+            for _ in 0..step % 7 {
+                unsent.bytes.push(pushed);
+                pushed = pushed.wrapping_add(1);
+            }
+            for _ in 0..unsent.len().min(step % 5) {
+                assert_eq!(unsent.rest()[0], taken);
+                taken = taken.wrapping_add(1);
+                unsent.took(1);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_cut_of_a_stream_is_heard_alike(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..120), 0..6),
+            piece in 1..200usize,
+        ) {
+            let mut stream = Vec::new();
+            for (n, payload) in payloads.iter().enumerate() {
+                stream.extend_from_slice(format!("DATA {n} {}\n", payload.len()).as_bytes());
+                stream.extend_from_slice(payload);
+                stream.extend_from_slice(b"\n");
+            }
+            let (events, end, _) = heard(stream.chunks(piece));
+            prop_assert!(end.is_none());
+            let expected: Vec<Event> = payloads
+                .iter()
+                .enumerate()
+                .filter(|(_, payload)| payload.len() <= 100)
+                .map(|(n, payload)| message(n as u64, payload))
+                .collect();
+            prop_assert_eq!(events, expected);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(stream: Vec<u8>) {
+            heard([&stream[..]]);
+        }
+    }
+}
