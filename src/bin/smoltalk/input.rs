@@ -37,9 +37,14 @@ pub struct Input {
 /// `smol::Unblock` would do the same, but reads on past an end of file, and a terminal has more than
 /// one: Ctrl-D would have to be typed twice.
 pub fn stdin() -> io::Result<Input> {
+    Ok(Input::new(chunks()?))
+}
+
+/// Standard input as it comes.
+pub fn chunks() -> io::Result<Receiver<Vec<u8>>> {
     let (sender, chunks) = async_channel::bounded(1);
     thread::Builder::new().spawn(move || read_to_end(io::stdin(), &sender))?;
-    Ok(Input::new(chunks))
+    Ok(chunks)
 }
 
 /// Passes on what is read, up to the first end of it. What cannot be read has ended.

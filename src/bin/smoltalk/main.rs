@@ -1,16 +1,22 @@
 //! The client: connects, joins, sends what is typed and shows what is said.
 //!
-//! Read `session` first: it is the conversation. `flags` is how it is started, `input` and `screen`
-//! are its two ends, `typed` is the grammar of the first, `show` the look of the second and `json`
-//! what scripts see instead.
+//! Read `session` first: it is the conversation. `flags` is how it is started, `typed` is the grammar
+//! of what is typed, and `console` is where it is held: on `terminal` by a person; in pipes `input`
+//! and `screen` are its two ends, `show` the look of the second and `json` what scripts see instead.
 
+mod console;
 mod flags;
 mod input;
 mod json;
 mod screen;
 mod session;
 mod show;
+mod terminal;
 mod typed;
+
+#[cfg(test)]
+#[path = "../../../tests/screen/mod.rs"]
+mod terminal_model;
 
 use flags::{Config, Start};
 use std::io::{self, Write};

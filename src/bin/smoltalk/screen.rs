@@ -1,16 +1,16 @@
-//! Standard output and standard error: the room's events, the notices, and on a terminal the prompt.
+//! Standard output and standard error of a pipe: the room's events and the notices. A dumb terminal
+//! is one with a prompt.
 
 use crate::json;
 use crate::show::Look;
 use futures_lite::AsyncWriteExt;
 use smol::Unblock;
 use smoltalk::client::Event;
-use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 /// Bytes of events that are gathered into one write.
-const BATCH: usize = 64 * 1024;
+pub const BATCH: usize = 64 * 1024;
 
 /// Where all is shown. Nothing appears before [`Screen::flush`].
 ///
@@ -26,32 +26,29 @@ pub struct Screen {
     prompt: Option<Prompt>,
 }
 
+/// The prompt of a dumb terminal.
+#[derive(Default)]
 struct Prompt {
     text: String,
     /// It stands on the terminal's last line.
     shown: bool,
-    /// How to blank that line.
-    clear: String,
 }
 
 /// A stream that is written on a thread of its own: not every file can be polled.
-struct Stream {
+pub struct Stream {
     pipe: Unblock<Box<dyn Write + Send>>,
     unwritten: Vec<u8>,
 }
 
 impl Screen {
-    pub fn new(json: bool) -> Self {
-        let terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
-        let is = |variable, value| env::var_os(variable).is_some_and(|v| v == value);
-        let dumb = is("TERM", "dumb");
-        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    /// A person sits at it, if it has a prompt.
+    pub fn new(prompt: bool, colour: bool, json: bool) -> Self {
         Self {
             out: Stream::new(Box::new(io::stdout())),
             err: Stream::new(Box::new(io::stderr())),
-            look: Look { colour: terminal && !dumb && !no_colour },
+            look: Look { colour },
             json,
-            prompt: terminal.then(|| Prompt::new(dumb)),
+            prompt: prompt.then(Prompt::default),
         }
     }
 
@@ -101,7 +98,7 @@ impl Screen {
 
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
-        self.out.unwritten.len() + self.err.unwritten.len() >= BATCH
+        self.out.unwritten() + self.err.unwritten() >= BATCH
     }
 
     /// Writes what was taken.
@@ -123,7 +120,7 @@ impl Screen {
             && !prompt.text.is_empty()
         {
             prompt.shown = true;
-            self.out.unwritten.extend_from_slice(prompt.text.as_bytes());
+            self.out.text(&prompt.text);
         }
     }
 
@@ -131,30 +128,32 @@ impl Screen {
         if let Some(prompt) = &mut self.prompt
             && std::mem::take(&mut prompt.shown)
         {
-            self.out.unwritten.extend_from_slice(prompt.clear.as_bytes());
+            // It knows no "erase to the end of the line".
+            self.out.text(&format!("\r{:1$}\r", "", prompt.text.len().max(40)));
         }
     }
 }
 
-impl Prompt {
-    fn new(dumb: bool) -> Self {
-        // A dumb terminal knows no "erase to the end of the line".
-        let clear = if dumb { format!("\r{:40}\r", "") } else { "\r\x1b[K".into() };
-        Self { text: String::new(), shown: false, clear }
-    }
-}
-
 impl Stream {
-    fn new(stream: Box<dyn Write + Send>) -> Self {
+    pub fn new(stream: Box<dyn Write + Send>) -> Self {
         Self { pipe: Unblock::with_capacity(BATCH, stream), unwritten: Vec::new() }
     }
 
-    fn line(&mut self, line: &str) {
-        self.unwritten.extend_from_slice(line.as_bytes());
+    pub fn line(&mut self, line: &str) {
+        self.text(line);
         self.unwritten.push(b'\n');
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
+    pub fn text(&mut self, text: &str) {
+        self.unwritten.extend_from_slice(text.as_bytes());
+    }
+
+    /// How many bytes have not been written yet.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.len()
+    }
+
+    pub async fn flush(&mut self) -> io::Result<()> {
         while !self.unwritten.is_empty() {
             match self.pipe.write(&self.unwritten).await {
                 Ok(written) if written > 0 => drop(self.unwritten.drain(..written)),
