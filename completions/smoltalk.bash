@@ -8,10 +8,14 @@ _smoltalk() {
             mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
             return
             ;;
+        --color)
+            mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
+            return
+            ;;
         -u | --username | --port | --timeout) return ;;
     esac
     local flags='-u --username --host --port --timeout --reconnect --stay --json
-        --version -h --help'
+        --chat --color --no-bell --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }
 

@@ -9,7 +9,8 @@ use pty::Person;
 use std::sync::mpsc::{Sender, channel};
 use talk::ada;
 
-const IN: &str = "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n";
+/// On a terminal, the client also asks whose names it can complete.
+const IN: &str = "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n> WHO\n< WHO 1 ada\n";
 
 /// Lets ada in and goes; on the second connection plays `script`, once it is told to.
 fn goes_and_comes_back(script: String) -> (Fake, Sender<()>) {
@@ -102,7 +103,7 @@ fn who_types_on_and_on_is_told_when_no_more_is_kept() {
 fn a_taken_name_asks_for_another() {
     let server = Fake::plays_in_turn(&[
         "< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken try another",
-        "< HELLO smoltalk/1\n> JOIN eve\n< OK eve 2\n> LEAVE\n< BYE\n.",
+        "< HELLO smoltalk/1\n> JOIN eve\n< OK eve 2\n> WHO\n< WHO 1 eve\n> LEAVE\n< BYE\n.",
     ]);
     let mut person = Person::start(&mut ada(server.port));
     person.sees("try another (name-taken)");
@@ -116,7 +117,8 @@ fn a_taken_name_asks_for_another() {
 
 #[test]
 fn json_is_all_that_a_terminal_shows_with_it() {
-    let server = Fake::plays(&format!("{IN}< MSG bob hi\n> LEAVE\n< BYE\n."));
+    let server =
+        Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n< MSG bob hi\n> LEAVE\n< BYE\n.");
     let mut person = Person::start(ada(server.port).arg("--json"));
     let ok = person.sees("}\r\n");
     assert!(ok.starts_with("{\"time\":") && ok.contains("\"type\":\"ok\""), "{ok:?}");

@@ -101,6 +101,13 @@ impl Peer {
             .map_or_else(|| format!("(end of stream after {line:?})"), String::from)
     }
 
+    /// The next line; `None` at the end, however it comes.
+    pub fn hear_or_end(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.reader.read_line(&mut line).unwrap_or(0);
+        (read > 0).then(|| line.trim_end_matches('\n').into())
+    }
+
     /// Waits for the end; what comes before it, or `.` for nothing.
     pub fn end(&mut self) -> String {
         let mut rest = String::new();

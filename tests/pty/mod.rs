@@ -25,8 +25,10 @@ impl Person {
         let name = ptsname(&terminal, Vec::new()).expect("its name");
         let path = name.to_str().expect("UTF-8");
         let side = OpenOptions::new().read(true).write(true).open(path).expect("its other side");
+        // Nobody's history is to be found there, and none is left.
+        program.env("TERM", "xterm").env("XDG_STATE_HOME", "/dev/null");
         let twin = || side.try_clone().expect("a handle");
-        let spawned = program.env("TERM", "xterm").stdin(twin()).stdout(twin()).stderr(twin());
+        let spawned = program.stdin(twin()).stdout(twin()).stderr(twin());
         let child = spawned.spawn().expect("the client starts");
         // Its copies are closed here, or the end would never come.
         program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,6 +1,7 @@
 //! What the command line and the environment ask for.
 
 use crate::direct;
+use crate::typed::Grammar;
 use argh::{EarlyExit, FromArgs};
 use smoltalk::limits;
 use smoltalk::text::to_safe;
@@ -35,6 +36,19 @@ pub struct Config {
     pub reconnect: bool,
     /// How long connecting and joining may take together.
     pub timeout: Duration,
+    pub grammar: Grammar,
+    pub colour: Colour,
+    /// Ring for a mention.
+    pub bell: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Where there is a terminal that has some, and nobody is against it.
+    Auto,
+    Always,
+    Never,
 }
 
 /// Talk in a smoltalk room, from a terminal or a script.
@@ -52,11 +66,12 @@ pub struct Config {
             tell <NAME> <MSG>  say MSG to one member\n  \
             who                list who is here\n  \
             ping               measure the round trip to the server\n  \
-            leave              leave and exit; so do Ctrl-D and Ctrl-C",
+            leave              leave and exit; so do Ctrl-D and Ctrl-C\n\
+            With --chat, a bare line is a message, and these begin with /.",
     note = "In a pipe, standard output has one line for each event and nothing else. When\n\
             standard input ends, all of it is sent and confirmed before smoltalk leaves.",
     note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags.\n\
-            There is more in man smoltalk.",
+            NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
     error_code(0, "left, by itself or on a signal"),
     error_code(1, "cannot connect, or the connection was lost or ended by the server"),
     error_code(2, "called wrongly"),
@@ -84,19 +99,31 @@ struct Flags {
     /// print each event as a line of JSON
     #[argh(switch)]
     json: bool,
+    /// a bare line is a message; commands begin with /
+    #[argh(switch)]
+    chat: bool,
+    /// when to use colour: auto, always or never (default: auto)
+    #[argh(option, arg_name = "when")]
+    color: Option<String>,
+    /// do not ring for a mention or a private message
+    #[argh(switch)]
+    no_bell: bool,
     /// print the version
     #[argh(switch)]
     version: bool,
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 9] = [
+const TAKES: [(&str, &str); 12] = [
     ("--host", "a host name or an address"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--stay", "no value"),
     ("--json", "no value"),
+    ("--chat", "no value"),
+    ("--color", "auto, always or never"),
+    ("--no-bell", "no value"),
     ("--reconnect", "no value"),
     ("--timeout", "a number of seconds, over 0 and at most a year"),
     ("--version", "no value"),
@@ -132,6 +159,8 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     let port = either("--port", flags.port, "SMOLTALK_PORT", &env, port)?;
     let username =
         either("--username", flags.username, "SMOLTALK_USERNAME", &env, |name| Some(name.into()))?;
+    // NO_COLOR is no other word for the flag: it says less.
+    let colour = either("--color", flags.color, "", |_| None, colour)?;
     let timeout = either("--timeout", flags.timeout, "", |_| None, seconds)?;
     Ok(Start::Talk(Config {
         host: host.unwrap_or_else(|| "127.0.0.1".into()),
@@ -141,6 +170,9 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         json: flags.json,
         reconnect: flags.reconnect,
         timeout: timeout.unwrap_or(limits::GREETING),
+        grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
+        colour: colour.unwrap_or(Colour::Auto),
+        bell: !flags.no_bell,
     }))
 }
 
@@ -180,6 +212,15 @@ fn host(value: &str) -> Option<String> {
     let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
     let host = inner.unwrap_or(value);
     (!host.is_empty()).then(|| host.into())
+}
+
+fn colour(value: &str) -> Option<Colour> {
+    Some(match value {
+        "auto" => Colour::Auto,
+        "always" => Colour::Always,
+        "never" => Colour::Never,
+        _ => return None,
+    })
 }
 
 fn port(value: &str) -> Option<u16> {
@@ -245,6 +286,9 @@ mod tests {
             json: false,
             reconnect: false,
             timeout: Duration::from_secs(10),
+            grammar: Grammar::Commands,
+            colour: Colour::Auto,
+            bell: true,
         };
         assert_eq!(config(&[], &[]), default);
         assert_eq!(config(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
@@ -260,10 +304,14 @@ mod tests {
             json: false,
             reconnect: false,
             timeout: Duration::from_secs(10),
+            grammar: Grammar::Commands,
+            colour: Colour::Auto,
+            bell: true,
         };
         assert_eq!(config(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
         let flags = [&flags[..], &["--json", "--reconnect", "--timeout=0.5"]].concat();
+        let flags = [&flags[..], &["--chat", "--color", "never", "--no-bell"]].concat();
         let from_flags = Config {
             host: "::1".into(),
             port: 2,
@@ -272,6 +320,9 @@ mod tests {
             json: true,
             reconnect: true,
             timeout: Duration::from_millis(500),
+            grammar: Grammar::Chat,
+            colour: Colour::Never,
+            bell: false,
         };
         assert_eq!(config(&flags, &ENV), from_flags);
         assert_eq!(config(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);

@@ -1,9 +1,11 @@
 //! The client: connects, joins, sends what is typed and shows what is said.
 //!
-//! Read `session` first: it is the conversation. `flags` is how it is started, `input` and `screen`
-//! are its two ends, `typed` is the grammar of the first, `show` the look of the second and `json`
-//! what scripts see instead. `direct` is `smoltalk direct`: the other conversation, of two.
+//! Read `session` first: it is the conversation. `flags` is how it is started, `typed` is the grammar
+//! of what is typed, and `console` is where it is held: on `terminal` by a person; in pipes `input`
+//! and `screen` are its two ends, `show` the look of the second and `json` what scripts see instead.
+//! `direct` is `smoltalk direct`: the other conversation, of two.
 
+mod console;
 mod direct;
 mod flags;
 mod input;
@@ -12,7 +14,12 @@ mod payload;
 mod screen;
 mod session;
 mod show;
+mod terminal;
 mod typed;
+
+#[cfg(test)]
+#[path = "../../../tests/screen/mod.rs"]
+mod terminal_model;
 
 use flags::{Config, Start};
 use std::io::{self, Write};

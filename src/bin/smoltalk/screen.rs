@@ -1,12 +1,12 @@
-//! Standard output and standard error: the room's events, the notices, and on a terminal the prompt.
+//! Standard output and standard error of a pipe: the room's events and the notices. A dumb terminal
+//! is one with a prompt.
 
 use crate::json;
 use crate::show::Look;
 use futures_lite::AsyncWriteExt;
 use smol::Unblock;
 use smoltalk::client::Event;
-use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 /// Bytes of events that are gathered into one write.
@@ -26,12 +26,12 @@ pub struct Screen {
     prompt: Option<Prompt>,
 }
 
+/// The prompt of a dumb terminal.
+#[derive(Default)]
 struct Prompt {
     text: String,
     /// It stands on the terminal's last line.
     shown: bool,
-    /// How to blank that line.
-    clear: String,
 }
 
 /// A stream that is written on a thread of its own: not every file can be polled.
@@ -41,17 +41,14 @@ pub struct Stream {
 }
 
 impl Screen {
-    pub fn new(json: bool) -> Self {
-        let terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
-        let is = |variable, value| env::var_os(variable).is_some_and(|v| v == value);
-        let dumb = is("TERM", "dumb");
-        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    /// A person sits at it, if it has a prompt.
+    pub fn new(prompt: bool, colour: bool, json: bool) -> Self {
         Self {
             out: Stream::new(Box::new(io::stdout())),
             err: Stream::new(Box::new(io::stderr())),
-            look: Look { colour: terminal && !dumb && !no_colour },
+            look: Look { colour },
             json,
-            prompt: terminal.then(|| Prompt::new(dumb)),
+            prompt: prompt.then(Prompt::default),
         }
     }
 
@@ -123,7 +120,7 @@ impl Screen {
             && !prompt.text.is_empty()
         {
             prompt.shown = true;
-            self.out.unwritten.extend_from_slice(prompt.text.as_bytes());
+            self.out.text(&prompt.text);
         }
     }
 
@@ -131,16 +128,9 @@ impl Screen {
         if let Some(prompt) = &mut self.prompt
             && std::mem::take(&mut prompt.shown)
         {
-            self.out.unwritten.extend_from_slice(prompt.clear.as_bytes());
+            // It knows no "erase to the end of the line".
+            self.out.text(&format!("\r{:1$}\r", "", prompt.text.len().max(40)));
         }
-    }
-}
-
-impl Prompt {
-    fn new(dumb: bool) -> Self {
-        // A dumb terminal knows no "erase to the end of the line".
-        let clear = if dumb { format!("\r{:40}\r", "") } else { "\r\x1b[K".into() };
-        Self { text: String::new(), shown: false, clear }
     }
 }
 

@@ -4,10 +4,11 @@ mod arrive;
 mod doubt;
 mod reconnect;
 
+use crate::console::Console;
 use crate::flags::Config;
-use crate::input::{self, Input, Line};
-use crate::screen::Screen;
-use crate::{json, typed};
+use crate::input::Line;
+use crate::json;
+use crate::typed::Grammar;
 use arrive::arrive;
 use async_signal::{Signal, Signals};
 use doubt::Doubt;
@@ -78,19 +79,21 @@ impl From<io::Error> for Failure {
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
 /// second ends it wherever it is.
 pub async fn run(config: &Config) -> Result<(), Failure> {
-    let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let mut screen = Screen::new(config.json);
-    let entered = unless(&mut signals, enter(config, &mut screen)).await;
-    let (client, input, name) = match entered {
+    let mut console = Console::open(config)?;
+    // Who started it with nohup wants it to ignore SIGHUP; but not on a terminal.
+    let closed = console.is_terminal().then_some(Signal::Hup);
+    let mut signals = Signals::new([Signal::Int, Signal::Term].into_iter().chain(closed))?;
+    let entered = unless(&mut signals, enter(config, &mut console)).await;
+    let (client, name) = match entered {
         Some(Ok(entered)) => entered,
         // Nobody has seen it come: it may just go.
         otherwise => {
-            screen.prompt("");
-            unless(&mut signals, screen.flush()).await;
+            console.prompt("");
+            unless(&mut signals, console.flush()).await;
             return otherwise.map_or(Ok(()), |entered| entered.map(drop));
         }
     };
-    let mut session = Session::new(config, name, client, input, screen);
+    let mut session = Session::new(config, name, client, console);
     let talked = unless(&mut signals, session.converse()).await.unwrap_or(Ok(()));
     let ended = match talked {
         // Nobody reads on, as `head` does: no reason to complain.
@@ -112,17 +115,16 @@ async fn unless<T>(signals: &mut Signals, future: impl Future<Output = T>) -> Op
 
 /// Has a name, connects and joins. Where a person can be asked for another name, a refused one is
 /// no end.
-async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Input, String), Failure> {
-    let mut input = input::stdin()?;
+async fn enter(config: &Config, console: &mut Console) -> Result<(Client, String), Failure> {
     let mut name = match &config.username {
         Some(username) => username.clone(),
-        None => ask_username(screen, &mut input).await?,
+        None => ask_username(console).await?,
     };
     loop {
         let error = match arrive(config, &name).await {
-            Ok((client, members)) => {
-                greet(screen, &name, members);
-                return Ok((client, input, name));
+            Ok((mut client, members)) => {
+                greet(config, console, &mut client, &name, members);
+                return Ok((client, name));
             }
             Err(error) => error,
         };
@@ -130,12 +132,12 @@ async fn enter(config: &Config, screen: &mut Screen) -> Result<(Client, Input, S
             let Config { host, port, .. } = config;
             return Err(Failure::Unreachable(format!("{host}:{port}: {error}")));
         };
-        if !screen.is_terminal() || !is_about_the_name(code) {
-            screen.json(|now| json::err(now, code, text));
+        if !console.is_terminal() || !is_about_the_name(code) {
+            console.json(|now| json::err(now, code, text));
             return Err(Failure::Refused(error.to_string()));
         }
-        screen.notice(&format!("smoltalk: {error}"));
-        name = ask_username(screen, &mut input).await?;
+        console.notice(&format!("smoltalk: {error}"));
+        name = ask_username(console).await?;
     }
 }
 
@@ -144,27 +146,34 @@ fn is_about_the_name(code: &str) -> bool {
 }
 
 /// Says that one is in.
-fn greet(screen: &mut Screen, name: &str, members: usize) {
-    if screen.is_terminal() {
-        screen.notice(&format!("* you are {name}, one of {members} here; type help for help"));
-        screen.prompt(&format!("{name}> "));
+fn greet(config: &Config, console: &mut Console, client: &mut Client, name: &str, members: usize) {
+    // That a member has a name, the server has checked.
+    if let Some(me) = Name::new(name.as_bytes())
+        && console.joined(me, members)
+    {
+        let _ = client.queue(Command::Who);
     }
-    screen.json(|now| json::ok(now, name, members));
+    if console.is_terminal() {
+        let help = if config.grammar == Grammar::Chat { "/help" } else { "help" };
+        console.notice(&format!("* you are {name}, one of {members} here; type {help} for help"));
+        console.prompt(&format!("{name}> "));
+    }
+    console.json(|now| json::ok(now, name, members));
 }
 
 /// Asks until there is a name that could be one.
-async fn ask_username(screen: &mut Screen, input: &mut Input) -> Result<String, Failure> {
+async fn ask_username(console: &mut Console) -> Result<String, Failure> {
     const MISSING: &str = "--username takes a name, and there is none";
-    if !screen.is_terminal() {
+    if !console.is_terminal() {
         return Err(Failure::Usage(MISSING.into()));
     }
-    screen.prompt("username: ");
+    console.prompt("username: ");
     loop {
-        screen.flush().await?;
-        let Some(line) = input.next().await else {
+        console.flush().await?;
+        let Some(line) = console.next().await else {
             return Err(Failure::Usage(MISSING.into()));
         };
-        screen.entered();
+        console.entered();
         match line {
             Line::Whole(line) if line.is_empty() => continue,
             Line::Whole(line) => {
@@ -174,7 +183,7 @@ async fn ask_username(screen: &mut Screen, input: &mut Input) -> Result<String, 
             }
             Line::TooLong => {}
         }
-        screen.notice(Refusal::BadName.explanation());
+        console.notice(Refusal::BadName.explanation());
     }
 }
 
@@ -182,8 +191,7 @@ struct Session<'a> {
     config: &'a Config,
     name: String,
     client: Client,
-    input: Input,
-    screen: Screen,
+    console: Console,
     /// False from when the connection is lost until there is another.
     connected: bool,
     since: Instant,
@@ -203,13 +211,12 @@ enum Turn {
 }
 
 impl<'a> Session<'a> {
-    fn new(config: &'a Config, name: String, client: Client, input: Input, screen: Screen) -> Self {
+    fn new(config: &'a Config, name: String, client: Client, console: Console) -> Self {
         Self {
             config,
             name,
             client,
-            input,
-            screen,
+            console,
             connected: true,
             since: Instant::now(),
             finished: false,
@@ -225,13 +232,13 @@ impl<'a> Session<'a> {
             let lost = match self.talk().await {
                 Err(Failure::Lost(lost)) => lost,
                 // On a terminal it has been said already.
-                Ok(()) if self.doubt.lost() > 0 && !self.screen.is_terminal() => {
+                Ok(()) if self.doubt.lost() > 0 && !self.console.is_terminal() => {
                     return Err(Failure::Unconfirmed(self.doubt.lost()));
                 }
                 otherwise => return otherwise,
             };
             self.connected = false;
-            self.screen.json(|now| json::ended(now, &lost));
+            self.console.json(|now| json::ended(now, &lost));
             if !self.config.reconnect || reconnect::is_final(&lost) {
                 return Err(Failure::Lost(lost));
             }
@@ -250,15 +257,18 @@ impl<'a> Session<'a> {
         loop {
             self.settle().await?;
             self.confirm()?;
-            self.send().await?;
+            // A person may go on typing meanwhile: what waits to be sent grows only so fast.
+            if !self.console.is_typed() {
+                self.send().await?;
+            }
             let heard = async { Turn::Heard(self.client.next().await) };
-            let typed = async { Turn::Typed(self.input.next().await) };
+            let typed = async { Turn::Typed(self.console.next().await) };
             match future::race(heard, typed).await {
                 Turn::Heard(event) => self.show(&event?),
                 Turn::Typed(Some(line)) => {
                     if self.obey(line).is_break() {
                         self.send().await?;
-                        return Ok(self.screen.flush().await?);
+                        return Ok(self.console.flush().await?);
                     }
                 }
                 Turn::Typed(None) => return self.finish().await,
@@ -289,7 +299,7 @@ impl<'a> Session<'a> {
     async fn finish(&mut self) -> Result<(), Failure> {
         let stay = self.config.stay;
         self.finished = true;
-        self.screen.prompt("");
+        self.console.prompt("");
         if !stay {
             self.client.queue(Command::Ping(BARRIER.as_bytes()))?;
         }
@@ -297,7 +307,7 @@ impl<'a> Session<'a> {
             self.settle().await?;
             match self.client.next().await? {
                 Event::Pong(token) if !stay && token == BARRIER => {
-                    return Ok(self.screen.flush().await?);
+                    return Ok(self.console.flush().await?);
                 }
                 event => self.show(&event),
             }
@@ -307,11 +317,11 @@ impl<'a> Session<'a> {
     /// Leaves, if there is somebody to leave; shows what there is to show, and gives all that a
     /// moment.
     async fn close(&mut self) {
-        self.screen.prompt("");
+        self.console.prompt("");
         match self.kept.len() {
             0 => {}
-            1 => self.screen.notice("smoltalk: 1 line was not sent"),
-            n => self.screen.notice(&format!("smoltalk: {n} lines were not sent")),
+            1 => self.console.notice("smoltalk: 1 line was not sent"),
+            n => self.console.notice(&format!("smoltalk: {n} lines were not sent")),
         }
         let closed = async {
             if self.connected && self.client.queue(Command::Leave).is_ok() {
@@ -323,9 +333,9 @@ impl<'a> Session<'a> {
                     // Nobody may be there to read it. The goodbye is the server's.
                     let _ = self.settle().await;
                 };
-                self.screen.json(|now| json::ended(now, &end));
+                self.console.json(|now| json::ended(now, &end));
             }
-            let _ = self.screen.flush().await;
+            let _ = self.console.flush().await;
         };
         within(limits::GOODBYE, closed).await;
     }
@@ -334,22 +344,33 @@ impl<'a> Session<'a> {
     fn obey(&mut self, line: Line) -> ControlFlow<()> {
         let mut next = Some(line);
         while let Some(line) = next {
-            self.screen.entered();
+            self.console.entered();
             match line {
                 Line::Whole(line) => self.obey_one(&line)?,
                 Line::TooLong => self.complain(&client::Error::TooLong),
             }
-            let full = self.client.unsent() >= BATCH || self.screen.is_full();
-            next = if full { None } else { self.input.ready() };
+            let full = self.client.unsent() >= BATCH || self.console.is_full();
+            next = if full { None } else { self.console.ready() };
         }
         ControlFlow::Continue(())
     }
 
+    /// Obeys one line, or the several that were pasted into it.
     fn obey_one(&mut self, line: &[u8]) -> ControlFlow<()> {
-        match typed::parse(line) {
-            _ if line.trim_ascii().is_empty() => {}
+        let grammar = self.config.grammar;
+        if line.contains(&b'\n') {
+            return grammar.unfold(line).iter().try_for_each(|line| self.obey_one(line));
+        }
+        if line.trim_ascii().is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let command = grammar.parse(line);
+        if !matches!(command, Ok(Command::Msg(_) | Command::Tell(..))) {
+            self.console.typed(line);
+        }
+        match command {
             Ok(Command::Leave) => return ControlFlow::Break(()),
-            Ok(Command::Help) => self.screen.notice(typed::HELP),
+            Ok(Command::Help) => self.console.notice(grammar.help()),
             Ok(Command::Ping(_)) => {
                 let asked = format!("{ROUND_TRIP}{}", self.since.elapsed().as_micros());
                 self.command(Command::Ping(asked.as_bytes()));
@@ -363,7 +384,10 @@ impl<'a> Session<'a> {
 
     fn command(&mut self, command: Command<'_>) {
         match self.client.queue(command) {
-            Ok(()) if matches!(command, Command::Msg(_) | Command::Tell(..)) => self.doubt.said(),
+            Ok(()) if matches!(command, Command::Msg(_) | Command::Tell(..)) => {
+                self.doubt.said();
+                self.console.said(&command);
+            }
             Ok(()) => {}
             Err(error) => self.complain(&error),
         }
@@ -376,7 +400,7 @@ impl<'a> Session<'a> {
                 self.complain(&client::Error::Refused { code, text });
             }
             Event::Pong(token) => self.pong(token),
-            event => self.screen.event(event),
+            event => self.console.event(event),
         }
     }
 
@@ -388,9 +412,9 @@ impl<'a> Session<'a> {
         let round_trip =
             asked.and_then(|asked| self.since.elapsed().checked_sub(Duration::from_micros(asked)));
         if let Some(time) = round_trip
-            && !self.screen.json(|now| json::pong(now, time))
+            && !self.console.json(|now| json::pong(now, time))
         {
-            self.screen.notice(&format!("pong: {}", in_its_unit(time)));
+            self.console.notice(&format!("pong: {}", in_its_unit(time)));
         }
     }
 
@@ -398,31 +422,32 @@ impl<'a> Session<'a> {
     fn complain(&mut self, error: &client::Error) {
         let said = match error {
             client::Error::Refused { code, text } => {
-                self.screen.json(|now| json::err(now, code, text))
+                self.console.json(|now| json::err(now, code, text))
             }
             client::Error::TooLong => {
                 let code = Refusal::TooLong.code();
-                self.screen.json(|now| json::err(now, code, &error.to_string()))
+                self.console.json(|now| json::err(now, code, &error.to_string()))
             }
             _ => false,
         };
         if !said {
-            self.screen.notice(&format!("smoltalk: {error}"));
+            self.console.notice(&format!("smoltalk: {error}"));
         }
     }
 
     /// Says what can be typed.
     fn misunderstand(&mut self) {
         let code = Refusal::UnknownCommand.code();
-        if !self.screen.json(|now| json::err(now, code, typed::USAGE)) {
-            self.screen.notice(&format!("smoltalk: {}", typed::USAGE));
+        let usage = self.config.grammar.usage();
+        if !self.console.json(|now| json::err(now, code, usage)) {
+            self.console.notice(&format!("smoltalk: {usage}"));
         }
     }
 
     /// Has what was taken in appear, unless more is about to.
     async fn settle(&mut self) -> io::Result<()> {
-        if self.client.waiting() == 0 || self.screen.is_full() {
-            self.screen.flush().await?;
+        if self.client.waiting() == 0 || self.console.is_full() {
+            self.console.flush().await?;
         }
         Ok(())
     }

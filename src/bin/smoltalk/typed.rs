@@ -2,23 +2,101 @@
 
 use smoltalk::protocol::{Command, Name, Refusal};
 
-/// What can be typed, in one line.
-pub const USAGE: &str = "type send <MSG>, tell <NAME> <MSG>, who, ping, leave or help";
+/// What a line means that is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grammar {
+    /// Each line is a command.
+    Commands,
+    /// A line is a message, unless it begins with `/`: then a command follows. A message that
+    /// begins with `/` is typed with two.
+    Chat,
+}
 
-/// What can be typed, for a person.
-pub const HELP: &str = "\
+impl Grammar {
+    /// What can be typed, in one line.
+    pub fn usage(self) -> &'static str {
+        match self {
+            Self::Commands => "type send <MSG>, tell <NAME> <MSG>, who, ping, leave or help",
+            Self::Chat => "type a message, /tell <NAME> <MSG>, /who, /ping, /leave or /help",
+        }
+    }
+
+    /// What can be typed, for a person.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Commands => {
+                "\
 send <MSG>         say MSG to the room
 tell <NAME> <MSG>  say MSG to one member
 who                list who is here
 ping               measure the round trip to the server
 leave              leave and exit; so do Ctrl-D and Ctrl-C
-help               this";
+help               this"
+            }
+            Self::Chat => {
+                "\
+<MSG>               say MSG to the room; where it begins with /, type //
+/tell <NAME> <MSG>  say MSG to one member
+/who                list who is here
+/ping               measure the round trip to the server
+/leave              leave and exit; so do Ctrl-D and Ctrl-C
+/help               this"
+            }
+        }
+    }
 
-/// Reads one typed line. The commands and the wire's go one to one.
+    /// The first words of commands.
+    pub fn commands(self) -> &'static [&'static str] {
+        match self {
+            Self::Commands => &["help", "leave", "ping", "send", "tell", "who"],
+            Self::Chat => &["/help", "/leave", "/ping", "/tell", "/who"],
+        }
+    }
+
+    /// Reads one typed line.
+    pub fn parse(self, line: &[u8]) -> Result<Command<'_>, Refusal> {
+        match (self, line) {
+            (Self::Commands, _) => parse(line),
+            (Self::Chat, [b'/', b'/', ..]) => Ok(Command::Msg(&line[1..])),
+            (Self::Chat, [b'/', command @ ..]) => parse(command),
+            (Self::Chat, []) => Err(Refusal::UnknownCommand),
+            (Self::Chat, message) => Ok(Command::Msg(message)),
+        }
+    }
+
+    /// The single lines that pasted lines stand for.
+    ///
+    /// All go the way of the first, so that nothing pasted into a `tell` is said to the room, and
+    /// no pasted line is taken for a command by chance. Only where each line is a command by
+    /// itself, each is obeyed.
+    pub fn unfold(self, pasted: &[u8]) -> Vec<Vec<u8>> {
+        let blank = |line: &&[u8]| line.trim_ascii().is_empty();
+        let lines = || pasted.split(|b| *b == b'\n').filter(|line| !blank(line));
+        let commands = self == Self::Commands && lines().all(|line| self.parse(line).is_ok());
+        let mut unfolded: Vec<Vec<u8>> = lines().map(<[u8]>::to_vec).collect();
+        let Some(first) = unfolded.first().filter(|_| !commands) else { return unfolded };
+        let way = match self.parse(first) {
+            Ok(Command::Msg(text) | Command::Tell(_, text)) => {
+                first[..first.len() - text.len()].to_vec()
+            }
+            // One answer to it is enough.
+            _ => return unfolded.drain(..1).collect(),
+        };
+        // A message that is typed with two slashes has one of its own.
+        let way: &[u8] = if self == Self::Chat && way == b"/" { b"" } else { &way };
+        for line in &mut unfolded[1..] {
+            let slash = self == Self::Chat && way.is_empty() && line.starts_with(b"/");
+            *line = [way, if slash { b"/" } else { b"" }, line].concat();
+        }
+        unfolded
+    }
+}
+
+/// Reads one command. The commands and the wire's go one to one.
 ///
 /// Exact, so that talk which happens to begin like a command is not taken for one: `leave me alone`
 /// leaves nobody. Only blanks after a whole command are forgiven. A message keeps all of its.
-pub fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
+fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
     match line.trim_ascii_end() {
         b"who" => return Ok(Command::Who),
         b"ping" => return Ok(Command::Ping(b"")),
@@ -85,7 +163,6 @@ mod tests {
             "leave me alone",
             "who is it",
             "help me",
-            "ping bob",
             "send",
             "send ",
             "tell",
@@ -103,6 +180,42 @@ mod tests {
         ] {
             assert_eq!(parse(line.as_bytes()), Err(Refusal::UnknownCommand), "{line:?}");
         }
+    }
+
+    #[test]
+    fn in_a_chat_a_bare_line_is_a_message() {
+        let chat = |line| Grammar::Chat.parse(line);
+        assert_eq!(chat(b"leave"), Ok(Command::Msg(b"leave")));
+        assert_eq!(chat(b"  hi "), Ok(Command::Msg(b"  hi ")));
+        assert_eq!(chat(b"//etc"), Ok(Command::Msg(b"/etc")));
+        assert_eq!(chat(b"/leave "), Ok(Command::Leave));
+        assert_eq!(chat(b"/tell bob hi"), Ok(Command::Tell(bob(), b"hi")));
+        for line in [&b""[..], b"/", b"/leave me alone", b"/ who", b"/shrug"] {
+            assert_eq!(chat(line), Err(Refusal::UnknownCommand));
+        }
+    }
+
+    fn unfolded(grammar: Grammar, pasted: &str) -> Vec<String> {
+        let text = |line: Vec<u8>| String::from_utf8(line).expect("UTF-8");
+        grammar.unfold(pasted.as_bytes()).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn pasted_lines_go_the_way_of_the_first() {
+        let chat = |pasted| unfolded(Grammar::Chat, pasted);
+        assert_eq!(chat("a\n\n/leave\n b"), ["a", "//leave", " b"]);
+        assert_eq!(chat("//a\n/b"), ["//a", "//b"]);
+        assert_eq!(chat("/tell bob a\nb\n/who"), ["/tell bob a", "/tell bob b", "/tell bob /who"]);
+        assert_eq!(chat("/who\nb"), ["/who"]);
+        let commands = |pasted| unfolded(Grammar::Commands, pasted);
+        assert_eq!(commands("send a\nb\nwho"), ["send a", "send b", "send who"]);
+        assert_eq!(commands("tell bob a\nb"), ["tell bob a", "tell bob b"]);
+        assert_eq!(commands("what\nis\nthis"), ["what"]);
+    }
+
+    #[test]
+    fn pasted_commands_are_each_obeyed() {
+        assert_eq!(unfolded(Grammar::Commands, "send a\nwho\nsend b"), ["send a", "who", "send b"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Failure, Session, arrive, greet};
 use crate::input::Line;
-use crate::{json, typed};
+use crate::json;
 use futures_lite::future;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::Timer;
@@ -65,11 +65,11 @@ impl Session<'_> {
     pub(super) async fn reconnect(&mut self, lost: &Error) -> Result<ControlFlow<()>, Failure> {
         // A half-open connection would keep the name.
         self.client.hang_up();
-        self.screen.notice(&format!("smoltalk: {lost}; reconnecting"));
+        self.console.notice(&format!("smoltalk: {lost}; reconnecting"));
         match self.doubt.disconnected() {
             0 => {}
-            1 => self.screen.notice("smoltalk: the last line may not have arrived"),
-            n => self.screen.notice(&format!("smoltalk: the last {n} lines may not have arrived")),
+            1 => self.console.notice("smoltalk: the last line may not have arrived"),
+            n => self.console.notice(&format!("smoltalk: the last {n} lines may not have arrived")),
         }
         if self.since.elapsed() >= STEADY {
             self.attempts = 0;
@@ -88,8 +88,8 @@ impl Session<'_> {
                     self.client = client;
                     self.connected = true;
                     self.since = Instant::now();
-                    self.screen.notice("smoltalk: connected again");
-                    greet(&mut self.screen, &self.name, members);
+                    self.console.notice("smoltalk: connected again");
+                    greet(self.config, &mut self.console, &mut self.client, &self.name, members);
                     return Ok(ControlFlow::Continue(()));
                 }
                 ControlFlow::Continue(Err(error)) => self.attempt_failed(&error, &mut said)?,
@@ -109,12 +109,12 @@ impl Session<'_> {
         });
         loop {
             self.show_progress(time);
-            self.screen.flush().await?;
-            let person = self.screen.is_terminal();
+            self.console.flush().await?;
+            let person = self.console.is_terminal();
             let typed = async {
                 // A pipe keeps what it has, and whoever writes to it waits.
                 if person && !self.finished {
-                    Turn::Typed(self.input.next().await)
+                    Turn::Typed(self.console.next().await)
                 } else {
                     future::pending().await
                 }
@@ -131,7 +131,7 @@ impl Session<'_> {
                 Turn::Typed(None) if self.config.stay => self.finished = true,
                 Turn::Typed(None) => return Ok(ControlFlow::Break(())),
                 Turn::Typed(Some(line)) => {
-                    self.screen.entered();
+                    self.console.entered();
                     if self.keep(line).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
@@ -145,7 +145,7 @@ impl Session<'_> {
     fn show_progress(&mut self, time: Instant) {
         let left = time.saturating_duration_since(Instant::now()).as_millis().div_ceil(1000);
         let attempt = self.attempts;
-        self.screen.prompt(&match left {
+        self.console.prompt(&match left {
             0 => format!("(offline, attempt {attempt}) {}> ", self.name),
             left => format!("(offline, attempt {attempt} in {left} s) {}> ", self.name),
         });
@@ -157,19 +157,27 @@ impl Session<'_> {
             self.complain(&Error::TooLong);
             return ControlFlow::Continue(());
         };
-        match typed::parse(&line) {
-            _ if line.trim_ascii().is_empty() => {}
+        let grammar = self.config.grammar;
+        if line.contains(&b'\n') {
+            let mut lines = grammar.unfold(&line).into_iter();
+            return lines.try_for_each(|line| self.keep(Line::Whole(line)));
+        }
+        if line.trim_ascii().is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.console.typed(&line);
+        match grammar.parse(&line) {
             Ok(Command::Leave) => return ControlFlow::Break(()),
             Ok(Command::Msg(_) | Command::Tell(..)) if self.kept.len() < KEPT => {
                 self.kept.push_back(line);
-                self.screen.notice("* not connected: kept for later");
+                self.console.notice("* not connected: kept for later");
             }
             Ok(Command::Msg(_) | Command::Tell(..)) => {
                 let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");
-                self.screen.notice(&full);
+                self.console.notice(&full);
             }
-            Ok(Command::Help) => self.screen.notice(typed::HELP),
-            Ok(_) => self.screen.notice("smoltalk: not connected"),
+            Ok(Command::Help) => self.console.notice(grammar.help()),
+            Ok(_) => self.console.notice("smoltalk: not connected"),
             Err(Refusal::NoSuchMember) => self.complain(&Refusal::NoSuchMember.into()),
             Err(_) => self.misunderstand(),
         }
@@ -184,13 +192,13 @@ impl Session<'_> {
             // The name one had may still be held by the connection that is gone.
             && code != Refusal::NameTaken.code()
         {
-            self.screen.json(|now| json::err(now, code, text));
+            self.console.json(|now| json::err(now, code, text));
             return Err(Failure::Refused(why));
         }
-        if !self.screen.is_terminal() {
-            self.screen.notice(&format!("smoltalk: attempt {}: {why}", self.attempts));
+        if !self.console.is_terminal() {
+            self.console.notice(&format!("smoltalk: attempt {}: {why}", self.attempts));
         } else if *said != why {
-            self.screen.notice(&format!("smoltalk: {why}"));
+            self.console.notice(&format!("smoltalk: {why}"));
             *said = why;
         }
         Ok(())

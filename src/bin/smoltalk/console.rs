@@ -1,0 +1,149 @@
+//! Where the conversation is held: a terminal, or pipes.
+
+use crate::flags::{Colour, Config};
+use crate::input::{self, Input, Line};
+use crate::screen::Screen;
+use crate::terminal::Terminal;
+use smoltalk::client::Event;
+use smoltalk::protocol::{Command, Name};
+use std::env;
+use std::io::{self, IsTerminal};
+use std::time::SystemTime;
+
+/// What is typed comes from here, and what is heard is shown here once it is flushed.
+///
+/// Its futures may be dropped half-way, and nothing is lost.
+#[expect(clippy::large_enum_variant, reason = "there is only one")]
+pub enum Console {
+    /// Lines in, lines out. Also a terminal that can do no more: it has a prompt.
+    Lines { input: Input, screen: Screen },
+    /// A line is typed while others arrive.
+    Terminal(Terminal),
+}
+
+impl Console {
+    pub fn open(config: &Config) -> io::Result<Self> {
+        let terminal = !config.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+        let set = |variable| env::var_os(variable).filter(|value| !value.is_empty());
+        let able = terminal && set("TERM").is_some_and(|term| term != "dumb");
+        let colour = match config.colour {
+            Colour::Auto => able && set("NO_COLOR").is_none(),
+            Colour::Always => true,
+            Colour::Never => false,
+        };
+        if able {
+            let terminal = Terminal::open(config.grammar, colour, config.bell)?;
+            return Ok(Self::Terminal(terminal));
+        }
+        let screen = Screen::new(terminal, colour, config.json);
+        Ok(Self::Lines { input: input::stdin()?, screen })
+    }
+
+    /// Whether a person sits at it.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Self::Lines { screen, .. } => screen.is_terminal(),
+            Self::Terminal(_) => true,
+        }
+    }
+
+    /// Whether lines come no faster than a person types.
+    pub fn is_typed(&self) -> bool {
+        matches!(self, Self::Terminal(_))
+    }
+
+    /// The conversation begins. Whether WHO should be asked, whose answer nobody will see.
+    pub fn joined(&mut self, me: Name, members: usize) -> bool {
+        /// More names are no help in completing one, and more than the server tells of.
+        const MOST: usize = 1000;
+        let Self::Terminal(terminal) = self else { return false };
+        let asks = members <= MOST;
+        terminal.joined(me, asks);
+        asks
+    }
+
+    /// The next line; `None` at the end.
+    pub async fn next(&mut self) -> Option<Line> {
+        match self {
+            Self::Lines { input, .. } => input.next().await,
+            Self::Terminal(terminal) => terminal.next().await,
+        }
+    }
+
+    /// The next line, if it is there already.
+    pub fn ready(&mut self) -> Option<Line> {
+        match self {
+            Self::Lines { input, .. } => input.ready(),
+            Self::Terminal(terminal) => terminal.ready(),
+        }
+    }
+
+    /// From now on, prompts with `text`; with none if it is empty.
+    pub fn prompt(&mut self, text: &str) {
+        match self {
+            Self::Lines { screen, .. } => screen.prompt(text),
+            Self::Terminal(terminal) => terminal.prompt(text),
+        }
+    }
+
+    /// The line that [`Console::next`] returned has been taken note of.
+    pub fn entered(&mut self) {
+        if let Self::Lines { screen, .. } = self {
+            screen.entered();
+        }
+    }
+
+    /// Takes a message that was typed and is on its way.
+    pub fn said(&mut self, command: &Command<'_>) {
+        if let Self::Terminal(terminal) = self {
+            terminal.said(command);
+        }
+    }
+
+    /// Takes a line that was typed and is no message.
+    pub fn typed(&mut self, line: &[u8]) {
+        if let Self::Terminal(terminal) = self {
+            terminal.typed(line);
+        }
+    }
+
+    /// With `--json`, takes the line that `write` gives for this moment; says whether it did.
+    pub fn json(&mut self, write: impl FnOnce(SystemTime) -> String) -> bool {
+        match self {
+            Self::Lines { screen, .. } => screen.json(write),
+            Self::Terminal(_) => false,
+        }
+    }
+
+    /// Takes an event to show.
+    pub fn event(&mut self, event: &Event) {
+        match self {
+            Self::Lines { screen, .. } => screen.event(event),
+            Self::Terminal(terminal) => terminal.event(event),
+        }
+    }
+
+    /// Takes something to say that is not the room's.
+    pub fn notice(&mut self, text: &str) {
+        match self {
+            Self::Lines { screen, .. } => screen.notice(text),
+            Self::Terminal(terminal) => terminal.notice(text),
+        }
+    }
+
+    /// Whether enough has been gathered for a flush to be due.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Lines { screen, .. } => screen.is_full(),
+            Self::Terminal(terminal) => terminal.is_full(),
+        }
+    }
+
+    /// Writes what was taken.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Lines { screen, .. } => screen.flush().await,
+            Self::Terminal(terminal) => terminal.flush().await,
+        }
+    }
+}

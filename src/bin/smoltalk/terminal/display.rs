@@ -1,0 +1,146 @@
+//! What is on the screen: all that was said, and below it the line being typed.
+
+use super::canvas::{Canvas, Drawing};
+use super::paint::Paint;
+use super::raw::{self, Raw};
+use super::width;
+use crate::screen::{BATCH, Stream};
+use std::io::{self, IsTerminal};
+
+/// Rows of a long or pasted text that are shown at once, and no more than half of the screen's.
+const ROWS: usize = 10;
+
+/// Nothing appears before [`Display::flush`], whose future may be dropped half-way.
+///
+/// When it is dropped, the terminal is what it was before.
+pub struct Display {
+    _raw: Raw,
+    out: Stream,
+    /// Standard error, where it is not this terminal.
+    err: Option<Stream>,
+    canvas: Canvas,
+    /// What is to be shown above the line.
+    above: String,
+    changed: bool,
+    ring: bool,
+    bell: bool,
+}
+
+/// The line being typed.
+#[derive(Debug)]
+pub struct Line<'a> {
+    pub prompt: &'a str,
+    pub text: &'a str,
+    pub cursor: usize,
+}
+
+impl Display {
+    pub fn open(bell: bool) -> io::Result<Self> {
+        let raw = Raw::enter()?;
+        let mut out = Stream::new(Box::new(io::stdout()));
+        out.text(Raw::greeting());
+        let elsewhere = !io::stderr().is_terminal();
+        Ok(Self {
+            _raw: raw,
+            out,
+            err: elsewhere.then(|| Stream::new(Box::new(io::stderr()))),
+            canvas: Canvas::default(),
+            above: String::new(),
+            changed: false,
+            ring: false,
+            bell,
+        })
+    }
+
+    /// How many columns there are.
+    pub fn columns() -> usize {
+        raw::size().0
+    }
+
+    /// Takes rows to show, each with its line end.
+    pub fn show(&mut self, rows: &str) {
+        self.above.push_str(rows);
+    }
+
+    /// Takes something to say that is not the room's.
+    pub fn notice(&mut self, text: &str) {
+        match &mut self.err {
+            Some(err) => err.line(text),
+            None => self.above.push_str(&Paint::notice(text, Self::columns())),
+        }
+    }
+
+    /// Has the terminal ring, if it is to.
+    pub fn ring(&mut self) {
+        self.ring = self.bell;
+    }
+
+    /// The line is not what it was when it was drawn, or the screen is not.
+    pub fn changed(&mut self) {
+        self.changed = true;
+    }
+
+    pub fn clear(&mut self) {
+        self.canvas = Canvas::default();
+        self.above.insert_str(0, "\x1b[H\x1b[2J");
+        self.changed = true;
+    }
+
+    /// Lets the shell have the terminal, and returns when it has given it back.
+    pub fn suspend() {
+        let _ = Raw::suspend();
+    }
+
+    /// The terminal is ours again, and shows whatever it does.
+    pub fn resumed(&mut self) {
+        let _ = Raw::again();
+        self.canvas = Canvas::default();
+        self.out.text("\n");
+        self.out.text(Raw::greeting());
+        self.changed = true;
+    }
+
+    /// Whether enough has been gathered for a flush to be due.
+    pub fn is_full(&self) -> bool {
+        self.above.len() + self.out.unwritten() >= BATCH
+    }
+
+    /// Writes what was taken, and below it `line`, if one is being typed.
+    pub async fn flush(&mut self, paint: &Paint, line: Option<Line<'_>>) -> io::Result<()> {
+        if std::mem::take(&mut self.changed) || !self.above.is_empty() {
+            let drawn = self.draw(paint, line.as_ref());
+            self.out.text(&drawn);
+        }
+        if let Some(err) = self.err.as_mut().filter(|err| err.unwritten() > 0) {
+            // Nobody can be told that standard error is closed.
+            let _ = err.flush().await;
+        }
+        // A terminal that is gone is a reader that has left.
+        self.out.flush().await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn draw(&mut self, paint: &Paint, line: Option<&Line<'_>>) -> String {
+        let (columns, height) = raw::size();
+        let mut out = String::new();
+        self.canvas.erase(&mut out, columns);
+        out.push_str(&std::mem::take(&mut self.above));
+        if std::mem::take(&mut self.ring) {
+            out.push('\x07');
+        }
+        let Some(&Line { prompt, text, cursor }) = line else { return out };
+        // A name may take a narrow terminal's whole row.
+        let prompt = if width::width(prompt) >= columns { "> " } else { prompt };
+        let typed = width::typed(text, cursor, columns, width::width(prompt));
+        let shown = typed.around_cursor((height / 2).clamp(1, ROWS));
+        let prompt = if shown.start == 0 { prompt } else { "" };
+        let drawing = Drawing {
+            prompt,
+            painted: &paint.prompt(prompt),
+            row: typed.row - shown.start,
+            before: typed.before,
+            rows: &typed.rows[shown],
+        };
+        self.canvas.draw(&mut out, &drawing);
+        out
+    }
+}

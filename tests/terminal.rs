@@ -1,0 +1,472 @@
+//! `smoltalk` on a terminal: what a person sees, key by key.
+
+mod fake;
+mod screen;
+
+use fake::{Fake, Peer};
+use screen::Person;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// No test: the terminal's owner, see [`screen::own_terminal`].
+#[test]
+#[ignore = "it is started by the others"]
+fn owner() {
+    screen::own_terminal();
+}
+
+/// A room with `ada` at a terminal in it, and the test in the place of everybody else.
+struct Room {
+    ada: Person,
+    says: Sender<String>,
+    hears: Receiver<String>,
+    state: State,
+}
+
+/// Where `ada` keeps her history.
+struct State(PathBuf);
+
+impl State {
+    fn new() -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("smoltalk-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_smoltalk");
+
+/// A server that passes on what it is given and what it hears; `Ok` of it is said.
+fn server() -> (u16, Sender<String>, Receiver<String>) {
+    let (says, said) = channel::<String>();
+    let (hear, hears) = channel();
+    let server = Fake::after_join(move |mut peer: Peer| {
+        assert_eq!(peer.hear(), "WHO");
+        peer.say("WHO 3 ada bob eve_the_second");
+        let stream = peer.stream.try_clone().expect("a handle");
+        let speaker = std::thread::spawn(move || {
+            let mut stream = stream;
+            for line in said {
+                use std::io::Write;
+                if stream.write_all(format!("{line}\n").as_bytes()).is_err() {
+                    return;
+                }
+            }
+            // The test is over, or the server is to die.
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        });
+        loop {
+            let line = peer.hear_or_end();
+            let Some(line) = line else { break };
+            match line.as_str() {
+                "LEAVE" => peer.say("BYE"),
+                "PING sent" => peer.say("PONG sent"),
+                _ => {}
+            }
+            let _ = hear.send(line);
+        }
+        drop(hear);
+        drop(speaker);
+    });
+    (server.port, says, hears)
+}
+
+impl Room {
+    fn with(args: &[&str], set: &[(&str, &str)], size: (u16, u16)) -> Self {
+        Self::keeping(State::new(), args, set, size)
+    }
+
+    fn keeping(state: State, args: &[&str], set: &[(&str, &str)], size: (u16, u16)) -> Self {
+        let (port, says, hears) = server();
+        let port = port.to_string();
+        let args = [&["--username", "ada", "--port", &port], args].concat();
+        let path = state.path().to_str().expect("UTF-8").to_string();
+        let set = [&[("XDG_STATE_HOME", path.as_str())], set].concat();
+        let ada = Person::starts(PROGRAM, &args, &set, size);
+        Self { ada, says, hears, state }
+    }
+
+    /// A room of 40 columns, past its first line.
+    fn narrow() -> Self {
+        let mut room = Self::with(&[], &[("NO_COLOR", "1")], (40, 12));
+        room.ada.sees("* you are ada, one of 1 here; type help\n  for help\nada> █\n");
+        room.ada.types("\x0c");
+        room.ada.sees("ada> █\n");
+        room
+    }
+
+    fn says(&self, line: &str) {
+        self.says.send(line.into()).expect("the server is there");
+    }
+
+    fn hears(&self) -> String {
+        self.hears.recv_timeout(fake::DEADLINE).expect("something is sent")
+    }
+}
+
+#[test]
+fn a_half_typed_line_stays_whole_whatever_arrives() {
+    let mut room = Room::narrow();
+    room.ada.types("send this line is half typed, and wraps: 漢字");
+    let typed = "ada> send this line is half typed, and w\nraps: 漢字█\n";
+    room.ada.sees(typed);
+    room.says("MSG bob hi");
+    room.ada.sees(&format!("09:05 <bob> hi\n{typed}"));
+    room.says("MSG bob a message that is itself too long for a row of it");
+    room.says("JOINED eve");
+    let above = "09:05 <bob> hi\n09:05 <bob> a message that is itself too\n            long for a row of it\n09:05 * eve joined\n";
+    room.ada.sees(&format!("{above}{typed}"));
+    room.ada.types("\x01");
+    room.ada.sees(&format!("{above}ada> █send this line is half typed, and w\nraps: 漢字\n"));
+    room.says("LEFT eve");
+    let above = format!("{above}09:05 * eve left\n");
+    room.ada.sees(&format!("{above}ada> █send this line is half typed, and w\nraps: 漢字\n"));
+    room.ada.types("\r");
+    assert_eq!(room.hears(), "MSG this line is half typed, and wraps: 漢字");
+    room.ada.sees(&format!(
+        "{above}09:05 <ada> this line is half typed, and\n            wraps: 漢字\nada> █\n"
+    ));
+}
+
+#[test]
+fn wide_characters_and_emoji_do_not_shift_the_cursor() {
+    let mut room = Room::narrow();
+    // The model of the screen shows the family as three people: it is a terminal that disagrees.
+    room.ada.types("send 漢字 👩‍👩‍👧 e\u{301}x");
+    room.ada.sees("ada> send 漢字 👩‍👩‍👧 e\u{301}x█\n");
+    room.ada.types("\x1b[D\x1b[D");
+    room.ada.sees("ada> send 漢字 👩‍👩‍👧 █e\u{301}x\n");
+    room.says("MSG bob 👩‍👩‍👧");
+    room.ada.sees("09:05 <bob> 👩‍👩‍👧\nada> send 漢字 👩‍👩‍👧 █e\u{301}x\n");
+    room.ada.types("\x7f\x7f\x7f\x7f!");
+    room.ada.sees("09:05 <bob> 👩‍👩‍👧\nada> send 漢!█e\u{301}x\n");
+    room.ada.types("\r");
+    assert_eq!(room.hears(), "MSG 漢!e\u{301}x");
+}
+
+#[test]
+fn a_resize_tears_nothing() {
+    let mut room = Room::narrow();
+    room.says("MSG bob hi");
+    room.ada.types("send this line is half typed, and wraps twice when it is narrow");
+    room.ada.sees(
+        "09:05 <bob> hi\nada> send this line is half typed, and w\nraps twice when it is narrow█\n",
+    );
+    room.ada.resizes((30, 12));
+    room.ada.sees(
+        "09:05 <bob> hi\nada> send this line is half ty\nped, and wraps twice when it i\n\
+         s narrow█\n",
+    );
+    room.says("MSG bob still here");
+    room.ada.resizes((80, 12));
+    room.ada.sees(
+        "09:05 <bob> hi\n09:05 <bob> still here\n\
+         ada> send this line is half typed, and wraps twice when it is narrow█\n",
+    );
+    room.ada.types("\x01");
+    room.ada.sees_part("ada> █send");
+    room.ada.resizes((50, 12));
+    room.ada.sees(
+        "09:05 <bob> hi\n09:05 <bob> still here\n\
+         ada> █send this line is half typed, and wraps twice\n when it is narrow\n",
+    );
+}
+
+#[test]
+fn a_paste_of_200_lines_waits_for_enter_and_hides_nobody() {
+    let mut room = Room::with(&["--chat"], &[("NO_COLOR", "1")], (40, 8));
+    room.ada.sees_part("> █");
+    let lines: Vec<String> = (1..=200).map(|n| format!("line {n}")).collect();
+    room.ada.pastes(&(lines.join("\n") + "\n"));
+    room.ada.sees_part("\nline 200█\n");
+    room.says("MSG bob hi");
+    room.ada.sees(
+        "* you are ada, one of 1 here; type /help\n  for help\n09:05 <bob> hi\n\
+         line 197\nline 198\nline 199\nline 200█\n",
+    );
+    // Nothing has been sent: the next thing heard is the first line.
+    room.ada.types("\r");
+    for line in lines {
+        assert_eq!(room.hears(), format!("MSG {line}"));
+    }
+    room.ada.sees_part("09:05 <ada> line 200\nada> █\n");
+}
+
+#[test]
+fn a_paste_without_brackets_is_typed_fast() {
+    let mut room = Room::with(&["--chat"], &[], (40, 8));
+    room.ada.sees_part("> █");
+    room.ada.types("one\rtwo\rthr");
+    assert_eq!([room.hears(), room.hears()], ["MSG one", "MSG two"]);
+    room.ada.sees_part("09:05 <ada> one\n09:05 <ada> two\nada> thr█\n");
+}
+
+#[test]
+fn tab_completes_commands_and_names() {
+    let mut room = Room::narrow();
+    room.ada.types("t\te\t");
+    room.ada.sees("ada> tell eve_the_second █\n");
+    room.says("JOINED eveline");
+    room.ada.sees("09:05 * eveline joined\nada> tell eve_the_second █\n");
+    room.ada.types("\x17e\t");
+    room.ada.sees("09:05 * eveline joined\nada> tell eve█\n");
+    room.ada.types("\t\t");
+    room.ada.sees("09:05 * eveline joined\neve_the_second  eveline\nada> tell eve█\n");
+    room.says("LEFT eve_the_second");
+    room.ada.sees_part("left");
+    room.ada.types("\thi\r");
+    assert_eq!(room.hears(), "TELL eveline hi");
+    room.ada.sees_part("09:05 <ada> [to eveline] hi\nada> █\n");
+}
+
+#[test]
+fn history_goes_from_run_to_run_and_tells_no_secrets() {
+    let mut room = Room::narrow();
+    room.ada.types("send one\rtell bob secret\rsend two\r\x04");
+    assert_eq!(
+        [room.hears(), room.hears(), room.hears()],
+        ["MSG one", "TELL bob secret", "MSG two"]
+    );
+    let Room { ada, state, .. } = room;
+    assert_eq!(ada.ends().0, 0);
+    let file = state.path().join("smoltalk/history");
+    assert_eq!(fs::read_to_string(&file).expect("a file"), "send one\nsend two\n");
+    assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+
+    let mut room = Room::keeping(state, &[], &[], (80, 12));
+    room.ada.types("dra\x1b[A");
+    room.ada.sees_part("\nada> send two█\n");
+    room.ada.types("\x1b[A");
+    room.ada.sees_part("\nada> send one█\n");
+    room.ada.types("\x1b[B\x1b[B");
+    room.ada.sees_part("\nada> dra█\n");
+    room.ada.types("\x12tw");
+    room.ada.sees_part("\n(search) tw: send █two\n");
+    room.says("MSG bob hi");
+    room.ada.sees_part("09:05 <bob> hi\n(search) tw: send █two\n");
+    room.ada.types("\x1b");
+    room.ada.sees_part("\nada> dra█\n");
+    room.ada.types("\x12ne\r");
+    assert_eq!(room.hears(), "MSG one");
+}
+
+#[test]
+fn what_is_no_message_stays_as_it_was_typed() {
+    let mut room = Room::narrow();
+    room.ada.types("who\r");
+    assert_eq!(room.hears(), "WHO");
+    room.says("WHO 3 ada bob eve_the_second");
+    room.ada.sees("ada> who\n09:05 * 3 here: ada bob eve_the_second\nada> █\n");
+    room.ada.types("\x0clove\r");
+    room.ada.sees(
+        "ada> love\nsmoltalk: type send <MSG>, tell <NAME>\n  <MSG>, who, ping, leave or help\nada> █\n",
+    );
+    room.ada.types("\x0chelp\r");
+    room.ada.sees(
+        "ada> help\nsend <MSG>         say MSG to the room\ntell <NAME> <MSG>  say MSG to one member\n\
+         who                list who is here\nping               measure the round\n\
+         \x20                  trip to the server\n\
+         leave              leave and exit; so do\n\x20                  Ctrl-D and Ctrl-C\nhelp               this\nada> █\n",
+    );
+}
+
+#[test]
+fn in_a_chat_only_a_slash_commands() {
+    let mut room = Room::with(&["--chat"], &[], (80, 12));
+    room.says("MSG bob hi");
+    room.ada.sees_part("<bob> hi");
+    room.ada.types("leave me alone\r/te\tb\thi\r//etc\r/shrug\r");
+    let heard = [room.hears(), room.hears(), room.hears()];
+    assert_eq!(heard, ["MSG leave me alone", "TELL bob hi", "MSG /etc"]);
+    room.ada.sees_part(
+        "ada> /shrug\nsmoltalk: type a message, /tell <NAME> <MSG>, /who, /ping, /leave or /help\n",
+    );
+    room.ada.types("/leave\r");
+    assert_eq!(room.ada.ends().0, 0);
+}
+
+#[test]
+fn a_mention_is_marked_and_rings() {
+    let mut room = Room::with(&[], &[], (80, 12));
+    room.says("MSG bob ask Ada.");
+    room.ada.reads("\x07");
+    room.ada.reads("> ask \x1b[1;7mAda\x1b[m.\r");
+
+    let mut room = Room::with(&["--no-bell", "--color", "never"], &[], (80, 12));
+    room.says("MSG bob ask Ada.");
+    room.says("TELL bob psst");
+    room.ada.sees_part("[to you] psst");
+    let written = String::from_utf8_lossy(&room.ada.written).into_owned();
+    for never in ["\x07", "\x1b[1", "\x1b[2m", "\x1b[3", "\x1b[m"] {
+        assert!(!written.contains(never), "{}", written.escape_debug());
+    }
+}
+
+#[test]
+fn nothing_that_is_said_can_drive_the_terminal() {
+    let mut room = Room::narrow();
+    room.says("MSG bob \x1b[2J\x1b]0;title\x07\u{9b}31m\u{202e}\ta\x08");
+    // The model of the screen leaves out what is replaced.
+    room.ada.sees_part("09:05 <bob> ␛[2J␛]0;title␇31m");
+    room.ada.sees_part("a␈\nada> █\n");
+    room.ada.reads("␇\u{fffd}31m\u{fffd}");
+}
+
+#[test]
+fn a_dumb_terminal_gets_a_plain_prompt() {
+    for term in ["dumb", ""] {
+        let port = Fake::after_join(|mut peer| {
+            peer.say("MSG bob hi");
+            assert_eq!(peer.hear(), "MSG hello");
+            assert_eq!(peer.hear(), "LEAVE");
+        })
+        .port;
+        let args = ["-u", "ada", "--port", &port.to_string()];
+        let mut ada = Person::starts(PROGRAM, &args, &[("TERM", term)], (80, 12));
+        ada.sees_part("<bob> hi\nada> ");
+        ada.types("send hello\nleave\n");
+        assert_eq!(ada.ends().0, 0);
+    }
+}
+
+#[test]
+fn however_it_ends_the_terminal_is_what_it_was() {
+    type End = fn(&mut Room);
+    let ends: [(&str, i32, End); 6] = [
+        ("leave", 0, |room| room.ada.types("\x15leave\r")),
+        ("Ctrl-D", 0, |room| room.ada.types("\x15\x04")),
+        ("Ctrl-C", 0, |room| room.ada.types("\x03")),
+        ("SIGTERM", 0, |room| room.ada.signals("TERM")),
+        ("SIGHUP", 0, |room| room.ada.signals("HUP")),
+        ("the server's end", 1, |room| room.says = channel().0),
+    ];
+    for (how, code, end) in ends {
+        let mut room = Room::narrow();
+        room.ada.types("send half");
+        room.ada.sees("ada> send half█\n");
+        assert!(!room.ada.is_as_before());
+        end(&mut room);
+        let (ended, picture) = room.ada.ends();
+        assert_eq!(ended, code, "{how}");
+        let typed = !matches!(how, "leave" | "Ctrl-D");
+        assert_eq!(picture.starts_with("ada> send half\n"), typed, "{how}: {picture}");
+        assert_eq!(picture.contains("the server closed"), code == 1, "{how}");
+    }
+}
+
+#[test]
+fn refused_it_ends_with_3_and_the_terminal_as_it_was() {
+    let port = Fake::plays("< ERR full there is no place").port.to_string();
+    let ada = Person::starts(PROGRAM, &["-u", "ada", "--port", &port], &[], (80, 12));
+    let (code, picture) = ada.ends();
+    assert_eq!(code, 3);
+    assert!(picture.contains("there is no place"), "{picture}");
+}
+
+#[test]
+fn a_closed_window_ends_it() {
+    let Room { ada, says: _says, hears, .. } = Room::narrow();
+    assert_eq!(ada.closes(), Some(0));
+    // Whether it was the signal or the end of its input that it saw first.
+    let heard: Vec<String> = hears.iter().collect();
+    assert!(heard.ends_with(&["LEAVE".into()]), "{heard:?}");
+}
+
+#[test]
+fn the_shell_has_its_terminal_while_it_is_stopped() {
+    let mut room = Room::narrow();
+    room.ada.types("send half");
+    room.ada.sees("ada> send half█\n");
+    room.ada.types("\x1a");
+    room.ada.is_stopped();
+    room.ada.signals("CONT");
+    room.ada.sees("ada> send half\nada> send half█\n");
+    room.ada.types("\r");
+    assert_eq!(room.hears(), "MSG half");
+}
+
+/// What everybody sees of the same talk, in a window of so many columns.
+fn talk_at(columns: u16) -> String {
+    let mut room = Room::with(&["--color", "always"], &[], (columns, 24));
+    room.says("JOINED bob");
+    room.says("MSG bob good morning! who has had a look at the flusher since it began to lag?");
+    room.ada.sees_part("lag?\n");
+    room.ada.types("send me: 漢字 and ␛ and é, and now it is fast\r");
+    room.ada.sees_part("now it is fast");
+    room.says("TELL eve_the_second thanks, Ada");
+    room.says(
+        "MSG bob https://example.org/an/address/that/has/no/blank/to/break/at/anywhere/in/it",
+    );
+    room.says("LEFT bob stalled");
+    room.ada.types("send and so");
+    room.ada.sees_part("bob left (stalled)\nada> send and so█\n");
+    room.ada.picture()
+}
+
+#[test]
+fn a_talk_at_40_columns() {
+    let expected = "\
+* you are ada, one of 1 here; type help
+  for help
+09:05 * bob joined
+09:05 <bob> good morning! who has had a
+            look at the flusher since it
+            began to lag?
+09:05 <ada> me: 漢字 and ␛ and é, and
+            now it is fast
+09:05 <eve_the_second> [to you] thanks,
+        Ada
+09:05 <bob> https://example.org/an/addre
+            ss/that/has/no/blank/to/brea
+            k/at/anywhere/in/it
+09:05 * bob left (stalled)
+ada> send and so█
+";
+    assert_eq!(talk_at(40), expected);
+}
+
+#[test]
+fn a_talk_at_80_columns() {
+    let expected = "\
+* you are ada, one of 1 here; type help for help
+09:05 * bob joined
+09:05 <bob> good morning! who has had a look at the flusher since it began to
+            lag?
+09:05 <ada> me: 漢字 and ␛ and é, and now it is fast
+09:05 <eve_the_second> [to you] thanks, Ada
+09:05 <bob> https://example.org/an/address/that/has/no/blank/to/break/at/anywher
+            e/in/it
+09:05 * bob left (stalled)
+ada> send and so█
+";
+    assert_eq!(talk_at(80), expected);
+}
+
+#[test]
+fn a_talk_at_200_columns() {
+    let expected = "\
+* you are ada, one of 1 here; type help for help
+09:05 * bob joined
+09:05 <bob> good morning! who has had a look at the flusher since it began to lag?
+09:05 <ada> me: 漢字 and ␛ and é, and now it is fast
+09:05 <eve_the_second> [to you] thanks, Ada
+09:05 <bob> https://example.org/an/address/that/has/no/blank/to/break/at/anywhere/in/it
+09:05 * bob left (stalled)
+ada> send and so█
+";
+    assert_eq!(talk_at(200), expected);
+}
