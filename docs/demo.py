@@ -107,7 +107,7 @@ def record(path):
 
     def shoot(seconds):
         time.sleep(min(seconds, 0.2))
-        screen = [tmux("capture-pane", "-e", "-p", "-t", pane(p)).split("\n")[:ROWS]
+        screen = [self_contained(tmux("capture-pane", "-e", "-p", "-t", pane(p)).split("\n")[:ROWS])
                   for p in (ADA, BOB, EVE)]
         if frames and frames[-1][1] == screen:
             frames[-1][0] += seconds
@@ -126,6 +126,17 @@ def record(path):
     with open(path, "w") as file:
         file.write(draw(frames))
     print(f"{path}: {os.path.getsize(path) // 1024} KiB, {sum(f[0] for f in frames):.0f} s")
+
+
+def self_contained(lines):
+    """tmux lets a style go on from one line to the next: repeats it where a line begins."""
+    style, found = "", []
+    for line in lines:
+        found.append(style + line)
+        for codes in re.findall(r"\x1b\[([\d;]*)m", line):
+            style = "" if codes.split(";")[0] in ("", "0") else style
+            style += f"\x1b[{codes}m"
+    return found
 
 
 # Drawing. Each line of a pane is drawn once for every stretch of time in which it does not change.
