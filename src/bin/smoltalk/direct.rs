@@ -170,7 +170,7 @@ impl<'a> Side<'a> {
         match end {
             None => Ok(()),
             // It has all that was said.
-            Some(Error::Gone) if self.desk.finished && self.lost == 0 => Ok(()),
+            Some(Error::Gone) if self.desk.source.is_over() && self.lost == 0 => Ok(()),
             Some(busy @ Error::Busy) => Err(Failure::Refused(busy)),
             Some(error) if lost == 0 => Err(Failure::Lost(error.to_string())),
             Some(error) => {
