@@ -2,20 +2,55 @@
 
 mod support;
 
-use smoltalk::protocol::Refusal;
-use support::{TestServer, transcript};
+use smoltalk::direct::{Config, Direct, Event, Waiting};
+use smoltalk::protocol::{Name, Refusal};
+use support::{Telnet, TestServer, play, transcript};
 
 const PROTOCOL: &str = include_str!("../PROTOCOL.md");
 
 #[test]
 fn every_dialogue_happens_as_it_is_written() {
     let mut replayed = 0;
-    for (line, dialogue) in dialogues(PROTOCOL) {
+    for (line, dialogue) in dialogues(PROTOCOL, "```smoltalk\n") {
         println!("the dialogue at PROTOCOL.md:{line}"); // Shown if it fails.
         TestServer::start().plays(dialogue);
         replayed += 1;
     }
     assert!(replayed > 0, "PROTOCOL.md shows no dialogue");
+}
+
+#[test]
+fn every_dialogue_of_two_happens_as_it_is_written() {
+    let mut replayed = 0;
+    for (line, dialogue) in dialogues(PROTOCOL, "```smoltalk-direct\n") {
+        println!("the dialogue at PROTOCOL.md:{line}"); // Shown if it fails.
+        let bob = smol::block_on(Direct::listen("127.0.0.1", 0)).expect("a port");
+        let address = bob.address();
+        let echo = smol::spawn(async move { echo(&bob).await });
+        for (name, mut who) in play(dialogue, |_| Telnet::tcp(address)) {
+            who.ends();
+            who.try_see_end().unwrap_or_else(|problem| panic!("{name}, at the end: {problem}"));
+        }
+        drop(echo);
+        replayed += 1;
+    }
+    assert!(replayed > 0, "PROTOCOL.md shows no dialogue of two");
+}
+
+/// Bob, who says back what he is told.
+async fn echo(waiting: &Waiting) {
+    let name = Name::new(b"bob").expect("a name");
+    let config = Config { name, ..Config::default() };
+    loop {
+        let Ok(mut peer) = waiting.accept(&config).await else { continue };
+        while let Ok(event) = peer.next().await {
+            if let Event::Message { id, bytes } = event {
+                peer.ack(id);
+                peer.queue(&bytes).expect("there is room");
+            }
+        }
+        peer.leave().await;
+    }
 }
 
 #[test]
@@ -43,12 +78,11 @@ fn a_dialogue_that_leaves_a_line_out_fails() {
     transcript("ada> JOIN ada\nada< OK ada 1\nbob> JOIN bob\nbob< OK bob 2\nbob> MSG hi");
 }
 
-/// What stands between the fences of a `smoltalk` block, and the line where it begins.
-fn dialogues(document: &str) -> impl Iterator<Item = (usize, &str)> {
-    const FENCE: &str = "```smoltalk\n";
-    document.match_indices(FENCE).map(|(at, _)| {
+/// What stands between `fence` and the next one, and the line where it begins.
+fn dialogues<'a>(document: &'a str, fence: &'static str) -> impl Iterator<Item = (usize, &'a str)> {
+    document.match_indices(fence).map(move |(at, _)| {
         let (dialogue, _) =
-            document[at + FENCE.len()..].split_once("```").expect("a closing fence");
+            document[at + fence.len()..].split_once("```").expect("a closing fence");
         (document[..at].lines().count() + 1, dialogue)
     })
 }

@@ -91,29 +91,13 @@ impl TestServer {
     /// When the script is over, no connection may have got a line that is not in it.
     #[track_caller]
     pub fn plays(&self, script: &str) {
-        let mut cast: BTreeMap<&str, Telnet> = BTreeMap::new();
-        for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
-            let (name, arrow, text) = stage_direction(line);
-            let who = match cast.entry(name) {
-                Entry::Occupied(there) => there.into_mut(),
-                Entry::Vacant(new) if text.starts_with("HELLO ") => {
-                    new.insert(Telnet::tcp(self.address()))
-                }
-                Entry::Vacant(new) => new.insert(self.guest()),
-            };
-            let ends = arrow == '<' && (text == "^D" || text.split(' ').next() == Some("BYE"));
-            let played = match (arrow, text) {
-                ('>', "^D") => who.try_end(),
-                ('>', _) => who.try_send(format!("{text}\n").as_bytes()),
-                (_, "^D") => Ok(()),
-                _ => who.try_see(text),
-            };
-            let played = if ends { played.and_then(|()| who.try_see_end()) } else { played };
-            played.unwrap_or_else(|problem| panic!("at `{line}`: {problem}"));
-            if ends {
-                cast.remove(name);
-            }
-        }
+        let mut cast =
+            play(
+                script,
+                |greeted| {
+                    if greeted { self.guest() } else { Telnet::tcp(self.address()) }
+                },
+            );
         // Twice: after the first time all that was said is in the room; nobody may get more of it.
         for _ in 0..2 {
             for (name, who) in &mut cast {
@@ -121,6 +105,33 @@ impl TestServer {
             }
         }
     }
+}
+
+/// Plays a script over connections that `connect` makes, greeted unless the script begins with that;
+/// returns those that are still open.
+#[track_caller]
+pub fn play(script: &str, connect: impl Fn(bool) -> Telnet) -> BTreeMap<&str, Telnet> {
+    let mut cast: BTreeMap<&str, Telnet> = BTreeMap::new();
+    for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+        let (name, arrow, text) = stage_direction(line);
+        let who = match cast.entry(name) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(new) => new.insert(connect(!text.starts_with("HELLO "))),
+        };
+        let ends = arrow == '<' && (text == "^D" || text.split(' ').next() == Some("BYE"));
+        let played = match (arrow, text) {
+            ('>', "^D") => who.try_end(),
+            ('>', _) => who.try_send(format!("{text}\n").as_bytes()),
+            (_, "^D") => Ok(()),
+            _ => who.try_see(text),
+        };
+        let played = if ends { played.and_then(|()| who.try_see_end()) } else { played };
+        played.unwrap_or_else(|problem| panic!("at `{line}`: {problem}"));
+        if ends {
+            cast.remove(name);
+        }
+    }
+    cast
 }
 
 /// `ada> hi` in its three parts.

@@ -140,7 +140,11 @@ impl<'a> Side<'a> {
             let peer = self.desk.await_peer(&waiting, &self.as_whom).await?;
             let name = peer.peer().to_string();
             let end = self.converse(peer, false).await?;
-            let lost = self.part().await;
+            let (lost, peer) = self.part();
+            // The next one need not wait until this one has seen that it is over.
+            if let Some(peer) = peer {
+                smol::spawn(peer.leave()).detach();
+            }
             self.desk.notice(&match end {
                 None | Some(Error::Gone) => format!("* {name} has gone"),
                 Some(error) => format!("smoltalk: {name}: {error}"),
@@ -159,11 +163,14 @@ impl<'a> Side<'a> {
                 _ => Failure::Lost(format!("{host}:{port}: {error}")),
             })?;
         let end = self.converse(peer, !self.config.stay).await?;
-        let lost = self.part().await;
+        let (lost, peer) = self.part();
+        if let Some(peer) = peer {
+            peer.leave().await;
+        }
         match end {
             None => Ok(()),
             // It has all that was said.
-            Some(Error::Gone) if self.desk.finished && self.lost == 0 => Ok(()),
+            Some(Error::Gone) if self.desk.source.is_over() && self.lost == 0 => Ok(()),
             Some(busy @ Error::Busy) => Err(Failure::Refused(busy)),
             Some(error) if lost == 0 => Err(Failure::Lost(error.to_string())),
             Some(error) => {
@@ -179,19 +186,21 @@ impl<'a> Side<'a> {
         Ok(self.desk.converse(peer, leaves).await?)
     }
 
-    /// Lets the peer go; returns how many messages it has not acknowledged.
-    async fn part(&mut self) -> usize {
-        let Some(peer) = self.peer.take() else { return 0 };
-        let lost = peer.unacknowledged() + std::mem::take(&mut self.desk.refused);
+    /// Lets the peer go; returns how many messages it has not acknowledged, too.
+    fn part(&mut self) -> (usize, Option<Direct>) {
+        let peer = self.peer.take();
+        let unacknowledged = peer.as_ref().map_or(0, Direct::unacknowledged);
+        let lost = unacknowledged + std::mem::take(&mut self.desk.refused);
         self.lost += lost;
-        peer.leave().await;
-        lost
+        (lost, peer)
     }
 
     /// Parts, shows what there is to show, and gives all that a moment.
     async fn close(&mut self) {
         self.desk.board.no_prompt();
-        self.part().await;
+        if let (_, Some(peer)) = self.part() {
+            peer.leave().await;
+        }
         let shown = async { _ = self.desk.board.flush().await };
         let late = async { _ = Timer::after(limits::GOODBYE).await };
         future::or(shown, late).await;

@@ -71,6 +71,13 @@ impl Source {
         end.map(|_| self.message())
     }
 
+    /// Whether its end has come and all messages have been taken; also where nobody has asked yet.
+    pub fn is_over(&self) -> bool {
+        let begun = self.whole || self.too_long || !self.begun.is_empty();
+        let read = self.cut < self.chunk.len() || !self.chunks.is_empty();
+        self.chunks.is_closed() && !begun && !read
+    }
+
     fn message(&mut self) -> Typed {
         let message = std::mem::take(&mut self.begun);
         if std::mem::take(&mut self.too_long) { Typed::TooLong } else { Typed::Message(message) }
@@ -94,10 +101,12 @@ mod tests {
                 drop(sender);
                 let mut source = Source::new(chunks, whole, LIMIT);
                 let mut messages = Vec::new();
+                assert!(!source.is_over() || typed.is_empty());
                 while let Some(message) = source.next().await {
                     assert!(source.begun.len() <= LIMIT);
                     messages.push(message);
                 }
+                assert!(source.is_over());
                 messages
             })
         };
