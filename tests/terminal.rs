@@ -218,6 +218,10 @@ fn a_paste_without_brackets_is_typed_fast() {
 #[test]
 fn tab_completes_commands_and_names() {
     let mut room = Room::narrow();
+    // Once this is seen, the answer to WHO has come.
+    room.says("MSG bob hi");
+    room.ada.sees_part("<bob> hi\nada> █\n");
+    room.ada.types("\x0c");
     room.ada.types("t\te\t");
     room.ada.sees("ada> tell eve_the_second █\n");
     room.says("JOINED eveline");
