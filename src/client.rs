@@ -58,6 +58,7 @@ pub struct Client {
     unsent: Vec<u8>,
     /// The socket will take no more.
     mute: bool,
+    form: Form,
     /// Each PING gets its number as token, so that its PONG is known.
     pings: u64,
 }
@@ -80,6 +81,7 @@ impl Client {
             heard: Heard::default(),
             unsent: Vec::new(),
             mute: false,
+            form: Form::Text,
             pings: 0,
         };
         let rest = time.saturating_sub(began.elapsed());
@@ -99,14 +101,22 @@ impl Client {
     /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
     pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        self.ask(Command::Join(name, form), |event| match event {
+        let joined = self.ask(Command::Join(name, form), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
             Event::Err { code, text } => Some(Err(Error::said(code, text))),
             _ => None,
-        })
-        .await
+        });
+        let members = joined.await?;
+        self.form = form;
+        Ok(members)
+    }
+
+    /// In which form payloads come. Where they come as [`Form::Data`], the server knows DATA.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Says `text` to the room; returns when it is on its way.
@@ -115,6 +125,9 @@ impl Client {
     }
 
     /// Says any bytes to the room; returns when they are on their way.
+    ///
+    /// Only where the server knows DATA, which it does if it let [`join_with`](Self::join_with) ask
+    /// for [`Form::Data`]: any other would take the bytes for commands.
     ///
     /// How many it may be, 65,536 as a rule, the server knows: more is answered with an
     /// [`Event::Err`] whose code is `too-long`. [`ping`](Self::ping) to know that it was not.

@@ -329,9 +329,10 @@ impl Refusal {
             Self::NotJoined => ("not-joined", "first: JOIN <name>"),
             Self::NoSuchMember => ("no-such-member", "nobody here has that name"),
             Self::Empty => ("empty", "there is no text to say"),
-            Self::TooLong => {
-                ("too-long", "a line may have 4096 bytes; that was over the limit, and thrown away")
-            }
+            Self::TooLong => (
+                "too-long",
+                "over the limit of a line (4096 bytes) or of a payload, and thrown away",
+            ),
             Self::Full => ("full", "there is no place for another connection"),
             Self::BadFrame => ("bad-frame", "DATA <len>, then so many bytes, then an LF"),
             Self::NotSmoltalk => ("not-smoltalk", "this is a smoltalk server: lines of plain text"),

@@ -11,7 +11,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use talk::{Left, Talk, ada, after_typing, left, named, program, signal};
 
-const USAGE: &str = "smoltalk: type send <MSG>, tell <NAME> <MSG>, who, ping, leave or help\n";
+const USAGE: &str = "smoltalk: type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, who, ping, \
+                     leave or help\n";
 
 #[test]
 fn what_is_typed_is_sent_confirmed_and_left() {

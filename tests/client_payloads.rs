@@ -114,18 +114,19 @@ fn what_cannot_be_said_is_not_sent() {
 
 #[test]
 fn a_server_without_payloads_refuses_the_option() {
-    let server = Fake::plays(
-        "< HELLO smoltalk/1
-         > JOIN ada data
-         < ERR bad-option what?
-         > JOIN ada
-         < OK ada 1",
-    );
+    let server = Fake::runs(|mut peer| {
+        peer.say("HELLO smoltalk/1");
+        assert_eq!(peer.hear_all(), "JOIN ada data");
+        peer.say("ERR bad-option what?");
+        assert_eq!(peer.hear_all(), "JOIN ada");
+        peer.say("OK ada 1");
+    });
     run(async {
         let mut client = Client::connect("127.0.0.1", server.port).await.expect("a server");
         let refused = client.join_with("ada", Form::Data).await;
         assert!(matches!(refused, Err(Error::Refused { code, .. }) if code == "bad-option"));
         assert_eq!(client.join("ada").await.expect("in"), 1);
+        assert_eq!(client.form(), Form::Text);
     });
     server.done();
 }

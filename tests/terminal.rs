@@ -200,8 +200,10 @@ fn a_paste_of_200_lines_waits_for_enter_and_hides_nobody() {
     );
     // Nothing has been sent: the next thing heard is the first line.
     room.ada.types("\r");
+    let message = lines.join("\n");
+    assert_eq!(room.hears(), format!("DATA {}", message.len()));
     for line in lines {
-        assert_eq!(room.hears(), format!("MSG {line}"));
+        assert_eq!(room.hears(), line);
     }
     room.ada.sees_part("09:05 <ada> line 200\nada> █\n");
 }
@@ -277,11 +279,12 @@ fn what_is_no_message_stays_as_it_was_typed() {
     room.ada.sees("ada> who\n09:05 * 3 here: ada bob eve_the_second\nada> █\n");
     room.ada.types("\x0clove\r");
     room.ada.sees(
-        "ada> love\nsmoltalk: type send <MSG>, tell <NAME>\n  <MSG>, who, ping, leave or help\nada> █\n",
+        "ada> love\nsmoltalk: type send <MSG>, send-file\n  <PATH>, tell <NAME> <MSG>, who, ping,\n  leave or help\nada> █\n",
     );
     room.ada.types("\x0chelp\r");
     room.ada.sees(
-        "ada> help\nsend <MSG>         say MSG to the room\ntell <NAME> <MSG>  say MSG to one member\n\
+        "ada> help\nsend <MSG>         say MSG to the room\n\
+         send-file <PATH>   say what is in a file\ntell <NAME> <MSG>  say MSG to one member\n\
          who                list who is here\nping               measure the round\n\
          \x20                  trip to the server\n\
          leave              leave and exit; so do\n\x20                  Ctrl-D and Ctrl-C\nhelp               this\nada> █\n",
@@ -297,7 +300,8 @@ fn in_a_chat_only_a_slash_commands() {
     let heard = [room.hears(), room.hears(), room.hears()];
     assert_eq!(heard, ["MSG leave me alone", "TELL bob hi", "MSG /etc"]);
     room.ada.sees_part(
-        "ada> /shrug\nsmoltalk: type a message, /tell <NAME> <MSG>, /who, /ping, /leave or /help\n",
+        "ada> /shrug\nsmoltalk: type a message, /send-file <PATH>, /tell <NAME> <MSG>, /who, /ping,\n  \
+         /leave or /help\n",
     );
     room.ada.types("/leave\r");
     assert_eq!(room.ada.ends().0, 0);

@@ -1,7 +1,8 @@
 //! Where the conversation is held: a terminal, or pipes.
 
-use crate::flags::{Colour, Config};
+use crate::flags::{Colour, Config, Output};
 use crate::input::{self, Input, Line};
+use crate::payload;
 use crate::screen::Screen;
 use crate::terminal::Terminal;
 use smoltalk::client::Event;
@@ -23,7 +24,13 @@ pub enum Console {
 
 impl Console {
     pub fn open(config: &Config) -> io::Result<Self> {
-        let terminal = !config.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+        let output = match config.output {
+            // Nothing that drives a terminal may get there.
+            Output::Raw if io::stdout().is_terminal() => Output::Text,
+            output => output,
+        };
+        let terminals = io::stdin().is_terminal() && io::stdout().is_terminal();
+        let terminal = terminals && output == Output::Text && !config.whole;
         let set = |variable| env::var_os(variable).filter(|value| !value.is_empty());
         let able = terminal && set("TERM").is_some_and(|term| term != "dumb");
         let colour = match config.colour {
@@ -35,7 +42,7 @@ impl Console {
             let terminal = Terminal::open(config.grammar, colour, config.bell)?;
             return Ok(Self::Terminal(terminal));
         }
-        let screen = Screen::new(terminal, colour, config.json);
+        let screen = Screen::new(terminal, colour, output);
         Ok(Self::Lines { input: input::stdin()?, screen })
     }
 
@@ -67,6 +74,15 @@ impl Console {
         match self {
             Self::Lines { input, .. } => input.next().await,
             Self::Terminal(terminal) => terminal.next().await,
+        }
+    }
+
+    /// All that is typed, up to its end; `None` where that is more than `most` bytes.
+    pub async fn whole(&mut self, most: usize) -> Option<Vec<u8>> {
+        match self {
+            Self::Lines { input, .. } => input.whole(most).await,
+            // A person at an editor of lines types lines.
+            Self::Terminal(_) => None,
         }
     }
 
@@ -117,10 +133,22 @@ impl Console {
 
     /// Takes an event to show.
     pub fn event(&mut self, event: &Event) {
+        if let Event::Data { from, bytes } = event
+            && !self.takes_payloads()
+        {
+            for text in payload::lines(bytes) {
+                self.event(&Event::Msg { from: *from, text });
+            }
+            return;
+        }
         match self {
             Self::Lines { screen, .. } => screen.event(event),
             Self::Terminal(terminal) => terminal.event(event),
         }
+    }
+
+    fn takes_payloads(&self) -> bool {
+        matches!(self, Self::Lines { screen, .. } if screen.takes_payloads())
     }
 
     /// Takes something to say that is not the room's.

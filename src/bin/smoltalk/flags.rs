@@ -30,8 +30,9 @@ pub struct Config {
     pub username: Option<String>,
     /// Go on listening after standard input has ended.
     pub stay: bool,
-    /// Show events as JSON.
-    pub json: bool,
+    /// All of standard input is one message.
+    pub whole: bool,
+    pub output: Output,
     /// Come back after the connection was lost.
     pub reconnect: bool,
     /// How long connecting and joining may take together.
@@ -40,6 +41,17 @@ pub struct Config {
     pub colour: Colour,
     /// Ring for a mention.
     pub bell: bool,
+}
+
+/// What standard output gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A line for each event.
+    Text,
+    /// The same, as JSON.
+    Json,
+    /// Payloads alone, as they are.
+    Raw,
 }
 
 /// When to use colour.
@@ -63,6 +75,7 @@ pub enum Colour {
                {command_name} -u ada --host chat.example.org --reconnect",
     note = "In the room, type:\n  \
             send <MSG>         say MSG to the room\n  \
+            send-file <PATH>   say what is in a file\n  \
             tell <NAME> <MSG>  say MSG to one member\n  \
             who                list who is here\n  \
             ping               measure the round trip to the server\n  \
@@ -96,9 +109,16 @@ struct Flags {
     /// keep listening after standard input has ended
     #[argh(switch)]
     stay: bool,
+    /// send all of standard input as one message, whatever bytes it is
+    #[argh(switch)]
+    whole: bool,
     /// print each event as a line of JSON
     #[argh(switch)]
     json: bool,
+    /// what to print of messages that are bytes: text, or raw, which is those bytes
+    /// and nothing else (default: text)
+    #[argh(option, arg_name = "form")]
+    output: Option<String>,
     /// a bare line is a message; commands begin with /
     #[argh(switch)]
     chat: bool,
@@ -114,13 +134,15 @@ struct Flags {
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 12] = [
+const TAKES: [(&str, &str); 14] = [
     ("--host", "a host name or an address"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--stay", "no value"),
+    ("--whole", "no value"),
     ("--json", "no value"),
+    ("--output", "text or raw"),
     ("--chat", "no value"),
     ("--color", "auto, always or never"),
     ("--no-bell", "no value"),
@@ -161,13 +183,20 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         either("--username", flags.username, "SMOLTALK_USERNAME", &env, |name| Some(name.into()))?;
     // NO_COLOR is no other word for the flag: it says less.
     let colour = either("--color", flags.color, "", |_| None, colour)?;
+    let output = either("--output", flags.output, "", |_| None, output)?;
+    let output = match (flags.json, output) {
+        (true, Some(_)) => return Err("--json and --output exclude each other".into()),
+        (true, None) => Output::Json,
+        (false, output) => output.unwrap_or(Output::Text),
+    };
     let timeout = either("--timeout", flags.timeout, "", |_| None, seconds)?;
     Ok(Start::Talk(Config {
         host: host.unwrap_or_else(|| "127.0.0.1".into()),
         port: port.unwrap_or(7878),
         username,
         stay: flags.stay,
-        json: flags.json,
+        whole: flags.whole,
+        output,
         reconnect: flags.reconnect,
         timeout: timeout.unwrap_or(limits::GREETING),
         grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
@@ -221,6 +250,14 @@ fn colour(value: &str) -> Option<Colour> {
         "never" => Colour::Never,
         _ => return None,
     })
+}
+
+fn output(value: &str) -> Option<Output> {
+    match value {
+        "text" => Some(Output::Text),
+        "raw" => Some(Output::Raw),
+        _ => None,
+    }
 }
 
 fn port(value: &str) -> Option<u16> {
@@ -283,7 +320,8 @@ mod tests {
             port: 7878,
             username: None,
             stay: false,
-            json: false,
+            whole: false,
+            output: Output::Text,
             reconnect: false,
             timeout: Duration::from_secs(10),
             grammar: Grammar::Commands,
@@ -301,7 +339,8 @@ mod tests {
             port: 1,
             username: Some("u".into()),
             stay: false,
-            json: false,
+            whole: false,
+            output: Output::Text,
             reconnect: false,
             timeout: Duration::from_secs(10),
             grammar: Grammar::Commands,
@@ -310,14 +349,15 @@ mod tests {
         };
         assert_eq!(config(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
-        let flags = [&flags[..], &["--json", "--reconnect", "--timeout=0.5"]].concat();
+        let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();
         let flags = [&flags[..], &["--chat", "--color", "never", "--no-bell"]].concat();
         let from_flags = Config {
             host: "::1".into(),
             port: 2,
             username: Some("ada".into()),
             stay: true,
-            json: true,
+            whole: true,
+            output: Output::Json,
             reconnect: true,
             timeout: Duration::from_millis(500),
             grammar: Grammar::Chat,
@@ -342,6 +382,8 @@ mod tests {
         assert!(usage_error(&["--port"], &[]).contains("--port takes a number"));
         assert!(usage_error(&["--port", "1", "--port", "2"], &[]).contains("'--port'"));
         assert!(usage_error(&["--prot", "1"], &[]).contains("--prot"));
+        assert!(usage_error(&["--output", "x"], &[]).starts_with("--output takes text or raw"));
+        assert!(usage_error(&["--output=raw", "--json"], &[]).contains("exclude each other"));
         assert!(usage_error(&["room\nroom"], &[]).contains("room"));
         assert!(usage_error(&["--stay=yes"], &[]).contains("yes"));
     }

@@ -1,5 +1,6 @@
 //! What `--json` shows: one object a line. Pure; `docs/json.md` is the public text of it.
 
+use crate::payload;
 use smoltalk::client::{Error, Event};
 use smoltalk::protocol::Name;
 use std::fmt::{Display, Write};
@@ -8,10 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The line that shows `event`; `None` where it says nothing to a script.
 pub fn event(now: SystemTime, event: &Event) -> Option<String> {
     let object = |kind| Object::new(now, kind);
-    // A payload of bytes, once there is one, has `"data":"<base64>"` where these have "text".
     Some(match event {
         Event::Ok { name, members } => ok(now, name, *members),
         Event::Msg { from, text } => object("msg").text("name", from).text("text", text).line(),
+        Event::Data { from, bytes } => {
+            let said = object("msg").text("name", from);
+            match payload::text(bytes) {
+                Some(lines) => said.text("text", lines.join("\n")).line(),
+                None => said.text("data", base64(bytes)).line(),
+            }
+        }
         Event::Tell { from, text } => object("tell").text("name", from).text("text", text).line(),
         Event::Joined(name) => object("joined").text("name", name).line(),
         Event::Left { name, reason } => {
@@ -103,6 +110,23 @@ fn push_string(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+/// RFC 4648, 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at| u32::from(group.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let sextet = bits >> (18 - 6 * at) & 0b11_1111;
+            // So many bytes fill one sextet more.
+            let padding = at > group.len();
+            out.push(if padding { '=' } else { char::from(ALPHABET[sextet as usize]) });
+        }
+    }
+    out
 }
 
 /// UTC, to the millisecond. A clock that stands before 1970 is taken to stand at its beginning.

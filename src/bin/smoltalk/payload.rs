@@ -2,22 +2,17 @@
 
 use smoltalk::text::to_safe;
 
-/// The lines that show `bytes`, each with `head` before it, joined by LF. All of it is safe to print.
-pub fn lines(head: &str, bytes: &[u8]) -> String {
-    let Some(text) = text(bytes) else {
-        return format!("{head}[{} bytes]", grouped(bytes.len()));
-    };
-    let shown = |line: &str| {
-        format!("{head}{}", to_safe(line.strip_suffix('\r').unwrap_or(line).as_bytes()))
-    };
-    let lines: Vec<String> =
-        text.strip_suffix('\n').unwrap_or(text).split('\n').map(shown).collect();
-    lines.join("\n")
+/// The lines that show `bytes`, one at least. All of them are safe to print.
+pub fn lines(bytes: &[u8]) -> Vec<String> {
+    text(bytes).unwrap_or_else(|| vec![format!("[{} bytes]", grouped(bytes.len()))])
 }
 
-/// `bytes`, if they are text: UTF-8 without NUL, which no text has and most other files have.
-fn text(bytes: &[u8]) -> Option<&str> {
-    str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+/// The lines of `bytes`, made safe to print, if they are text: UTF-8 without NUL, which no text has
+/// and most other files have.
+pub fn text(bytes: &[u8]) -> Option<Vec<String>> {
+    let text = str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
+    let lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
+    Some(lines.map(|line| to_safe(line.strip_suffix('\r').unwrap_or(line).as_bytes())).collect())
 }
 
 /// `number` with a comma after each three digits.
@@ -37,22 +32,22 @@ mod tests {
     #[test]
     fn text_is_shown_line_by_line() {
         for (bytes, shown) in [
-            ("hi", "<bob> hi"),
-            ("hi\n", "<bob> hi"),
-            ("a\r\n\n  b\tc\n", "<bob> a\n<bob> \n<bob>   b\tc"),
-            ("", "<bob> "),
-            ("\x1b[2J\u{9b}\u{202e}\rx", "<bob> ␛[2J\u{fffd}\u{fffd}␍x"),
+            ("hi", &["hi"][..]),
+            ("hi\n", &["hi"]),
+            ("a\r\n\n  b\tc\n", &["a", "", "  b\tc"]),
+            ("", &[""]),
+            ("\x1b[2J\u{9b}\u{202e}\rx", &["␛[2J\u{fffd}\u{fffd}␍x"]),
         ] {
-            assert_eq!(lines("<bob> ", bytes.as_bytes()), shown);
+            assert_eq!(lines(bytes.as_bytes()), shown);
         }
     }
 
     #[test]
     fn what_is_no_text_is_counted() {
         let every: Vec<u8> = (0..=u8::MAX).collect();
-        assert_eq!(lines("<bob> ", &every), "<bob> [256 bytes]");
-        assert_eq!(lines("<bob> ", b"a\0b"), "<bob> [3 bytes]");
-        assert_eq!(lines("<bob> ", &[0xff; 12_345]), "<bob> [12,345 bytes]");
-        assert_eq!(lines("<bob> ", &vec![0; 1_048_576]), "<bob> [1,048,576 bytes]");
+        assert_eq!(lines(&every), ["[256 bytes]"]);
+        assert_eq!(lines(b"a\0b"), ["[3 bytes]"]);
+        assert_eq!(lines(&[0xff; 12_345]), ["[12,345 bytes]"]);
+        assert_eq!(lines(&vec![0; 1_048_576]), ["[1,048,576 bytes]"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Standard output and standard error of a pipe: the room's events and the notices. A dumb terminal
 //! is one with a prompt.
 
+use crate::flags::Output;
 use crate::json;
 use crate::show::Look;
 use futures_lite::AsyncWriteExt;
@@ -20,8 +21,7 @@ pub struct Screen {
     out: Stream,
     err: Stream,
     look: Look,
-    /// Events are shown as JSON.
-    json: bool,
+    output: Output,
     /// `None` where there is no terminal, or it is to be treated as none.
     prompt: Option<Prompt>,
 }
@@ -42,12 +42,12 @@ pub struct Stream {
 
 impl Screen {
     /// A person sits at it, if it has a prompt.
-    pub fn new(prompt: bool, colour: bool, json: bool) -> Self {
+    pub fn new(prompt: bool, colour: bool, output: Output) -> Self {
         Self {
             out: Stream::new(Box::new(io::stdout())),
             err: Stream::new(Box::new(io::stderr())),
             look: Look { colour },
-            json,
+            output,
             prompt: prompt.then(Prompt::default),
         }
     }
@@ -74,20 +74,29 @@ impl Screen {
 
     /// Takes an event to show.
     pub fn event(&mut self, event: &Event) {
-        let line =
-            if self.json { json::event(SystemTime::now(), event) } else { self.look.line(event) };
-        if let Some(line) = line {
-            self.clear();
-            self.out.line(&line);
-        }
+        let line = match (self.output, event) {
+            (Output::Json, event) => json::event(SystemTime::now(), event),
+            (Output::Raw, Event::Data { bytes, .. }) => return self.out.bytes(bytes),
+            (_, event) => self.look.line(event),
+        };
+        let Some(line) = line else { return };
+        self.clear();
+        let stream = if self.output == Output::Raw { &mut self.err } else { &mut self.out };
+        stream.line(&line);
+    }
+
+    /// Whether payloads are shown as they are; else somebody has to make text of them.
+    pub fn takes_payloads(&self) -> bool {
+        self.output != Output::Text
     }
 
     /// With `--json`, takes the line that `write` gives for this moment; says whether it did.
     pub fn json(&mut self, write: impl FnOnce(SystemTime) -> String) -> bool {
-        if self.json {
+        let json = self.output == Output::Json;
+        if json {
             self.out.line(&write(SystemTime::now()));
         }
-        self.json
+        json
     }
 
     /// Takes something to say that is not the room's.

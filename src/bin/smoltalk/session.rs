@@ -1,6 +1,7 @@
 //! The conversation, from connecting to leaving.
 
 mod arrive;
+mod bytes;
 mod doubt;
 mod reconnect;
 
@@ -84,7 +85,7 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
     let closed = console.is_terminal().then_some(Signal::Hup);
     let mut signals = Signals::new([Signal::Int, Signal::Term].into_iter().chain(closed))?;
     let entered = unless(&mut signals, enter(config, &mut console)).await;
-    let (client, name) = match entered {
+    let (client, name, whole) = match entered {
         Some(Ok(entered)) => entered,
         // Nobody has seen it come: it may just go.
         otherwise => {
@@ -94,6 +95,7 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
         }
     };
     let mut session = Session::new(config, name, client, console);
+    session.whole = whole;
     let talked = unless(&mut signals, session.converse()).await.unwrap_or(Ok(()));
     let ended = match talked {
         // Nobody reads on, as `head` does: no reason to complain.
@@ -115,7 +117,12 @@ async fn unless<T>(signals: &mut Signals, future: impl Future<Output = T>) -> Op
 
 /// Has a name, connects and joins. Where a person can be asked for another name, a refused one is
 /// no end.
-async fn enter(config: &Config, console: &mut Console) -> Result<(Client, String), Failure> {
+async fn enter(
+    config: &Config,
+    console: &mut Console,
+) -> Result<(Client, String, Option<Vec<u8>>), Failure> {
+    // Before the room, where nobody should wait for it.
+    let whole = if config.whole { Some(bytes::whole(console).await?) } else { None };
     let mut name = match &config.username {
         Some(username) => username.clone(),
         None => ask_username(console).await?,
@@ -124,7 +131,7 @@ async fn enter(config: &Config, console: &mut Console) -> Result<(Client, String
         let error = match arrive(config, &name).await {
             Ok((mut client, members)) => {
                 greet(config, console, &mut client, &name, members);
-                return Ok((client, name));
+                return Ok((client, name, whole));
             }
             Err(error) => error,
         };
@@ -202,6 +209,10 @@ struct Session<'a> {
     doubt: Doubt,
     /// What a person typed while there was no connection.
     kept: VecDeque<Vec<u8>>,
+    /// All that there is to say, until it is said.
+    whole: Option<Vec<u8>>,
+    /// Why the server did not take it.
+    refused: Option<String>,
 }
 
 /// What comes next.
@@ -223,6 +234,8 @@ impl<'a> Session<'a> {
             attempts: 0,
             doubt: Doubt::default(),
             kept: VecDeque::new(),
+            whole: None,
+            refused: None,
         }
     }
 
@@ -234,6 +247,9 @@ impl<'a> Session<'a> {
                 // On a terminal it has been said already.
                 Ok(()) if self.doubt.lost() > 0 && !self.console.is_terminal() => {
                     return Err(Failure::Unconfirmed(self.doubt.lost()));
+                }
+                Ok(()) => {
+                    return self.refused.take().map_or(Ok(()), |why| Err(Failure::Refused(why)));
                 }
                 otherwise => return otherwise,
             };
@@ -253,6 +269,9 @@ impl<'a> Session<'a> {
         while let Some(line) = self.kept.pop_front() {
             // What was kept is no `leave`.
             let _ = self.obey_one(&line);
+        }
+        if let Some(whole) = self.whole.take() {
+            self.say_bytes(&whole);
         }
         loop {
             self.settle().await?;
@@ -359,9 +378,18 @@ impl<'a> Session<'a> {
     fn obey_one(&mut self, line: &[u8]) -> ControlFlow<()> {
         let grammar = self.config.grammar;
         if line.contains(&b'\n') {
+            if let Some(message) = grammar.message(line).filter(|_| self.takes_bytes()) {
+                self.say_bytes(&message);
+                return ControlFlow::Continue(());
+            }
             return grammar.unfold(line).iter().try_for_each(|line| self.obey_one(line));
         }
         if line.trim_ascii().is_empty() {
+            return ControlFlow::Continue(());
+        }
+        if let Some(path) = grammar.file(line) {
+            self.console.typed(line);
+            self.say_file(path);
             return ControlFlow::Continue(());
         }
         let command = grammar.parse(line);
@@ -397,7 +425,11 @@ impl<'a> Session<'a> {
         match event {
             Event::Err { code, text } => {
                 let (code, text) = (code.clone(), text.clone());
-                self.complain(&client::Error::Refused { code, text });
+                let refused = client::Error::Refused { code, text };
+                self.complain(&refused);
+                if self.config.whole {
+                    self.refused = Some("not all was said".into());
+                }
             }
             Event::Pong(token) => self.pong(token),
             event => self.console.event(event),
@@ -424,7 +456,7 @@ impl<'a> Session<'a> {
             client::Error::Refused { code, text } => {
                 self.console.json(|now| json::err(now, code, text))
             }
-            client::Error::TooLong => {
+            client::Error::TooLong | client::Error::PayloadTooLong => {
                 let code = Refusal::TooLong.code();
                 self.console.json(|now| json::err(now, code, &error.to_string()))
             }

@@ -16,8 +16,12 @@ impl Grammar {
     /// What can be typed, in one line.
     pub fn usage(self) -> &'static str {
         match self {
-            Self::Commands => "type send <MSG>, tell <NAME> <MSG>, who, ping, leave or help",
-            Self::Chat => "type a message, /tell <NAME> <MSG>, /who, /ping, /leave or /help",
+            Self::Commands => {
+                "type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, who, ping, leave or help"
+            }
+            Self::Chat => {
+                "type a message, /send-file <PATH>, /tell <NAME> <MSG>, /who, /ping, /leave or /help"
+            }
         }
     }
 
@@ -27,6 +31,7 @@ impl Grammar {
             Self::Commands => {
                 "\
 send <MSG>         say MSG to the room
+send-file <PATH>   say what is in a file
 tell <NAME> <MSG>  say MSG to one member
 who                list who is here
 ping               measure the round trip to the server
@@ -36,6 +41,7 @@ help               this"
             Self::Chat => {
                 "\
 <MSG>               say MSG to the room; where it begins with /, type //
+/send-file <PATH>   say what is in a file
 /tell <NAME> <MSG>  say MSG to one member
 /who                list who is here
 /ping               measure the round trip to the server
@@ -48,8 +54,8 @@ help               this"
     /// The first words of commands.
     pub fn commands(self) -> &'static [&'static str] {
         match self {
-            Self::Commands => &["help", "leave", "ping", "send", "tell", "who"],
-            Self::Chat => &["/help", "/leave", "/ping", "/tell", "/who"],
+            Self::Commands => &["help", "leave", "ping", "send", "send-file", "tell", "who"],
+            Self::Chat => &["/help", "/leave", "/ping", "/send-file", "/tell", "/who"],
         }
     }
 
@@ -64,6 +70,36 @@ help               this"
         }
     }
 
+    /// The path of the file that `line` asks to be sent, if it does.
+    pub fn file(self, line: &[u8]) -> Option<&[u8]> {
+        let command = match self {
+            Self::Commands => line,
+            Self::Chat => line.strip_prefix(b"/")?,
+        };
+        let path = command.strip_prefix(b"send-file ")?.trim_ascii_end();
+        (!path.is_empty()).then_some(path)
+    }
+
+    /// The one message to the room that pasted lines are, if they are one: all of them, without the
+    /// word that sends it, and without line ends after the last.
+    pub fn message(self, pasted: &[u8]) -> Option<Vec<u8>> {
+        let end = pasted.iter().rposition(|b| !b"\r\n".contains(b))? + 1;
+        let pasted = &pasted[..end];
+        let (first, rest) = pasted.split_at(pasted.iter().position(|b| *b == b'\n')?);
+        let each = || pasted.split(|b| *b == b'\n');
+        if self == Self::Commands && each().all(|line| self.is_command(line)) {
+            return None;
+        }
+        match self.parse(first) {
+            Ok(Command::Msg(text)) => Some([text, rest].concat()),
+            _ => None,
+        }
+    }
+
+    fn is_command(self, line: &[u8]) -> bool {
+        line.trim_ascii().is_empty() || self.parse(line).is_ok() || self.file(line).is_some()
+    }
+
     /// The single lines that pasted lines stand for.
     ///
     /// All go the way of the first, so that nothing pasted into a `tell` is said to the room, and
@@ -72,7 +108,7 @@ help               this"
     pub fn unfold(self, pasted: &[u8]) -> Vec<Vec<u8>> {
         let blank = |line: &&[u8]| line.trim_ascii().is_empty();
         let lines = || pasted.split(|b| *b == b'\n').filter(|line| !blank(line));
-        let commands = self == Self::Commands && lines().all(|line| self.parse(line).is_ok());
+        let commands = self == Self::Commands && lines().all(|line| self.is_command(line));
         let mut unfolded: Vec<Vec<u8>> = lines().map(<[u8]>::to_vec).collect();
         let Some(first) = unfolded.first().filter(|_| !commands) else { return unfolded };
         let way = match self.parse(first) {
@@ -215,7 +251,46 @@ mod tests {
 
     #[test]
     fn pasted_commands_are_each_obeyed() {
-        assert_eq!(unfolded(Grammar::Commands, "send a\nwho\nsend b"), ["send a", "who", "send b"]);
+        for pasted in ["send a\nwho\nsend b", "send-file a\n\nwho"] {
+            let lines: Vec<&str> = pasted.lines().filter(|line| !line.is_empty()).collect();
+            assert_eq!(unfolded(Grammar::Commands, pasted), lines);
+            assert_eq!(Grammar::Commands.message(pasted.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn pasted_lines_to_the_room_are_one_message() {
+        let message = |grammar: Grammar, pasted: &str| {
+            grammar.message(pasted.as_bytes()).map(|text| String::from_utf8(text).expect("UTF-8"))
+        };
+        for (pasted, text) in [
+            ("send a\n\n  b\nwho\n\n", Some("a\n\n  b\nwho")),
+            ("send a\n", None),
+            ("tell bob a\nb", None),
+            ("what\nis\nthis", None),
+            ("\n", None),
+        ] {
+            assert_eq!(message(Grammar::Commands, pasted).as_deref(), text, "{pasted:?}");
+        }
+        for (pasted, text) in [
+            ("a\n/leave\n//b", Some("a\n/leave\n//b")),
+            ("//a\r\nb\r\n", Some("/a\r\nb")),
+            ("/tell bob a\nb", None),
+            ("/who\nb", None),
+        ] {
+            assert_eq!(message(Grammar::Chat, pasted).as_deref(), text, "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_all_that_follows_the_first_space() {
+        let (commands, chat) = (Grammar::Commands, Grammar::Chat);
+        assert_eq!(commands.file(b"send-file a b.txt "), Some(&b"a b.txt"[..]));
+        assert_eq!(chat.file(b"/send-file a"), Some(&b"a"[..]));
+        for line in ["send-file", "send-file ", "send-files a", "Send-file a", "/send-file a"] {
+            assert_eq!(commands.file(line.as_bytes()), None, "{line}");
+        }
+        assert_eq!(chat.file(b"send-file a"), None);
     }
 
     #[test]

@@ -71,7 +71,11 @@ impl Board {
     pub fn message(&mut self, peer: &str, bytes: &[u8]) {
         self.clear();
         match self.look {
-            Look::Safe => self.out.line(&payload::lines(&format!("<{peer}> "), bytes)),
+            Look::Safe => {
+                for line in payload::lines(bytes) {
+                    self.out.line(&format!("<{peer}> {line}"));
+                }
+            }
             Look::Bytes => self.out.bytes(bytes),
             Look::Lines => {
                 self.out.bytes(bytes);

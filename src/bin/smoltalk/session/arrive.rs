@@ -3,6 +3,7 @@
 use super::within;
 use crate::flags::Config;
 use smoltalk::client::{Client, Error};
+use smoltalk::protocol::{Form, Refusal};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,9 +14,19 @@ pub async fn arrive(config: &Config, name: &str) -> Result<(Client, usize), Erro
     let began = Instant::now();
     let mut client = Client::connect_within(time, &config.host, config.port).await?;
     let rest = time.saturating_sub(began.elapsed());
-    let members = within(rest, client.join(name)).await.unwrap_or_else(|| {
+    let members = within(rest, join(&mut client, name)).await.unwrap_or_else(|| {
         let late = format!("no answer to JOIN within {} s", time.as_secs_f32());
         Err(Error::Unreachable(Arc::new(io::Error::new(io::ErrorKind::TimedOut, late))))
     })?;
     Ok((client, members))
+}
+
+/// Joins, to get payloads as they are; as text where the server has no other way.
+async fn join(client: &mut Client, name: &str) -> Result<usize, Error> {
+    match client.join_with(name, Form::Data).await {
+        Err(Error::Refused { code, .. }) if code == Refusal::BadOption.code() => {
+            client.join(name).await
+        }
+        joined => joined,
+    }
 }

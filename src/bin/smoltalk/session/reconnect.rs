@@ -166,6 +166,10 @@ impl Session<'_> {
             return ControlFlow::Continue(());
         }
         self.console.typed(&line);
+        if grammar.file(&line).is_some() {
+            self.console.notice("smoltalk: not connected");
+            return ControlFlow::Continue(());
+        }
         match grammar.parse(&line) {
             Ok(Command::Leave) => return ControlFlow::Break(()),
             Ok(Command::Msg(_) | Command::Tell(..)) if self.kept.len() < KEPT => {

@@ -1,0 +1,70 @@
+//! Saying any bytes: several lines at once, a file, all of standard input.
+
+use super::{Failure, Session};
+use crate::console::Console;
+use crate::payload;
+use smoltalk::client::Error;
+use smoltalk::limits;
+use smoltalk::protocol::{Command, Form};
+use smoltalk::text::to_safe;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// All of standard input; or why it cannot be said.
+pub async fn whole(console: &mut Console) -> Result<Vec<u8>, Failure> {
+    let refused = |error: Error| Failure::Refused(error.to_string());
+    match console.whole(limits::PAYLOAD).await {
+        Some(whole) if whole.is_empty() => Err(refused(Error::Empty)),
+        whole => whole.ok_or_else(|| refused(Error::PayloadTooLong)),
+    }
+}
+
+impl Session<'_> {
+    /// Whether the server knows DATA. One that does not would read the bytes as commands.
+    pub(super) fn takes_bytes(&self) -> bool {
+        self.client.form() == Form::Data
+    }
+
+    pub(super) fn say_bytes(&mut self, bytes: &[u8]) {
+        if !self.takes_bytes() {
+            self.console.notice("smoltalk: this server takes lines only");
+            if self.config.whole {
+                self.refused = Some("nothing was said".into());
+            }
+            return;
+        }
+        match self.client.queue_data(bytes) {
+            Ok(()) => {
+                self.doubt.said();
+                for line in payload::lines(bytes) {
+                    self.console.said(&Command::Msg(line.as_bytes()));
+                }
+            }
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    pub(super) fn say_file(&mut self, path: &[u8]) {
+        match read(Path::new(OsStr::from_bytes(path))) {
+            Ok(bytes) => self.say_bytes(&bytes),
+            Err(error) => {
+                self.console.notice(&format!("smoltalk: {}: {error}", to_safe(path)));
+            }
+        }
+    }
+}
+
+/// What is in a file, or a little more than may be said of it.
+///
+/// At once, though disks are slow: it is little. What is no file could take for ever.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "this is no file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limits::PAYLOAD as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
