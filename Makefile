@@ -48,7 +48,7 @@ docs/demo.svg: build ## the same as a picture, for the README
 	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py record $@
 
 man: ## check the man pages, which are their own source; needs mandoc or groff
-	@for page in man/smoltalk.1 man/smoltalkd.8; do \
+	@for page in man/smoltalk.1 man/smoltalk-direct.1 man/smoltalkd.8; do \
 	  if command -v mandoc >/dev/null; then mandoc -T lint -W warning $$page; \
 	  else groff -mdoc -T utf8 -ww -z $$page; fi || exit; \
 	done
@@ -59,7 +59,7 @@ doc: ## the library's documentation, in target/doc
 install: build ## to PREFIX (/usr/local), under DESTDIR if set
 	install -d $(BINDIR) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 755 $(TARGET)/release/smoltalkd $(TARGET)/release/smoltalk $(BINDIR)
-	install -m 644 man/smoltalk.1 $(SHARE)/man/man1
+	install -m 644 man/smoltalk.1 man/smoltalk-direct.1 $(SHARE)/man/man1
 	install -m 644 man/smoltalkd.8 $(SHARE)/man/man8
 	install -m 644 completions/_smoltalk completions/_smoltalkd $(ZSHDIR)
 	install -m 644 completions/smoltalk.fish completions/smoltalkd.fish $(FISHDIR)
@@ -68,7 +68,7 @@ install: build ## to PREFIX (/usr/local), under DESTDIR if set
 
 uninstall: ## take all of it away again
 	rm -f $(BINDIR)/smoltalkd $(BINDIR)/smoltalk
-	rm -f $(SHARE)/man/man1/smoltalk.1 $(SHARE)/man/man8/smoltalkd.8
+	rm -f $(SHARE)/man/man1/smoltalk.1 $(SHARE)/man/man1/smoltalk-direct.1 $(SHARE)/man/man8/smoltalkd.8
 	rm -f $(ZSHDIR)/_smoltalk $(ZSHDIR)/_smoltalkd
 	rm -f $(FISHDIR)/smoltalk.fish $(FISHDIR)/smoltalkd.fish
 	rm -f $(BASHDIR)/smoltalk $(BASHDIR)/smoltalkd

@@ -12,10 +12,20 @@ _smoltalk() {
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
             return
             ;;
+        --output)
+            mapfile -t COMPREPLY < <(compgen -W 'text raw' -- "$cur")
+            return
+            ;;
         -u | --username | --port | --timeout) return ;;
     esac
-    local flags='-u --username --host --port --timeout --reconnect --stay --json
-        --chat --color --no-bell --version -h --help'
+    if [ "${COMP_WORDS[1]}" = direct ] && [ "$COMP_CWORD" -gt 1 ]; then
+        local direct='--listen -u --username --whole --stay --version -h --help'
+        mapfile -t COMPREPLY < <(compgen -W "$direct" -- "$cur")
+        return
+    fi
+    local flags='-u --username --host --port --timeout --reconnect --stay
+        --whole --json --output --chat --color --no-bell --version -h --help'
+    [ "$COMP_CWORD" -gt 1 ] || flags+=' direct'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }
 

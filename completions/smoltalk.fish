@@ -1,12 +1,15 @@
 # fish completion for smoltalk(1)
 
 complete -c smoltalk -f
+complete -c smoltalk -n __fish_is_first_token -a direct -d 'Talk to one other program, without a server'
 complete -c smoltalk -s u -l username -x -d 'Your name in the room'
 complete -c smoltalk -l host -x -a '(__fish_print_hostnames)' -d 'The server'
 complete -c smoltalk -l port -x -d 'The port of the server'
 complete -c smoltalk -l timeout -x -d 'How many seconds it may take to get in'
 complete -c smoltalk -l reconnect -d 'Come back when the connection is lost'
 complete -c smoltalk -l stay -d 'Keep listening after standard input has ended'
+complete -c smoltalk -l whole -d 'Send all of standard input as one message'
+complete -c smoltalk -l output -x -a 'text raw' -d 'What to print of messages that are bytes'
 complete -c smoltalk -l json -d 'Print each event as a line of JSON'
 complete -c smoltalk -l chat -d 'A bare line is a message, commands begin with /'
 complete -c smoltalk -l color -x -a 'auto always never' -d 'When to use colour'

@@ -10,16 +10,24 @@ const PROGRAMS: [(&str, &str, &str); 2] = [
     ("smoltalkd", env!("CARGO_BIN_EXE_smoltalkd"), "man/smoltalkd.8"),
 ];
 
+/// What has a help and a man page: the programs, and one more way to start the first.
+const PAGES: [(&str, &[&str], &str); 3] = [
+    ("smoltalk", &[PROGRAMS[0].1], PROGRAMS[0].2),
+    ("smoltalkd", &[PROGRAMS[1].1], PROGRAMS[1].2),
+    ("smoltalk direct", &[PROGRAMS[0].1, "direct"], "man/smoltalk-direct.1"),
+];
+
 type Flags = BTreeSet<String>;
 
-fn help(binary: &str) -> String {
-    let output = Command::new(binary).arg("--help").output().expect("it runs");
+fn help(command: &[&str]) -> String {
+    let output = Command::new(command[0]).args(&command[1..]).arg("--help").output();
+    let output = output.expect("it runs");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// The flags that `--help` lists, with their dashes.
-fn flags(binary: &str) -> Flags {
-    let help = help(binary);
+fn flags(command: &[&str]) -> Flags {
+    let help = help(command);
     let (_, options) = help.split_once("\nOptions:\n").expect("options");
     let (options, _) = options.split_once("\n\n").expect("something after them");
     let listed = options.lines().filter(|line| line.starts_with("  -"));
@@ -47,8 +55,8 @@ fn words(text: &str) -> Flags {
 
 #[test]
 fn the_help_is_complete_and_fits_a_narrow_terminal() {
-    for (program, binary, _) in PROGRAMS {
-        let help = help(binary);
+    for (program, command, _) in PAGES {
+        let help = help(command);
         for part in ["Usage:", "Options:", "Examples:", "Notes:", "Error codes:", "  2 called"] {
             assert!(help.contains(part), "{program}: {part}");
         }
@@ -61,17 +69,17 @@ fn the_help_is_complete_and_fits_a_narrow_terminal() {
 
 #[test]
 fn each_man_page_lists_the_flags_of_its_program() {
-    for (program, binary, page) in PROGRAMS {
+    for (program, command, page) in PAGES {
         let page = file(page);
         let items = page.lines().filter(|line| line.starts_with(".It Fl "));
         let documented: Flags = items
             .flat_map(|line| line.split("Fl ").skip(1))
             .map(|flag| format!("-{}", flag.split(' ').next().unwrap_or_default()))
             .collect();
-        assert_eq!(documented, flags(binary), "{program}");
+        assert_eq!(documented, flags(command), "{program}");
         let (_, synopsis) = page.split_once(".Sh SYNOPSIS").expect("a synopsis");
         let (synopsis, _) = synopsis.split_once(".Sh").expect("something after it");
-        for flag in flags(binary) {
+        for flag in flags(command) {
             let written = format!("Fl {}", &flag[1..]);
             assert!(synopsis.contains(&written), "{program}: no {flag} in the synopsis");
         }
@@ -80,8 +88,8 @@ fn each_man_page_lists_the_flags_of_its_program() {
 
 #[test]
 fn each_man_page_lists_the_exit_codes_of_its_program() {
-    for (program, binary, page) in PROGRAMS {
-        let (page, help) = (file(page), help(binary));
+    for (program, command, page) in PAGES {
+        let (page, help) = (file(page), help(command));
         let (_, listed) = page.split_once(".Sh EXIT STATUS").expect("a section");
         let (listed, _) = listed.split_once(".El").expect("a list");
         let documented: Vec<&str> =
@@ -98,7 +106,7 @@ fn bash_completes_the_flags() {
         let script = file(&format!("completions/{program}.bash"));
         let (_, list) = script.split_once("local flags='").expect("a list");
         let (list, _) = list.split_once('\'').expect("the end of it");
-        assert_eq!(words(list), flags(binary), "{program}");
+        assert_eq!(words(list), flags(&[binary]), "{program}");
         let complete = format!(
             "source completions/{program}.bash && COMP_WORDS=({program} '') COMP_CWORD=1 \
              && _{program} && echo \"${{COMPREPLY[@]}}\""
@@ -108,7 +116,7 @@ fn bash_completes_the_flags() {
         match bash.output() {
             Ok(output) => {
                 let offered = String::from_utf8(output.stdout).expect("UTF-8");
-                assert_eq!(words(&offered), flags(binary), "{program}");
+                assert_eq!(words(&offered), flags(&[binary]), "{program}");
             }
             Err(_) => eprintln!("skipped: there is no bash"),
         }
@@ -123,7 +131,7 @@ fn zsh_completes_the_flags() {
         // A flag is followed by what it does, or stands in braces.
         let specs = script.lines().filter(|line| line.trim_start().starts_with('\''));
         let heads = specs.map(|line| line.split('[').next().unwrap_or_default());
-        assert_eq!(words(&heads.collect::<Vec<_>>().join("\n")), flags(binary), "{program}");
+        assert_eq!(words(&heads.collect::<Vec<_>>().join("\n")), flags(&[binary]), "{program}");
     }
 }
 
@@ -141,6 +149,6 @@ fn fish_completes_the_flags() {
                 _ => None,
             }));
         }
-        assert_eq!(offered, flags(binary), "{program}");
+        assert_eq!(offered, flags(&[binary]), "{program}");
     }
 }

@@ -85,6 +85,7 @@ pub enum Colour {
             standard input ends, all of it is sent and confirmed before smoltalk leaves.",
     note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags.\n\
             NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
+    note = "Without a server, two can talk: smoltalk direct --help says how.",
     error_code(0, "left, by itself or on a signal"),
     error_code(1, "cannot connect, or the connection was lost or ended by the server"),
     error_code(2, "called wrongly"),

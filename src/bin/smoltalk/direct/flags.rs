@@ -9,19 +9,21 @@ use std::ffi::OsString;
 
 const DEFAULT: &str = "127.0.0.1:7879";
 
-/// Talk to one other program, without a server: any bytes, each message acknowledged.
+/// Talk to one other program, without a server. Each message is acknowledged.
 #[derive(FromArgs)]
 #[argh(
     help_triggers("-h", "--help"),
     usage = "--listen [<addr>] [<option>...]\n       {command_name} <host:port> [<option>...]",
-    example = "{command_name} --listen --whole >copy                here\n\
+    example = "{command_name} --listen >copy                        here\n\
                {command_name} --whole 127.0.0.1:7879 <file          there",
-    note = "A typed line is a message, and so is each line of a pipe. What comes is printed at once;\n\
-            in a pipe it goes to standard output byte for byte, with its LF if it is a line. When\n\
-            somebody has a message, its round trip is shown (in a pipe, on standard error).",
-    note = "The side that listens talks to one peer at a time, and waits for the next when it has\n\
-            gone. The side that calls leaves when its standard input has ended and all of it is\n\
-            acknowledged. SMOLTALK_USERNAME stands in for its flag.",
+    note = "A typed line is a message, and so is each line of a pipe. What comes goes to\n\
+            standard output byte for byte; on a terminal it is made safe to print. A\n\
+            message with no LF in it was a line, and has its LF put back.",
+    note = "A message is acknowledged once it has been printed, or written to standard\n\
+            output. Then its sender is shown the round trip, in a pipe on standard error.",
+    note = "The side that listens talks to one peer at a time, and waits for the next when\n\
+            it has gone. The side that calls leaves when its standard input has ended and\n\
+            all of it is acknowledged. SMOLTALK_USERNAME stands in for its flag.",
     error_code(0, "left, and every message sent was acknowledged"),
     error_code(1, "cannot connect or listen, or not every message was acknowledged"),
     error_code(2, "called wrongly"),
