@@ -232,13 +232,13 @@ impl House {
         let Some(executor) = self.executor.upgrade() else { return Ok(()) };
         match self.door.admit(peer) {
             Admission::Welcome(permit) => {
-                let socket = Arc::new(Socket::new(fd, permit)?);
+                let socket = Arc::new(Socket::new(fd, peer, permit)?);
                 let seat = self.room.lock().await.arrive(socket.clone());
                 executor.spawn(session::serve(self.room.clone(), seat, socket)).detach();
             }
             Admission::Full(permit) => {
                 note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));
-                executor.spawn(turn_away(Socket::new(fd, permit)?)).detach();
+                executor.spawn(turn_away(Socket::new(fd, peer, permit)?)).detach();
             }
             Admission::Overrun => {
                 note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));

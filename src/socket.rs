@@ -18,13 +18,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Socket {
     io: Async<OwnedFd>,
+    /// Kept from the accept: to ask the kernel costs a system call, and after a reset it has forgotten.
+    peer: Peer,
     _permit: Permit,
 }
 
 impl Socket {
     /// Takes a connected, non-blocking descriptor to the reactor.
-    pub fn new(fd: OwnedFd, permit: Permit) -> io::Result<Self> {
-        Ok(Self { io: Async::new_nonblocking(fd)?, _permit: permit })
+    pub fn new(fd: OwnedFd, peer: Peer, permit: Permit) -> io::Result<Self> {
+        Ok(Self { io: Async::new_nonblocking(fd)?, peer, _permit: permit })
     }
 
     /// Waits until there is something to receive, or the end, or an error. Errors are left to
@@ -67,9 +69,9 @@ impl Socket {
         let _ = sys::shutdown(&self.io, sys::Shutdown::Both);
     }
 
-    /// Who is at the other end, as far as the kernel still knows.
+    /// Who is at the other end.
     pub fn peer(&self) -> Peer {
-        sys::getpeername(&self.io).map_or(Peer::Unknown, Peer::from)
+        self.peer
     }
 }
 
@@ -89,7 +91,7 @@ pub enum Peer {
     Tcp(SocketAddr),
     /// A program on this machine, by a Unix socket.
     Unix,
-    /// The kernel no longer knows.
+    /// The kernel did not say.
     Unknown,
 }
 
