@@ -521,6 +521,20 @@ fn all_of_nothing_is_one_empty_message() {
 }
 
 #[test]
+fn one_that_waits_in_the_background_has_nothing_to_say() {
+    let (mut listener, address) = waiting(&["--whole"]);
+    listener.stdin = None;
+    for _ in 0..2 {
+        let mut bob = bob(address);
+        bob.types("DATA 1 2\nhi");
+        bob.sees("ACK 1");
+        bob.ends();
+        bob.sees_the_end();
+        listener.writes(b"hi");
+    }
+}
+
+#[test]
 fn ten_thousand_messages_may_be_on_their_way_at_once() {
     const MESSAGES: usize = 10_000;
     let (mut caller, mut bob) = called(&[]);

@@ -15,7 +15,7 @@ use smol::Timer;
 use smoltalk::direct::{self, Direct, Error, Event, Waiting};
 use smoltalk::limits;
 use smoltalk::protocol::Name;
-use source::{Source, Typed};
+use source::{Source, Typed, Whole};
 use std::fmt;
 use std::io;
 use std::pin::pin;
@@ -114,8 +114,13 @@ impl<'a> Side<'a> {
     fn new(config: &'a Config) -> io::Result<Self> {
         let default = direct::Config::default();
         let as_whom = direct::Config { name: config.name.unwrap_or(default.name), ..default };
+        let whole = match config.place {
+            Place::Listen(..) => Whole::UnlessEmpty,
+            Place::Call(..) => Whole::EvenEmpty,
+        };
+        let whole = config.whole.then_some(whole);
         let desk = Desk {
-            source: Source::new(input::chunks()?, config.whole, as_whom.limit),
+            source: Source::new(input::chunks()?, whole, as_whom.limit),
             finished: false,
             board: Board::new(as_whom.name, config.whole),
             shown: Vec::new(),

@@ -25,12 +25,21 @@ pub struct Source {
     too_long: bool,
     limit: usize,
     /// All is one message; the end has not come yet.
-    whole: bool,
+    whole: Option<Whole>,
+}
+
+/// All of standard input as one message. And if there is nothing in it?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Then that is what was to be sent: an empty file is a file.
+    EvenEmpty,
+    /// Then nothing was to be sent: a program in the background has no input.
+    UnlessEmpty,
 }
 
 impl Source {
     /// Messages of up to `limit` bytes out of `chunks`; only one, with `whole`.
-    pub fn new(chunks: Receiver<Vec<u8>>, whole: bool, limit: usize) -> Self {
+    pub fn new(chunks: Receiver<Vec<u8>>, whole: Option<Whole>, limit: usize) -> Self {
         Self { chunks, chunk: Vec::new(), cut: 0, begun: Vec::new(), too_long: false, limit, whole }
     }
 
@@ -46,9 +55,8 @@ impl Source {
                 return Some(typed);
             }
             let Ok(chunk) = self.chunks.recv().await else {
-                // An empty file is a message, too, and an empty rest of lines is none.
-                let some =
-                    std::mem::take(&mut self.whole) || self.too_long || !self.begun.is_empty();
+                let some = self.has_begun();
+                self.whole = None;
                 return some.then(|| self.message());
             };
             self.chunk = chunk;
@@ -59,7 +67,7 @@ impl Source {
     /// The next message, if it has been read already.
     pub fn ready(&mut self) -> Option<Typed> {
         let uncut = &self.chunk[self.cut..];
-        let end = if self.whole { None } else { uncut.iter().position(|b| *b == b'\n') };
+        let end = if self.whole.is_some() { None } else { uncut.iter().position(|b| *b == b'\n') };
         let part = &uncut[..end.unwrap_or(uncut.len())];
         self.cut += part.len() + usize::from(end.is_some());
         self.too_long |= self.begun.len() + part.len() > self.limit;
@@ -73,9 +81,13 @@ impl Source {
 
     /// Whether its end has come and all messages have been taken; also where nobody has asked yet.
     pub fn is_over(&self) -> bool {
-        let begun = self.whole || self.too_long || !self.begun.is_empty();
         let read = self.cut < self.chunk.len() || !self.chunks.is_empty();
-        self.chunks.is_closed() && !begun && !read
+        self.chunks.is_closed() && !self.has_begun() && !read
+    }
+
+    /// Whether the end of the input would be the end of a message.
+    fn has_begun(&self) -> bool {
+        self.whole == Some(Whole::EvenEmpty) || self.too_long || !self.begun.is_empty()
     }
 
     fn message(&mut self) -> Typed {
@@ -91,7 +103,7 @@ mod tests {
     const LIMIT: usize = 10;
 
     /// What comes of `typed`, however it is cut.
-    fn messages(typed: &[u8], whole: bool) -> Vec<Typed> {
+    fn messages(typed: &[u8], whole: Option<Whole>) -> Vec<Typed> {
         let in_pieces = |size| {
             smol::block_on(async {
                 let (sender, chunks) = async_channel::unbounded();
@@ -122,23 +134,27 @@ mod tests {
     #[test]
     fn each_line_is_a_message_byte_for_byte() {
         let expected = [message(b"a\r"), message(b""), message(b"\0\xff"), message(b"b")];
-        assert_eq!(messages(b"a\r\n\n\0\xff\nb", false), expected);
-        assert_eq!(messages(b"a\n", false), [message(b"a")]);
-        assert_eq!(messages(b"", false), []);
+        assert_eq!(messages(b"a\r\n\n\0\xff\nb", None), expected);
+        assert_eq!(messages(b"a\n", None), [message(b"a")]);
+        assert_eq!(messages(b"", None), []);
     }
 
     #[test]
     fn all_of_it_is_one_message() {
-        for all in [&b"a\nb\r\n"[..], b"\n", b"", b"0123456789"] {
-            assert_eq!(messages(all, true), [message(all)]);
+        for whole in [Whole::EvenEmpty, Whole::UnlessEmpty] {
+            for all in [&b"a\nb\r\n"[..], b"\n", b"0123456789"] {
+                assert_eq!(messages(all, Some(whole)), [message(all)]);
+            }
+            assert_eq!(messages(b"0123456789\n", Some(whole)), [Typed::TooLong]);
         }
-        assert_eq!(messages(b"0123456789\n", true), [Typed::TooLong]);
+        assert_eq!(messages(b"", Some(Whole::EvenEmpty)), [message(b"")]);
+        assert_eq!(messages(b"", Some(Whole::UnlessEmpty)), []);
     }
 
     #[test]
     fn what_is_too_long_is_said_and_the_next_is_not() {
         let long = b"0123456789\n0123456789x\nab\n0123456789xxxxxxxxxxxxxxxxxxxx";
         let expected = [message(b"0123456789"), Typed::TooLong, message(b"ab"), Typed::TooLong];
-        assert_eq!(messages(long, false), expected);
+        assert_eq!(messages(long, None), expected);
     }
 }
