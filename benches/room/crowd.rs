@@ -16,9 +16,9 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const JOIN_LIMIT: Duration = Duration::from_secs(30);
 /// The room is stuck when messages are under way and nothing has come for so long.
-const STANDSTILL: Duration = Duration::from_secs(5);
+pub const STANDSTILL: Duration = Duration::from_secs(5);
 /// Silence after which nothing more is expected.
-const QUIET: Duration = Duration::from_millis(100);
+pub const QUIET: Duration = Duration::from_millis(100);
 
 /// All clients of one run, numbered in the order in which they were opened.
 pub struct Crowd {

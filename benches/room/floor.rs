@@ -55,6 +55,23 @@ pub fn serve(port: u16) -> Result<()> {
     }
 }
 
+/// Sends back what comes, to one peer after another, until it is killed: the least that a round trip
+/// from one to one can cost.
+pub fn echo(port: u16) -> Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let mut scratch = vec![0; 256 * 1024];
+    for peer in listener.incoming() {
+        let mut peer = peer?;
+        peer.set_nodelay(true)?;
+        while let Ok(length @ 1..) = peer.read(&mut scratch) {
+            if peer.write_all(&scratch[..length]).is_err() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Floor {
     fn accept(&mut self, listener: &TcpListener) -> Result<()> {
         loop {

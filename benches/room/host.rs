@@ -1,6 +1,7 @@
 //! The servers under test: how each is started, and what the kernel says it costs.
 
 use crate::crowd::Result;
+use crate::payloads::Way;
 use crate::wire::Wire;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,6 +15,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 pub struct Candidate {
     pub name: &'static str,
     pub wire: Wire,
+    /// How long messages go through it, if they do.
+    pub way: Option<Way>,
     program: PathBuf,
     /// `PORT` and `CONFIG` stand for what they say, here and in the configuration.
     args: &'static str,
@@ -65,21 +68,35 @@ impl Candidate {
     /// The floor that this program is itself.
     pub fn floor() -> Result<Self> {
         let (program, args) = (std::env::current_exe()?, "--floor PORT");
-        let (name, wire) = ("floor", Wire::Smoltalk);
-        Ok(Self { name, wire, program, args, config: "", running: None })
+        let (name, wire, way) = ("floor", Wire::Smoltalk, Some(Way::Lines));
+        Ok(Self { name, wire, way, program, args, config: "", running: None })
+    }
+
+    /// The floor of those who talk one to one.
+    pub fn echo() -> Result<Self> {
+        Ok(Self { args: "--echo PORT", way: Some(Way::Echo), ..Self::floor()? })
     }
 
     /// The server that was built along with this bench.
     pub fn smoltalkd() -> Self {
         let program = env!("CARGO_BIN_EXE_smoltalkd").into();
-        let (name, wire, args) = ("smoltalkd", Wire::Smoltalk, "--listen 127.0.0.1:PORT --quiet");
-        Self { name, wire, program, args, config: "", running: None }
+        let (name, wire, way) = ("smoltalkd", Wire::Smoltalk, Some(Way::Data));
+        let args = "--listen 127.0.0.1:PORT --quiet";
+        Self { name, wire, way, program, args, config: "", running: None }
+    }
+
+    /// The side that waits when two talk without a server; `None` where it was not built.
+    pub fn direct() -> Option<Self> {
+        let program = option_env!("CARGO_BIN_EXE_smoltalk")?.into();
+        let args = "direct --listen 127.0.0.1:PORT --whole";
+        Some(Self { way: Some(Way::Direct), program, args, ..Self::smoltalkd() })
     }
 
     /// A server that somebody else started.
     pub fn running(wire: Wire, addr: SocketAddr, pid: u32) -> Self {
         let (name, program, running) = ("server", PathBuf::new(), Some((addr, pid)));
-        Self { name, wire, program, args: "", config: "", running }
+        let way = (wire == Wire::Smoltalk).then_some(Way::Data);
+        Self { name, wire, way, program, args: "", config: "", running }
     }
 
     /// Those of the peers that are wanted and installed.
@@ -91,7 +108,7 @@ impl Candidate {
                 eprintln!("room: {program} is not installed: left out");
                 return None;
             };
-            Some(Self { name, wire, program, args, config, running: None })
+            Some(Self { name, wire, way: None, program, args, config, running: None })
         });
         found.collect()
     }
@@ -109,7 +126,7 @@ impl Candidate {
         for word in self.args.split(' ') {
             command.arg(word.replace("PORT", &port).replace("CONFIG", &config.to_string_lossy()));
         }
-        if without_notices && self.name == "smoltalkd" {
+        if without_notices && self.args.ends_with("--quiet") {
             command.args(["--presence-limit", "0"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -3,6 +3,7 @@
 
 use crate::crowd::{Crowd, Result, Stage};
 use crate::host::{Candidate, Server};
+use crate::payloads::{Exchange, Way};
 use std::time::{Duration, Instant};
 
 /// One kind of work for a server.
@@ -22,10 +23,16 @@ pub enum Job {
     Churn,
     /// One member never reads.
     Stall,
+    /// One to one: a message of so many bytes, and word that it has arrived.
+    Direct { bytes: usize },
+    /// One to one, as much as goes.
+    Stream,
+    /// Payloads to a room.
+    Payloads,
 }
 
 /// The plan of a whole run, in the order in which it is worked through.
-pub const JOBS: [Job; 12] = [
+pub const JOBS: [Job; 16] = [
     Job::FanOut { members: 10, window: 16 },
     Job::FanOut { members: 100, window: 16 },
     Job::FanOut { members: 1000, window: 1 },
@@ -38,6 +45,10 @@ pub const JOBS: [Job; 12] = [
     Job::Storm,
     Job::Churn,
     Job::Stall,
+    Job::Direct { bytes: 64 },
+    Job::Direct { bytes: 64 * KIB },
+    Job::Stream,
+    Job::Payloads,
 ];
 
 const SENDERS: usize = 4;
@@ -51,6 +62,8 @@ const STORM: usize = 4000;
 /// Members of the room in which clients come and go, or one does not read.
 const SMALL: usize = 100;
 const LANES: usize = 4;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
 
 /// How long the timed jobs take.
 #[derive(Clone, Copy)]
@@ -73,11 +86,26 @@ impl std::fmt::Display for Job {
             Self::Storm => "storm",
             Self::Churn => "churn",
             Self::Stall => "stall",
+            Self::Direct { bytes } if *bytes < KIB => return write!(f, "direct {bytes} B"),
+            Self::Direct { bytes } => return write!(f, "direct {} KiB", bytes / KIB),
+            Self::Stream => "direct 1 MiB",
+            Self::Payloads => "payloads",
         })
     }
 }
 
 impl Job {
+    /// Whether it can be done with this server, or as its yardstick.
+    pub fn suits(self, candidate: &Candidate) -> bool {
+        let one_to_one = matches!(candidate.way, Some(Way::Direct | Way::Echo));
+        match self {
+            Self::Direct { .. } => one_to_one,
+            Self::Stream => matches!(candidate.way, Some(Way::Direct | Way::Lines)),
+            Self::Payloads => matches!(candidate.way, Some(Way::Data | Way::Lines)),
+            _ => !one_to_one,
+        }
+    }
+
     /// Does the job once; says too whether the server or the load was kept from its CPU for more
     /// than a tenth of the time.
     pub fn measure(
@@ -86,10 +114,11 @@ impl Job {
         length: Lengths,
         spin: bool,
     ) -> Result<(Figures, bool)> {
-        let server = candidate.start(self == Self::Churn)?;
+        let server = candidate.start(matches!(self, Self::Churn | Self::Payloads))?;
         let crowd = Crowd::new(candidate.wire, server.addr, spin)?;
         let (begun, before) = (Instant::now(), server.longest_wait()?);
-        let mut run = Run { server, crowd, at_once: candidate.wire.at_once(), length };
+        let (at_once, way) = (candidate.wire.at_once(), candidate.way);
+        let mut run = Run { server, crowd, at_once, way, spin, length };
         let figures = match self {
             Self::FanOut { members, window } => run.fan_out(members, window),
             Self::Latency => run.latency(),
@@ -98,6 +127,9 @@ impl Job {
             Self::Storm => run.storm(),
             Self::Churn => run.churn(),
             Self::Stall => run.stall(),
+            Self::Direct { bytes } => run.direct(bytes),
+            Self::Stream => run.stream(),
+            Self::Payloads => run.payloads(),
         }?;
         let waited = run.server.longest_wait()?.saturating_sub(before);
         Ok((figures, waited * 10 > begun.elapsed()))
@@ -108,6 +140,8 @@ struct Run {
     server: Server,
     crowd: Crowd,
     at_once: usize,
+    way: Option<Way>,
+    spin: bool,
     length: Lengths,
 }
 
@@ -261,6 +295,49 @@ impl Run {
             ("the others' pace, after / before (more is better)", after / seconds / before),
             ("peak memory of the server, MiB", self.server.peak()? / 1024.0 / 1024.0),
         ])
+    }
+
+    fn direct(&mut self, bytes: usize) -> Result<Figures> {
+        let mut exchange = self.exchange(1, bytes)?;
+        exchange.speak(1, self.length.warm_up)?;
+        let (trips, _) = exchange.speak(1, self.length.chat)?;
+        exchange.finish()?;
+        Ok(percentiles(trips.into_iter().map(micros).collect()))
+    }
+
+    fn stream(&mut self) -> Result<Figures> {
+        let (_, seconds, messages) = self.speak(1, MIB, 2)?;
+        Ok(vec![("MiB a second (more is better)", messages / seconds)])
+    }
+
+    fn payloads(&mut self) -> Result<Figures> {
+        let (cpu, seconds, messages) = self.speak(SMALL - 1, 64 * KIB, 4)?;
+        let delivered = messages * (SMALL - 1) as f64 / 16.0;
+        Ok(vec![
+            ("server CPU per MiB delivered, µs", micros(cpu) / delivered),
+            ("MiB delivered a second (more is better)", delivered / seconds),
+        ])
+    }
+
+    /// Messages of `bytes` bytes, `window` under way: the server's CPU, the seconds, how many.
+    fn speak(
+        &mut self,
+        listeners: usize,
+        bytes: usize,
+        window: usize,
+    ) -> Result<(Duration, f64, f64)> {
+        let mut exchange = self.exchange(listeners, bytes)?;
+        exchange.speak(window, self.length.warm_up)?;
+        let before = self.server.ran()?;
+        let (trips, time) = exchange.speak(window, self.length.chat)?;
+        let cpu = self.server.ran_since(before)?;
+        exchange.finish()?;
+        Ok((cpu, time.as_secs_f64(), trips.len() as f64))
+    }
+
+    fn exchange(&self, listeners: usize, bytes: usize) -> Result<Exchange> {
+        let way = self.way.ok_or("no long messages go through it")?;
+        Exchange::new(way, self.server.addr, listeners, bytes, self.spin)
     }
 }
 

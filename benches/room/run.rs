@@ -19,6 +19,9 @@ struct Args {
     /// be the floor, on this port
     #[argh(option, hidden_help)]
     floor: Option<u16>,
+    /// be an echo, on this port
+    #[argh(option, hidden_help)]
+    echo: Option<u16>,
     /// short jobs: a minute for all of them
     #[argh(switch)]
     quick: bool,
@@ -54,7 +57,7 @@ struct Args {
 pub fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --all-targets` runs this too, and should not take minutes.
-    if !given.iter().any(|arg| arg == "--bench" || arg == "--floor") {
+    if !given.iter().any(|arg| ["--bench", "--floor", "--echo"].contains(&arg.as_str())) {
         println!("room: measures only with --bench, which `cargo bench --bench room` gives");
         return ExitCode::SUCCESS;
     }
@@ -70,9 +73,10 @@ pub fn main() -> ExitCode {
     let raised =
         Rlimit { current: getrlimit(Resource::Nofile).maximum, ..getrlimit(Resource::Nofile) };
     let _ = setrlimit(Resource::Nofile, raised);
-    let done = match args.floor {
-        Some(port) => floor::serve(port).map(|()| true).map_err(Into::into),
-        None => run(&args),
+    let done = match (args.floor, args.echo) {
+        (Some(port), _) => floor::serve(port).map(|()| true).map_err(Into::into),
+        (_, Some(port)) => floor::echo(port).map(|()| true).map_err(Into::into),
+        (None, None) => run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -118,7 +122,7 @@ fn measure_all(args: &Args) -> Result<Report> {
     };
     for run in 1..=runs {
         for job in JOBS.into_iter().filter(wanted) {
-            for candidate in &candidates {
+            for candidate in candidates.iter().filter(|candidate| job.suits(candidate)) {
                 let failed = |r: &Record| r.server == candidate.name && r.job == job.to_string();
                 if !report.failures().any(failed) {
                     report.records.extend(measure(job, candidate, run, args.quick, spin));
@@ -139,6 +143,10 @@ fn candidates(args: &Args) -> Result<Vec<Candidate>> {
         Some(addr) => Candidate::running(args.proto, addr, args.pid.ok_or("--addr needs --pid")?),
         None => Candidate::smoltalkd(),
     });
+    if args.addr.is_none() {
+        candidates.push(Candidate::echo()?);
+        candidates.extend(Candidate::direct());
+    }
     candidates.extend(args.compare.iter().flat_map(|wanted| Candidate::peers(wanted)));
     Ok(candidates)
 }
