@@ -41,17 +41,17 @@ pub struct Backlog {
     /// Bytes that wait, what the drain task holds included.
     queued: usize,
     last_taken: Instant,
-    /// Set while it lags.
-    window: Option<Window>,
+    lag: Option<Lag>,
     /// The senders wait for it.
     awaited: bool,
 }
 
-/// A stall timeout's length of watching one who lags.
+/// What is known of one who lags.
 #[derive(Debug)]
-struct Window {
+struct Lag {
     since: Instant,
-    taken: usize,
+    /// When it has to go, unless it takes something before.
+    due: Instant,
 }
 
 impl Backlog {
@@ -64,7 +64,7 @@ impl Backlog {
             queue: queue.clone(),
             queued: 0,
             last_taken: now,
-            window: None,
+            lag: None,
             awaited: false,
         };
         (backlog, queue)
@@ -78,12 +78,17 @@ impl Backlog {
         }
     }
 
-    /// The drain task has sent that much.
-    pub fn took(&mut self, cost: usize, now: Instant) {
+    /// The drain task has sent that much. Half an outbox buys one who lags a stall timeout, a part
+    /// of it as much less; but nobody has more time than that.
+    ///
+    /// So a steady reader stays, in however large steps TCP shows what it takes.
+    pub fn took(&mut self, cost: usize, now: Instant, limits: &Limits) {
         self.queued -= cost;
         self.last_taken = now;
-        if let Some(window) = &mut self.window {
-            window.taken += cost;
+        if let Some(lag) = &mut self.lag {
+            let count = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+            let bought = limits.stall_timeout * count(cost) / count(limits.outbox.div_ceil(2));
+            lag.due = (lag.due + bought.min(limits.stall_timeout)).min(now + limits.stall_timeout);
         }
     }
 
@@ -119,30 +124,29 @@ impl Backlog {
     /// It lags from the moment when more waits than the outbox may hold until half of that waits.
     /// It is awaited from the moment when many times as much waits until there is room again.
     pub fn lags(&mut self, now: Instant, limits: &Limits) -> bool {
-        if self.queued > limits.outbox && self.window.is_none() {
-            self.window = Some(Window { since: now, taken: 0 });
+        if self.queued > limits.outbox && self.lag.is_none() {
+            self.lag = Some(Lag { since: now, due: now + limits.stall_timeout });
         } else if self.is_low(limits) {
-            self.window = None;
+            self.lag = None;
         }
         let most = limits::OUTBOXES * limits.outbox.max(limits::ROUND);
         let enough = most - limits.outbox.max(limits::ROUND) / 2;
         self.awaited = self.queued > if self.awaited { enough } else { most };
-        self.window.is_some()
+        self.lag.is_some()
     }
 
     /// Whether one who lags has to go.
     ///
     /// Whoever takes half an outbox in each stall timeout stays, and if need be is waited for.
-    /// Whoever takes less goes; and sooner, if the others have to wait and it takes nothing at all.
-    pub fn is_stalled(&mut self, now: Instant, limits: &Limits) -> bool {
-        let Some(window) = &mut self.window else { return false };
-        if now - window.since >= limits.stall_timeout {
-            if window.taken < limits.outbox.div_ceil(2) {
-                return true;
-            }
-            *window = Window { since: now, taken: 0 };
-        }
-        self.awaited && now - self.last_taken >= limits.stall_timeout * limits::PATIENCE / 100
+    /// Whoever takes less goes; and sooner, if the others have to wait and it has taken nothing at
+    /// all since it lags.
+    pub fn is_stalled(&self, now: Instant, limits: &Limits) -> bool {
+        let Some(lag) = &self.lag else { return false };
+        let takes_nothing = || {
+            let patience = limits.stall_timeout * limits::PATIENCE / 100;
+            self.last_taken <= lag.since && now - self.last_taken >= patience
+        };
+        now >= lag.due || self.awaited && takes_nothing()
     }
 }
 
@@ -219,19 +223,49 @@ mod tests {
     #[test]
     fn one_lags_from_over_the_outbox_until_half_of_it() {
         let (mut backlog, now) = lagging(OUTBOX + 1);
-        backlog.took(OUTBOX / 4, now);
+        backlog.took(OUTBOX / 4, now, &limits());
         assert!(backlog.lags(now, &limits()));
-        backlog.took(OUTBOX / 2, now);
+        backlog.took(OUTBOX / 2, now, &limits());
         assert!(!backlog.lags(now, &limits()));
     }
 
     #[test]
-    fn one_who_takes_less_than_half_an_outbox_in_time_goes() {
-        let (mut backlog, start) = lagging(OUTBOX + 1);
+    fn one_who_takes_nothing_in_time_goes() {
+        let (backlog, start) = lagging(OUTBOX + 1);
         let after = |ms| start + Duration::from_millis(ms);
-        backlog.took(OUTBOX / 2 - 1, after(999));
         assert!(!backlog.is_stalled(after(999), &limits()));
         assert!(backlog.is_stalled(after(1000), &limits()));
+    }
+
+    #[test]
+    fn one_who_takes_less_than_half_an_outbox_in_each_timeout_goes_in_the_end() {
+        let (mut backlog, start) = lagging(OUTBOX + 1);
+        let after = |ms| start + Duration::from_millis(ms);
+        // Half of what it should have taken buys half of the time.
+        for (ms, stalled) in [(750, false), (1000, false), (1499, false), (1500, true)] {
+            assert_eq!(backlog.is_stalled(after(ms), &limits()), stalled, "after {ms} ms");
+            if ms == 750 {
+                backlog.took(OUTBOX / 4, after(ms), &limits());
+            }
+        }
+    }
+
+    #[test]
+    fn a_steady_reader_stays_in_however_large_steps_it_is_seen_to_read() {
+        let (mut backlog, start) = lagging(OUTBOX + 1);
+        for step in 1..20 {
+            let now = start + Duration::from_millis(900 * step);
+            assert!(!backlog.is_stalled(now, &limits()), "at step {step}");
+            backlog.push(chunk(OUTBOX / 2));
+            backlog.took(OUTBOX / 2 * 9 / 10, now, &limits());
+        }
+    }
+
+    #[test]
+    fn nobody_saves_time_up() {
+        let (mut backlog, start) = lagging(3 * OUTBOX);
+        backlog.took(2 * OUTBOX, start, &limits());
+        assert!(backlog.is_stalled(start + Duration::from_secs(1), &limits()));
     }
 
     #[test]
@@ -240,7 +274,7 @@ mod tests {
         for second in 1..10 {
             let now = start + Duration::from_secs(second);
             backlog.push(chunk(OUTBOX / 2));
-            backlog.took(OUTBOX / 2, now);
+            backlog.took(OUTBOX / 2, now, &limits());
             assert!(backlog.lags(now, &limits()));
             assert!(!backlog.is_stalled(now, &limits()));
         }
@@ -252,9 +286,9 @@ mod tests {
         assert!(!backlog.is_awaited());
         backlog.push(chunk(1));
         assert!(backlog.lags(now, &limits()) && backlog.is_awaited());
-        backlog.took(OUTBOX / 4, now);
+        backlog.took(OUTBOX / 4, now, &limits());
         assert!(backlog.lags(now, &limits()) && backlog.is_awaited());
-        backlog.took(OUTBOX / 4 + 1 + limits::CHUNK_OVERHEAD, now);
+        backlog.took(OUTBOX / 4 + 1 + limits::CHUNK_OVERHEAD, now, &limits());
         assert!(backlog.lags(now, &limits()) && !backlog.is_awaited());
     }
 
@@ -263,15 +297,15 @@ mod tests {
         let (mut backlog, start) = lagging(limits::OUTBOXES * OUTBOX + 1);
         let after = |ms| start + Duration::from_millis(ms);
         assert!(!backlog.is_stalled(after(399), &limits()));
-        backlog.took(1, after(399));
-        assert!(!backlog.is_stalled(after(798), &limits()));
-        assert!(backlog.is_stalled(after(799), &limits()));
+        assert!(backlog.is_stalled(after(400), &limits()));
+        backlog.took(1, after(399), &limits());
+        assert!(!backlog.is_stalled(after(999), &limits()));
     }
 
     #[test]
     fn even_the_smallest_outbox_has_to_be_emptied() {
         let limits = Limits { outbox: 1, ..limits() };
-        let (mut backlog, start) = lagging(OUTBOX + 1);
+        let (backlog, start) = lagging(OUTBOX + 1);
         assert!(backlog.is_stalled(start + Duration::from_secs(1), &limits));
     }
 

@@ -59,7 +59,8 @@ pub const CHUNK_OVERHEAD: usize = 64;
 /// of a stalled member before it goes. And all who lag behind share most of that memory.
 pub const OUTBOXES: usize = 10;
 
-/// The part of a stall timeout, in percent, for which the senders wait for one who takes nothing.
+/// The part of a stall timeout, in percent, for which the senders wait for one who has taken nothing
+/// since it lags. For others they wait as long as these are in time.
 ///
 /// A member that reads a steady 0.5 to 1 MB/s takes it in steps of up to 200 ms, for so coarsely TCP
 /// opens its window and the kernel calls the socket writable; twice that, for busy machines.

@@ -451,7 +451,7 @@ impl Room {
         let now = Instant::now();
         let Some(backlog) = &mut self.seats[id].backlog else { return true };
         let was_low = backlog.is_low(&self.limits);
-        backlog.took(cost, now);
+        backlog.took(cost, now, &self.limits);
         if !was_low {
             if !backlog.lags(now, &self.limits) {
                 self.lagging.remove(&id);
@@ -500,7 +500,7 @@ impl Room {
         }
         let mut stalled = Vec::new();
         for &id in &self.lagging {
-            let backlog = self.seats[id].backlog.as_mut();
+            let backlog = self.seats[id].backlog.as_ref();
             if backlog.is_some_and(|backlog| backlog.is_stalled(now, &self.limits)) {
                 stalled.push(id);
             }
