@@ -1,0 +1,83 @@
+//! What a client may be refused, in words for programs and for people.
+
+/// Why something a client asked for is not done: the code of an ERR line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The verb is none that the server knows.
+    UnknownCommand,
+    /// The name breaks the rule, or is missing.
+    BadName,
+    /// A member has the name.
+    NameTaken,
+    /// JOIN was given an option that the server does not know.
+    BadOption,
+    /// JOIN from a member.
+    AlreadyJoined,
+    /// Something for members alone, from a guest.
+    NotJoined,
+    /// TELL to a name that nobody has.
+    NoSuchMember,
+    /// MSG or TELL without text, DATA without bytes.
+    Empty,
+    /// A line over [`limits::LINE`](crate::limits::LINE), a payload over
+    /// [`limits::Limits::payload`](crate::limits::Limits::payload).
+    TooLong,
+    /// There is no place for another connection. The server closes after it.
+    Full,
+    /// DATA whose length is no number, or a payload that no LF closes. The server closes after it.
+    BadFrame,
+    /// The first bytes of another protocol. The server closes after it.
+    NotSmoltalk,
+}
+
+impl Refusal {
+    /// All of them, in the order of `PROTOCOL.md`.
+    pub const ALL: [Self; 12] = [
+        Self::UnknownCommand,
+        Self::BadName,
+        Self::NameTaken,
+        Self::BadOption,
+        Self::AlreadyJoined,
+        Self::NotJoined,
+        Self::NoSuchMember,
+        Self::Empty,
+        Self::TooLong,
+        Self::Full,
+        Self::BadFrame,
+        Self::NotSmoltalk,
+    ];
+
+    /// The code, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.words().0
+    }
+
+    /// What it says to a person.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::UnknownCommand => {
+                ("unknown-command", "to speak: MSG <text>; for all commands: HELP")
+            }
+            Self::BadName => ("bad-name", "a name is 1 to 32 of A-Z a-z 0-9 _ - ."),
+            Self::NameTaken => ("name-taken", "somebody here has that name, try another"),
+            Self::BadOption => ("bad-option", "after the name, JOIN takes: data"),
+            Self::AlreadyJoined => ("already-joined", "you are in already"),
+            Self::NotJoined => ("not-joined", "first: JOIN <name>"),
+            Self::NoSuchMember => ("no-such-member", "nobody here has that name"),
+            Self::Empty => ("empty", "there is no text to say"),
+            Self::TooLong => (
+                "too-long",
+                "over the limit of a line (4096 bytes) or of a payload, and thrown away",
+            ),
+            Self::Full => ("full", "there is no place for another connection"),
+            Self::BadFrame => ("bad-frame", "DATA <len>, then so many bytes, then an LF"),
+            Self::NotSmoltalk => ("not-smoltalk", "this is a smoltalk server: lines of plain text"),
+        }
+    }
+}
