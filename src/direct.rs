@@ -24,19 +24,21 @@
 //! ```
 
 mod error;
+mod event;
 mod flight;
 mod talk;
 mod waiting;
 mod words;
 
 pub use error::Error;
+pub use event::Event;
 pub use waiting::Waiting;
 
 use crate::client::{reach, within};
 use crate::frames::Frames;
 use crate::limits;
 use crate::protocol::Name;
-use futures_lite::{AsyncRead, AsyncWrite};
+use futures_lite::AsyncRead;
 use smol::Async;
 use std::future::poll_fn;
 use std::io;
@@ -44,7 +46,7 @@ use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use talk::{Talk, Then};
 use waiting::Place;
 
@@ -65,47 +67,6 @@ impl Default for Config {
     }
 }
 
-/// Something heard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The peer said something. [`Direct::ack`] it once whoever it is for has it.
-    Message {
-        /// The peer's number for it.
-        id: u64,
-        /// What was said: any bytes, none at all among them, and nothing made safe.
-        bytes: Vec<u8>,
-    },
-    /// Whoever a message was for has it.
-    Acked {
-        /// What [`Direct::send`] returned.
-        id: u64,
-        /// The time from then to now.
-        round_trip: Duration,
-    },
-    /// The peer will not take a message: it is too long there. All else goes on.
-    Refused {
-        /// Which; `None` where the peer does not say. That one stays unacknowledged.
-        id: Option<u64>,
-        /// For programs: `too-long`.
-        code: String,
-        /// For people; safe to print.
-        text: String,
-    },
-}
-
-impl Event {
-    /// The memory it takes while it waits, roughly.
-    fn size(&self) -> usize {
-        let beyond = match self {
-            Self::Message { bytes, .. } => bytes.len(),
-            Self::Acked { .. } => 0,
-            Self::Refused { code, text, .. } => code.len() + text.len(),
-        };
-        size_of::<Self>() + beyond
-    }
-}
-
 /// A conversation with one peer.
 ///
 /// Every future may be dropped half-way and nothing is lost: a message goes out whole or not at
@@ -122,8 +83,6 @@ pub struct Direct {
     socket: Async<TcpStream>,
     frames: Frames,
     talk: Talk,
-    /// The socket will take no more.
-    mute: bool,
     scratch: Box<[u8]>,
 }
 
@@ -153,7 +112,6 @@ impl Direct {
             socket,
             frames: Frames::new(limits::LINE),
             talk: Talk::new(config),
-            mute: false,
             scratch: vec![0; limits::SCRATCH].into(),
         };
         let silence = || Error::NotDirect("it says nothing".into());
@@ -169,17 +127,9 @@ impl Direct {
     }
 
     async fn greeting(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            loop {
-                let _ = self.poll_sent(cx);
-                if self.talk.peer().is_some() {
-                    return Poll::Ready(Ok(()));
-                }
-                if let Some(end) = self.talk.end() {
-                    return Poll::Ready(Err(end.clone()));
-                }
-                ready!(self.poll_hear(cx));
-            }
+        self.until(|talk, _| match talk.peer() {
+            Some(_) => Some(Ok(())),
+            None => talk.end().cloned().map(Err),
         })
         .await
     }
@@ -191,7 +141,7 @@ impl Direct {
     }
 
     async fn goodbye(&mut self) {
-        poll_fn(|cx| self.poll_sent(cx)).await;
+        poll_fn(|cx| self.talk.unsent().poll_into(&mut self.socket, cx)).await;
         self.place = None;
         let _ = self.socket.get_ref().shutdown(Shutdown::Write);
         // Reading on: what arrives at a closed socket is answered by a reset, which can overtake
@@ -254,16 +204,7 @@ impl Direct {
 
     /// The next thing heard. After the last, each call says how the conversation ended.
     pub async fn next(&mut self) -> Result<Event, Error> {
-        poll_fn(|cx| {
-            loop {
-                let _ = self.poll_sent(cx);
-                if let Some(heard) = self.talk.next() {
-                    return Poll::Ready(heard);
-                }
-                ready!(self.poll_hear(cx));
-            }
-        })
-        .await
+        self.until(|talk, _| talk.next()).await
     }
 
     /// How many events wait for [`next`](Self::next): so many times it returns at once.
@@ -275,57 +216,41 @@ impl Direct {
     /// What is heard until all that was queued is on its way and there is room for more; `None`
     /// then.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
-        poll_fn(|cx| {
-            loop {
-                let sent = self.poll_sent(cx).is_ready();
-                if sent && self.talk.has_room() && self.talk.end().is_none() && !self.mute {
-                    return Poll::Ready(Ok(None));
-                }
-                if let Some(heard) = self.talk.next() {
-                    return Poll::Ready(heard.map(Some));
-                }
-                ready!(self.poll_hear(cx));
+        self.until(|talk, sent| {
+            if sent && talk.has_room() && talk.end().is_none() && !talk.unsent().is_mute() {
+                return Some(Ok(None));
             }
+            talk.next().map(|heard| heard.map(Some))
         })
         .await
     }
 
     /// Returns once the socket has taken everything and `ready` is so. Hears on meanwhile.
     async fn sent(&mut self, ready: impl Fn(&Talk) -> bool) -> Result<(), Error> {
+        self.until(|talk, sent| {
+            if let Some(end) = talk.end() {
+                return Some(Err(end.clone()));
+            }
+            if sent && !talk.unsent().is_mute() && ready(talk) {
+                return Some(Ok(()));
+            }
+            (talk.is_full() && sent).then_some(Err(Error::Behind))
+        })
+        .await
+    }
+
+    /// Sends and hears until `done` comes to something. It is told whether all has been sent.
+    async fn until<T>(&mut self, mut done: impl FnMut(&mut Talk, bool) -> Option<T>) -> T {
         poll_fn(|cx| {
             loop {
-                let sent = self.poll_sent(cx).is_ready();
-                if let Some(end) = self.talk.end() {
-                    return Poll::Ready(Err(end.clone()));
-                }
-                if sent && !self.mute && ready(&self.talk) {
-                    return Poll::Ready(Ok(()));
-                }
-                if self.talk.is_full() && sent {
-                    return Poll::Ready(Err(Error::Behind));
+                let sent = self.talk.unsent().poll_into(&mut self.socket, cx).is_ready();
+                if let Some(result) = done(&mut self.talk, sent) {
+                    return Poll::Ready(result);
                 }
                 ready!(self.poll_hear(cx));
             }
         })
         .await
-    }
-
-    /// Sends what it can; ready once there is no more to send.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.talk.unsent().len() > 0 {
-            let rest = self.talk.unsent().rest();
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, rest)) {
-                Ok(sent) if sent > 0 => self.talk.unsent().took(sent),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The peer is gone. The reason may be among the bytes that came before: reading
-                // goes on, and comes to the end.
-                Ok(_) | Err(_) => {
-                    self.talk.unsent().forget();
-                    self.mute = true;
-                }
-            }
-        }
-        Poll::Ready(())
     }
 
     /// Ready once something came in, were it the end.

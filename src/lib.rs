@@ -52,3 +52,4 @@ mod room;
 mod round;
 mod session;
 mod socket;
+mod unsent;

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::lines::Line;
 use crate::protocol::{Refusal, is_foreign};
 use crate::text::to_safe;
+use crate::unsent::Unsent;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -116,8 +117,8 @@ impl Talk {
         }
         let id = self.flight.depart(now);
         self.say(Word::Data(id, bytes.len() as u64));
-        self.unsent.bytes.extend_from_slice(bytes);
-        self.unsent.bytes.push(b'\n');
+        self.unsent.tail().extend_from_slice(bytes);
+        self.unsent.tail().push(b'\n');
         Ok(id)
     }
 
@@ -127,7 +128,7 @@ impl Talk {
     }
 
     fn say(&mut self, word: Word<'_>) {
-        word.render(&mut self.unsent.bytes);
+        word.render(self.unsent.tail());
     }
 
     /// Says what is wrong, and that it is over.
@@ -270,39 +271,6 @@ impl Talk {
     }
 }
 
-/// Bytes to be sent, of which the first have been sent.
-#[derive(Debug, Default)]
-pub struct Unsent {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Unsent {
-    pub fn len(&self) -> usize {
-        self.rest().len()
-    }
-
-    pub fn rest(&self) -> &[u8] {
-        &self.bytes[self.sent..]
-    }
-
-    /// So many more have been sent.
-    pub fn took(&mut self, sent: usize) {
-        self.sent += sent;
-        // Moved up only when more goes than stays: each byte is moved once, on average.
-        if 2 * self.sent >= self.bytes.len() {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
-            self.bytes.shrink_to(limits::UNSENT);
-        }
-    }
-
-    /// None of it can be sent.
-    pub fn forget(&mut self) {
-        *self = Self::default();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +286,7 @@ mod tests {
         for n in 1..=3 {
             assert_eq!(talk.send(b"x", Instant::now()).expect("sent"), n);
         }
-        talk.unsent.forget();
+        talk.unsent = Unsent::default();
         let mut frames = Frames::new(limits::LINE);
         for mut piece in std::iter::once(&b"HELLO smoltalk-direct/1 bob\n"[..]).chain(pieces) {
             while let Some(frame) = frames.next(&mut piece) {
@@ -330,7 +298,7 @@ mod tests {
             }
         }
         let events = std::iter::from_fn(|| talk.next()?.ok()).collect();
-        (events, talk.end, String::from_utf8(talk.unsent.bytes).expect("UTF-8"))
+        (events, talk.end, String::from_utf8(talk.unsent.tail().clone()).expect("UTF-8"))
     }
 
     fn message(id: u64, bytes: &[u8]) -> Event {
@@ -407,10 +375,10 @@ mod tests {
     fn no_more_is_on_its_way_than_may_be() {
         let mut talk = Talk::new(&Config::default());
         for _ in 0..limits::UNACKNOWLEDGED {
-            talk.unsent.forget();
+            talk.unsent = Unsent::default();
             talk.send(b"", Instant::now()).expect("there is room");
         }
-        talk.unsent.forget();
+        talk.unsent = Unsent::default();
         assert!(matches!(talk.send(b"", Instant::now()), Err(Error::Behind)));
         assert!(talk.flight.arrive(1).is_some());
         talk.send(&vec![0; limits::UNSENT], Instant::now()).expect("there is room again");
@@ -430,23 +398,6 @@ mod tests {
             matches!(talk.next(), Some(Ok(Event::Acked { id: 1, round_trip: r })) if r == round_trip)
         );
         assert_eq!(talk.size, 0);
-    }
-
-    #[test]
-    fn unsent_bytes_stay_in_order_however_they_are_taken() {
-        let mut unsent = Unsent::default();
-        let (mut pushed, mut taken) = (0_u8, 0_u8);
-        for step in 0..200 {
-            for _ in 0..step % 7 {
-                unsent.bytes.push(pushed);
-                pushed = pushed.wrapping_add(1);
-            }
-            for _ in 0..unsent.len().min(step % 5) {
-                assert_eq!(unsent.rest()[0], taken);
-                taken = taken.wrapping_add(1);
-                unsent.took(1);
-            }
-        }
     }
 
     proptest! {
