@@ -19,24 +19,21 @@ mod error;
 mod event;
 mod heard;
 mod reach;
+mod wait;
 
 pub use error::Error;
 pub use event::Event;
 
-use crate::frames::{Frame, Frames};
+use crate::frames::Frames;
 use crate::limits;
-use crate::lines::Line;
 use crate::protocol::{Command, Form, Name, Refusal};
-use futures_lite::{AsyncRead, AsyncWrite, future};
+use crate::unsent::Unsent;
+use futures_lite::future;
 use heard::Heard;
 pub(crate) use reach::reach;
 use smol::{Async, Timer};
-use std::future::poll_fn;
-use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// A connection to a server, and what was heard on it.
@@ -54,10 +51,7 @@ pub struct Client {
     socket: Async<TcpStream>,
     frames: Frames,
     heard: Heard,
-    /// What the socket has not taken yet.
-    unsent: Vec<u8>,
-    /// The socket will take no more.
-    mute: bool,
+    unsent: Unsent,
     form: Form,
     /// Each PING gets its number as token, so that its PONG is known.
     pings: u64,
@@ -79,8 +73,7 @@ impl Client {
             socket,
             frames: Frames::new(limits::EVENT_LINE),
             heard: Heard::default(),
-            unsent: Vec::new(),
-            mute: false,
+            unsent: Unsent::default(),
             form: Form::Text,
             pings: 0,
         };
@@ -186,17 +179,7 @@ impl Client {
 
     /// The next thing heard. After the last, each call says how the connection ended.
     pub async fn next(&mut self) -> Result<Event, Error> {
-        poll_fn(|cx| {
-            loop {
-                // What was queued, and what a dropped future has left behind.
-                let _ = self.poll_sent(cx);
-                if let Some(heard) = self.heard.next() {
-                    return Poll::Ready(heard);
-                }
-                ready!(self.poll_hear(cx));
-            }
-        })
-        .await
+        self.until(|client, _| client.heard.next()).await
     }
 
     /// Closes the connection without a goodbye, as dropping the client does; but what was heard can
@@ -229,10 +212,11 @@ impl Client {
         if let Command::Msg(b"") | Command::Tell(_, b"") | Command::Data(_) = command {
             return Err(Error::Empty);
         }
-        let start = self.unsent.len();
-        command.render(&mut self.unsent);
-        if self.unsent.len() - start - b"\n".len() > limits::LINE {
-            self.unsent.truncate(start);
+        let unsent = self.unsent.tail();
+        let start = unsent.len();
+        command.render(unsent);
+        if unsent.len() - start - b"\n".len() > limits::LINE {
+            unsent.truncate(start);
             return Err(Error::TooLong);
         }
         Ok(())
@@ -245,9 +229,10 @@ impl Client {
             1..=limits::PAYLOAD => {}
             _ => return Err(Error::PayloadTooLong),
         }
-        Command::Data(bytes.len() as u64).render(&mut self.unsent);
-        self.unsent.extend_from_slice(bytes);
-        self.unsent.push(b'\n');
+        let unsent = self.unsent.tail();
+        Command::Data(bytes.len() as u64).render(unsent);
+        unsent.extend_from_slice(bytes);
+        unsent.push(b'\n');
         Ok(())
     }
 
@@ -259,155 +244,13 @@ impl Client {
 
     /// What is heard while commands wait to be sent; `None` once all are on their way.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
-        poll_fn(|cx| {
-            loop {
-                if self.poll_sent(cx).is_ready() {
-                    return Poll::Ready(Ok(None));
-                }
-                if let Some(heard) = self.heard.next() {
-                    return Poll::Ready(heard.map(Some));
-                }
-                ready!(self.poll_hear(cx));
+        self.until(|client, sent| {
+            if sent {
+                return Some(Ok(None));
             }
+            client.heard.next().map(|heard| heard.map(Some))
         })
         .await
-    }
-
-    async fn greeting(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            loop {
-                if self.heard.is_greeted() {
-                    return Poll::Ready(Ok(()));
-                }
-                if let Some(end) = self.heard.end() {
-                    return Poll::Ready(Err(end.clone()));
-                }
-                ready!(self.poll_hear(cx));
-            }
-        })
-        .await
-    }
-
-    /// Sends `command` and waits for the first event from then on in which `read` sees its answer.
-    /// All other events wait for `next`.
-    async fn ask<T>(
-        &mut self,
-        command: Command<'_>,
-        read: impl Fn(&Event) -> Option<Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.sent().await?;
-        if self.heard.is_full() {
-            return Err(Error::Behind);
-        }
-        self.queue(command)?;
-        let mut seen = self.heard.len();
-        poll_fn(|cx| {
-            loop {
-                if let Some(answer) = self.heard.take_answer(&mut seen, &read) {
-                    return Poll::Ready(answer);
-                }
-                if let Some(end) = self.heard.end() {
-                    return Poll::Ready(Err(end.clone()));
-                }
-                if self.heard.is_full() {
-                    return Poll::Ready(Err(Error::Behind));
-                }
-                let _ = self.poll_sent(cx);
-                ready!(self.poll_hear(cx));
-            }
-        })
-        .await
-    }
-
-    /// Returns once the socket has taken everything.
-    async fn sent(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            loop {
-                let sent = self.poll_sent(cx).is_ready();
-                if let Some(end) = self.heard.end() {
-                    return Poll::Ready(Err(end.clone()));
-                }
-                if sent && !self.mute {
-                    return Poll::Ready(Ok(()));
-                }
-                if self.heard.is_full() {
-                    let lost = Error::Lost(io::ErrorKind::BrokenPipe);
-                    return if self.mute { Poll::Ready(Err(lost)) } else { Poll::Pending };
-                }
-                ready!(self.poll_hear(cx));
-            }
-        })
-        .await
-    }
-
-    async fn goodbye(&mut self) -> Result<(), Error> {
-        self.queue(Command::Leave)?;
-        poll_fn(|cx| {
-            loop {
-                match self.heard.end() {
-                    // Without BYE the server has seen us go all the same.
-                    Some(Error::Closed { .. } | Error::Lost(_)) => return Poll::Ready(Ok(())),
-                    Some(end) => return Poll::Ready(Err(end.clone())),
-                    None => {}
-                }
-                // Who leaves has stopped listening; but BYE comes after all the rest.
-                if self.heard.is_full() {
-                    self.heard.forget();
-                }
-                let _ = self.poll_sent(cx);
-                ready!(self.poll_hear(cx));
-            }
-        })
-        .await
-    }
-
-    /// Sends what it can; ready once there is no more to send.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.unsent.is_empty() {
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.unsent)) {
-                Ok(sent) if sent > 0 => drop(self.unsent.drain(..sent)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The server is gone. The reason may be among the bytes that came before: reading
-                // goes on, and comes to the end.
-                Ok(_) | Err(_) => {
-                    self.unsent.clear();
-                    self.mute = true;
-                }
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Ready once something came in, were it the end.
-    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Not kept between calls: an idle client costs no buffer.
-        let mut scratch = [0; 16 * 1024];
-        match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut scratch)) {
-            Ok(0) => self.hear_the_end(),
-            Ok(received) => self.hear(&scratch[..received]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => self.heard.finish(Error::Lost(error.kind())),
-        }
-        Poll::Ready(())
-    }
-
-    fn hear(&mut self, mut received: &[u8]) {
-        while let Some(frame) = self.frames.next(&mut received) {
-            if let Some(len) = self.heard.frame(frame) {
-                self.frames.expect(len);
-            }
-        }
-        // Not only once its LF has come: it may never.
-        if let Some(line @ Line::TooLong(_)) = self.frames.pending() {
-            self.heard.frame(Frame::Line(line));
-        }
-    }
-
-    fn hear_the_end(&mut self) {
-        if let Some(line) = self.frames.pending() {
-            self.heard.frame(Frame::Line(line));
-        }
-        self.heard.finish(Error::Lost(io::ErrorKind::UnexpectedEof));
     }
 }
 
