@@ -1,8 +1,12 @@
 //! The line being typed: keys in, a text and a cursor out. No I/O but the history's.
 
+mod draft;
+mod search;
+
 use super::history::History;
 use super::keys::Key;
-use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+use draft::Draft;
+use search::Search;
 
 /// Bytes of the longest text that is taken in: as much as one paste may have.
 const LONGEST: usize = 256 * 1024;
@@ -34,27 +38,13 @@ enum Last {
     Other,
 }
 
-/// A search through the history.
-#[derive(Debug)]
-struct Search {
-    part: String,
-    /// The line found last.
-    at: usize,
-    /// `part` occurs in no further line.
-    failed: bool,
-    /// What was typed before.
-    draft: (String, usize),
-}
-
 /// The line being typed. The keys are readline's.
 #[derive(Debug)]
 pub struct Editor {
-    text: String,
-    /// A byte of the text at which a visible character begins, or its end.
-    cursor: usize,
+    draft: Draft,
     killed: String,
     last: Last,
-    undos: Vec<(String, usize)>,
+    undos: Vec<Draft>,
     search: Option<Search>,
     history: History,
 }
@@ -62,8 +52,7 @@ pub struct Editor {
 impl Editor {
     pub fn new(history: History) -> Self {
         Self {
-            text: String::new(),
-            cursor: 0,
+            draft: Draft::default(),
             killed: String::new(),
             last: Last::Other,
             undos: Vec::new(),
@@ -73,17 +62,11 @@ impl Editor {
     }
 
     pub fn text(&self) -> &str {
-        &self.text
+        self.draft.text()
     }
 
     pub fn cursor(&self) -> usize {
-        self.cursor
-    }
-
-    /// What stands before the line instead of the prompt, during a search.
-    pub fn search(&self) -> Option<String> {
-        let Search { part, failed, .. } = self.search.as_ref()?;
-        Some(format!("({}search) {part}: ", if *failed { "failed " } else { "" }))
+        self.draft.cursor()
     }
 
     /// Remembers a line that was entered.
@@ -93,151 +76,146 @@ impl Editor {
 
     /// Puts `text` in the place of what stands between `start` and the cursor.
     pub fn complete(&mut self, start: usize, text: &str) {
-        self.save();
-        self.text.replace_range(start..self.cursor, text);
-        self.cursor = start + text.len();
+        self.replace(start, self.cursor(), text);
         self.last = Last::Other;
     }
 
     pub fn press(&mut self, key: Key) -> Did {
-        if self.search.is_some()
-            && let Some(did) = self.press_in_search(&key)
-        {
+        if let Some(did) = self.press_in_search(&key) {
             return did;
         }
         let before = std::mem::replace(&mut self.last, Last::Other);
-        match key {
-            Key::Char(c) => return self.insert(c.encode_utf8(&mut [0; 4]), before),
-            Key::Paste(text) => return self.insert(&text, Last::Other),
-            Key::Enter => return self.enter(),
-            Key::Tab => return Did::Complete,
-            Key::Up | Key::Ctrl('p') => {
-                let older = self.history.older(&self.text);
-                return self.recall(older);
-            }
-            Key::Down | Key::Ctrl('n') => {
-                let newer = self.history.newer();
-                return self.recall(newer);
-            }
-            Key::Ctrl('r') => return self.begin_search(),
-            Key::Ctrl('l') => return Did::ClearScreen,
-            Key::Ctrl('d') if self.text.is_empty() => return Did::Ended,
-            Key::Ctrl('t') => return self.transpose(),
-            Key::Ctrl('y') => return self.insert(&self.killed.clone(), Last::Other),
-            Key::Ctrl('_') => return self.undo(),
-            Key::Alt(c @ ('u' | 'l' | 'c')) => return self.recase(c),
-            _ => {}
-        }
         if let Some(to) = self.motion(&key) {
             return self.go(to);
         }
         match key {
-            Key::Backspace => self.erase(self.left(), self.cursor),
-            Key::Delete | Key::Ctrl('d') => self.erase(self.cursor, self.right()),
-            Key::WordBackspace => self.kill(self.word_left(), self.cursor, before),
-            Key::Ctrl('w') => self.kill(self.blank_left(), self.cursor, before),
-            Key::WordDelete | Key::Alt('d') => self.kill(self.cursor, self.word_right(), before),
-            Key::Ctrl('u') => self.kill(0, self.cursor, before),
-            Key::Ctrl('k') => self.kill(self.cursor, self.text.len(), before),
-            _ => Did::Nothing,
+            Key::Enter => self.enter(),
+            Key::Tab => Did::Complete,
+            Key::Up | Key::Ctrl('p') => {
+                let older = self.history.older(self.draft.text());
+                self.recall(older)
+            }
+            Key::Down | Key::Ctrl('n') => {
+                let newer = self.history.newer();
+                self.recall(newer)
+            }
+            Key::Ctrl('r') => self.begin_search(),
+            Key::Ctrl('l') => Did::ClearScreen,
+            Key::Ctrl('d') if self.text().is_empty() => Did::Ended,
+            key => self.edit(key, before),
         }
     }
 
     /// Where a key moves the cursor to.
     fn motion(&self, key: &Key) -> Option<usize> {
         Some(match key {
-            Key::Left | Key::Ctrl('b') => self.left(),
-            Key::Right | Key::Ctrl('f') => self.right(),
-            Key::WordLeft | Key::Alt('b') => self.word_left(),
-            Key::WordRight | Key::Alt('f') => self.word_right(),
+            Key::Left | Key::Ctrl('b') => self.draft.left(),
+            Key::Right | Key::Ctrl('f') => self.draft.right(),
+            Key::WordLeft | Key::Alt('b') => self.draft.word_left(),
+            Key::WordRight | Key::Alt('f') => self.draft.word_right(),
             Key::Home | Key::Ctrl('a') => 0,
-            Key::End | Key::Ctrl('e') => self.text.len(),
+            Key::End | Key::Ctrl('e') => self.text().len(),
             _ => return None,
         })
     }
 
     fn go(&mut self, to: usize) -> Did {
-        if self.cursor == to {
+        if self.cursor() == to {
             return Did::Nothing;
         }
-        self.cursor = to;
+        self.draft.go(to);
         Did::Edited
     }
 
+    fn enter(&mut self) -> Did {
+        let line = self.text().into();
+        self.draft = Draft::default();
+        self.undos.clear();
+        Did::Entered(line)
+    }
+
+    fn recall(&mut self, line: Option<String>) -> Did {
+        let Some(line) = line else { return Did::Nothing };
+        let end = line.len();
+        self.draft = Draft::new(line, end);
+        self.undos.clear();
+        Did::Edited
+    }
+
+    /// What a key changes within the line.
+    fn edit(&mut self, key: Key, before: Last) -> Did {
+        let (draft, cursor) = (&self.draft, self.cursor());
+        match key {
+            Key::Char(c) => self.insert(c.encode_utf8(&mut [0; 4]), before),
+            Key::Paste(text) => self.insert(&text, Last::Other),
+            Key::Ctrl('y') => self.insert(&self.killed.clone(), Last::Other),
+            Key::Ctrl('t') => self.transpose(),
+            Key::Ctrl('_') => self.undo(),
+            Key::Alt(c @ ('u' | 'l' | 'c')) => self.recase(c),
+            Key::Backspace => self.replace(draft.left(), cursor, ""),
+            Key::Delete | Key::Ctrl('d') => self.replace(cursor, draft.right(), ""),
+            Key::WordBackspace => self.kill(draft.word_left(), cursor, before),
+            Key::Ctrl('w') => self.kill(draft.blank_left(), cursor, before),
+            Key::WordDelete | Key::Alt('d') => self.kill(cursor, draft.word_right(), before),
+            Key::Ctrl('u') => self.kill(0, cursor, before),
+            Key::Ctrl('k') => self.kill(cursor, self.text().len(), before),
+            _ => Did::Nothing,
+        }
+    }
+
     fn insert(&mut self, text: &str, before: Last) -> Did {
-        if text.is_empty() || self.text.len() + text.len() > LONGEST {
+        if text.is_empty() || self.text().len() + text.len() > LONGEST {
             return Did::Nothing;
         }
         // What is typed without a pause for another key is undone together.
         if before != Last::Typed {
             self.save();
         }
-        self.text.insert_str(self.cursor, text);
-        self.cursor += text.len();
-        // A joiner or an accent becomes one with what is around it.
-        self.cursor = self.at_boundary(self.cursor);
+        self.draft.replace(self.cursor(), self.cursor(), text);
         self.last = Last::Typed;
         Did::Edited
     }
 
-    fn enter(&mut self) -> Did {
-        self.cursor = 0;
-        self.undos.clear();
-        Did::Entered(std::mem::take(&mut self.text))
-    }
-
-    fn recall(&mut self, line: Option<String>) -> Did {
-        let Some(line) = line else { return Did::Nothing };
-        self.cursor = line.len();
-        self.text = line;
-        self.undos.clear();
-        Did::Edited
-    }
-
-    fn erase(&mut self, start: usize, end: usize) -> Did {
-        if start == end {
+    fn replace(&mut self, start: usize, end: usize, text: &str) -> Did {
+        if start == end && text.is_empty() {
             return Did::Nothing;
         }
         self.save();
-        self.text.drain(start..end);
-        self.cursor = self.at_boundary(start);
+        self.draft.replace(start, end, text);
         Did::Edited
     }
 
     /// Erases and keeps it for Ctrl-Y, together with what was killed just before.
     fn kill(&mut self, start: usize, end: usize, before: Last) -> Did {
-        let part = self.text[start..end].to_string();
         if before != Last::Killed {
             self.killed.clear();
         }
         self.last = before;
-        if part.is_empty() {
+        if start == end {
             return Did::Nothing;
         }
-        let place = if end == self.cursor { 0 } else { self.killed.len() };
-        self.killed.insert_str(place, &part);
+        let place = if end == self.cursor() { 0 } else { self.killed.len() };
+        self.killed.insert_str(place, &self.draft.text()[start..end]);
         self.last = Last::Killed;
-        self.erase(start, end)
+        self.replace(start, end, "")
     }
 
     fn transpose(&mut self) -> Did {
-        let end = if self.cursor == self.text.len() { self.cursor } else { self.right() };
-        let middle = self.left_of(end);
-        let start = self.left_of(middle);
+        let (draft, text) = (&self.draft, self.draft.text());
+        let end = if draft.cursor() == text.len() { text.len() } else { draft.right() };
+        let middle = draft.left_of(end);
+        let start = draft.left_of(middle);
         if start == middle {
             return Did::Nothing;
         }
-        self.save();
-        let turned = self.text[middle..end].to_string() + &self.text[start..middle];
-        self.text.replace_range(start..end, &turned);
-        self.cursor = self.at_boundary(end);
-        Did::Edited
+        let turned = text[middle..end].to_string() + &text[start..middle];
+        self.replace(start, end, &turned)
     }
 
     /// Writes the word at the cursor large, small, or with a capital.
     fn recase(&mut self, how: char) -> Did {
-        let end = self.word_right();
-        let word = &self.text[self.cursor..end];
+        let (start, end) = (self.cursor(), self.draft.word_right());
+        let word = &self.text()[start..end];
         let recased = match how {
             'u' => word.to_uppercase(),
             'l' => word.to_lowercase(),
@@ -247,113 +225,19 @@ impl Editor {
                 word[..rest].to_uppercase() + &word[rest..].to_lowercase()
             }
         };
-        if end == self.cursor {
-            return Did::Nothing;
-        }
-        self.save();
-        self.text.replace_range(self.cursor..end, &recased);
-        self.cursor = self.at_boundary(self.cursor + recased.len());
-        Did::Edited
+        self.replace(start, end, &recased)
     }
 
     fn save(&mut self) {
-        self.undos.push((self.text.clone(), self.cursor));
+        self.undos.push(self.draft.clone());
         let surplus = self.undos.len().saturating_sub(UNDOS);
         self.undos.drain(..surplus);
     }
 
     fn undo(&mut self) -> Did {
-        let Some((text, cursor)) = self.undos.pop() else { return Did::Nothing };
-        (self.text, self.cursor) = (text, cursor);
+        let Some(draft) = self.undos.pop() else { return Did::Nothing };
+        self.draft = draft;
         Did::Edited
-    }
-
-    fn begin_search(&mut self) -> Did {
-        let draft = (self.text.clone(), self.cursor);
-        let at = self.history.len();
-        self.search = Some(Search { part: String::new(), at, failed: false, draft });
-        Did::Edited
-    }
-
-    /// `None`: the search is over, and the key is for the line found.
-    fn press_in_search(&mut self, key: &Key) -> Option<Did> {
-        let search = self.search.as_mut()?;
-        let newest = self.history.len();
-        let found = match key {
-            Key::Char(c) => {
-                search.part.push(*c);
-                self.history.search_older(&search.part, search.at.saturating_add(1))
-            }
-            Key::Backspace => {
-                search.part.pop();
-                self.history.search_older(&search.part, newest)
-            }
-            Key::Ctrl('r') => self.history.search_older(&search.part, search.at),
-            Key::Ctrl('s') => self.history.search_newer(&search.part, search.at),
-            Key::Ctrl('g') | Key::Escape => {
-                (self.text, self.cursor) = self.search.take()?.draft;
-                return Some(Did::Edited);
-            }
-            _ => {
-                let Search { at, draft, .. } = self.search.take()?;
-                if at < newest {
-                    self.history.go_to(at, &draft.0);
-                }
-                return None;
-            }
-        };
-        // Nothing is looked for yet: any line would do.
-        let found = found.filter(|_| !search.part.is_empty());
-        search.failed = found.is_none() && !search.part.is_empty();
-        if let Some(at) = found {
-            search.at = at;
-            let line = self.history.line(at).unwrap_or_default();
-            self.cursor = line.find(&search.part).unwrap_or(0);
-            self.text = line.into();
-            self.cursor = self.at_boundary(self.cursor);
-        }
-        Some(if found.is_some() { Did::Edited } else { Did::Nothing })
-    }
-
-    fn left(&self) -> usize {
-        self.left_of(self.cursor)
-    }
-
-    fn left_of(&self, at: usize) -> usize {
-        let mut cursor = GraphemeCursor::new(at, self.text.len(), true);
-        cursor.prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
-    }
-
-    fn right(&self) -> usize {
-        let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
-        cursor.next_boundary(&self.text, 0).ok().flatten().unwrap_or(self.text.len())
-    }
-
-    /// `at`, or the end of the visible character that it is inside of.
-    fn at_boundary(&self, at: usize) -> usize {
-        let mut cursor = GraphemeCursor::new(at, self.text.len(), true);
-        match cursor.is_boundary(&self.text, 0) {
-            Ok(true) => at,
-            _ => cursor.next_boundary(&self.text, 0).ok().flatten().unwrap_or(self.text.len()),
-        }
-    }
-
-    fn word_left(&self) -> usize {
-        let mut words = self.text[..self.cursor].unicode_word_indices();
-        words.next_back().map_or(0, |(start, _)| start)
-    }
-
-    fn word_right(&self) -> usize {
-        let mut words = self.text[self.cursor..].unicode_word_indices();
-        words.next().map_or(self.text.len(), |(start, word)| self.cursor + start + word.len())
-    }
-
-    /// The beginning of the word to the left, where only blanks end words.
-    fn blank_left(&self) -> usize {
-        let before = self.text[..self.cursor].trim_end();
-        before
-            .rfind(char::is_whitespace)
-            .map_or(0, |blank| blank + before[blank..].chars().next().map_or(0, char::len_utf8))
     }
 }
 
@@ -361,6 +245,7 @@ impl Editor {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unicode_segmentation::UnicodeSegmentation;
 
     fn editor() -> Editor {
         Editor::new(History::default())
@@ -383,7 +268,7 @@ mod tests {
     }
 
     fn picture(editor: &Editor) -> String {
-        let (before, behind) = editor.text.split_at(editor.cursor);
+        let (before, behind) = editor.text().split_at(editor.cursor());
         format!("{before}|{behind}")
     }
 
@@ -526,8 +411,8 @@ mod tests {
                 if let Did::Entered(line) = editor.press(key) {
                     editor.remember(&line);
                 }
-                let boundaries = editor.text.grapheme_indices(true).map(|(at, _)| at);
-                prop_assert!(boundaries.chain([editor.text.len()]).any(|at| at == editor.cursor));
+                let boundaries = editor.text().grapheme_indices(true).map(|(at, _)| at);
+                prop_assert!(boundaries.chain([editor.text().len()]).any(|at| at == editor.cursor()));
             }
         }
     }
