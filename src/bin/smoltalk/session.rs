@@ -6,20 +6,21 @@ mod doubt;
 mod reconnect;
 
 use crate::console::Console;
+use crate::failure::Failure;
 use crate::flags::Config;
 use crate::input::Line;
 use crate::json;
+use crate::show::in_its_unit;
 use crate::typed::Grammar;
+use crate::wait::{unless, within};
 use arrive::arrive;
 use async_signal::{Signal, Signals};
 use doubt::Doubt;
-use futures_lite::{StreamExt, future};
-use smol::Timer;
+use futures_lite::future;
 use smoltalk::client::{self, Client, Event};
 use smoltalk::limits;
 use smoltalk::protocol::{Command, Name, Refusal};
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -35,47 +36,6 @@ const SO_FAR: &str = "so far";
 
 /// What asks for the answer to `ping`. When it was asked, in microseconds, follows.
 const ROUND_TRIP: &str = "round trip ";
-
-/// Why the client did not just leave.
-#[derive(Debug)]
-pub enum Failure {
-    /// There is no name to join with.
-    Usage(String),
-    /// The server does not let it in.
-    Refused(String),
-    /// There was never a connection.
-    Unreachable(String),
-    /// There is no connection any more.
-    Lost(client::Error),
-    /// So many lines may have gone down with a connection.
-    Unconfirmed(u64),
-    /// Standard output cannot be written, or signals cannot be had.
-    Io(io::Error),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(why) | Self::Refused(why) | Self::Unreachable(why) => f.write_str(why),
-            Self::Lost(error) => error.fmt(f),
-            Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
-            Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
-            Self::Io(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<client::Error> for Failure {
-    fn from(error: client::Error) -> Self {
-        Self::Lost(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
 
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
 /// second ends it wherever it is.
@@ -97,22 +57,8 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
     let mut session = Session::new(config, name, client, console);
     session.whole = whole;
     let talked = unless(&mut signals, session.converse()).await.unwrap_or(Ok(()));
-    let ended = match talked {
-        // Nobody reads on, as `head` does: no reason to complain.
-        Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        ended => ended,
-    };
     unless(&mut signals, session.close()).await;
-    ended
-}
-
-/// What `future` comes to, unless a signal comes first.
-async fn unless<T>(signals: &mut Signals, future: impl Future<Output = T>) -> Option<T> {
-    let signal = async {
-        signals.next().await;
-        None
-    };
-    future::or(signal, async { Some(future.await) }).await
+    Failure::unless_unread(talked)
 }
 
 /// Has a name, connects and joins. Where a person can be asked for another name, a refused one is
@@ -137,7 +83,7 @@ async fn enter(
         };
         let client::Error::Refused { code, text } = &error else {
             let Config { host, port, .. } = config;
-            return Err(Failure::Unreachable(format!("{host}:{port}: {error}")));
+            return Err(Failure::Alone(format!("{host}:{port}: {error}")));
         };
         if !console.is_terminal() || !is_about_the_name(code) {
             console.json(|now| json::err(now, code, text));
@@ -482,41 +428,5 @@ impl<'a> Session<'a> {
             self.console.flush().await?;
         }
         Ok(())
-    }
-}
-
-/// A round trip, short enough to read.
-pub fn in_its_unit(time: Duration) -> String {
-    match time.as_micros() {
-        micros @ 0..10_000 => format!("{micros} µs"),
-        micros @ 10_000..10_000_000 => format!("{} ms", micros / 1_000),
-        micros => format!("{} s", micros / 1_000_000),
-    }
-}
-
-/// What `future` comes to, if it does in `time`.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let late = async {
-        Timer::after(time).await;
-        None
-    };
-    future::or(async { Some(future.await) }, late).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_round_trip_is_short_to_read() {
-        for (micros, shown) in [
-            (184, "184 µs"),
-            (9_999, "9999 µs"),
-            (10_000, "10 ms"),
-            (9_999_999, "9999 ms"),
-            (10_000_000, "10 s"),
-        ] {
-            assert_eq!(in_its_unit(Duration::from_micros(micros)), shown);
-        }
     }
 }

@@ -1,7 +1,8 @@
-//! How an event looks. What the library hands out is safe to print.
+//! How an event looks, and a round trip. What the library hands out is safe to print.
 
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
+use std::time::Duration;
 
 /// With or without colour.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,15 @@ impl Look {
     }
 }
 
+/// A round trip, short enough to read.
+pub fn in_its_unit(time: Duration) -> String {
+    match time.as_micros() {
+        micros @ 0..10_000 => format!("{micros} µs"),
+        micros @ 10_000..10_000_000 => format!("{} ms", micros / 1_000),
+        micros => format!("{} s", micros / 1_000_000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +79,18 @@ mod tests {
         let look = Look { colour: true };
         assert_eq!(look.name(&name("bob")), "\x1b[32mbob\x1b[m");
         assert_eq!(look.name(&name("BOB")), "\x1b[32mBOB\x1b[m");
+    }
+
+    #[test]
+    fn a_round_trip_is_short_to_read() {
+        for (micros, shown) in [
+            (184, "184 µs"),
+            (9_999, "9999 µs"),
+            (10_000, "10 ms"),
+            (9_999_999, "9999 ms"),
+            (10_000_000, "10 s"),
+        ] {
+            assert_eq!(in_its_unit(Duration::from_micros(micros)), shown);
+        }
     }
 }

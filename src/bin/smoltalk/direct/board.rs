@@ -2,7 +2,7 @@
 
 use crate::payload;
 use crate::screen::{BATCH, Stream};
-use crate::session::in_its_unit;
+use crate::show::in_its_unit;
 use smoltalk::protocol::Name;
 use std::io::{self, IsTerminal};
 use std::time::Duration;

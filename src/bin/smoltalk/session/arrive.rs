@@ -1,7 +1,7 @@
 //! Getting in: a connection and a place in the room, in the time that is given to both.
 
-use super::within;
 use crate::flags::Config;
+use crate::wait::within;
 use smoltalk::client::{Client, Error};
 use smoltalk::protocol::{Form, Refusal};
 use std::io;

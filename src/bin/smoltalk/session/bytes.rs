@@ -1,7 +1,8 @@
 //! Saying any bytes: several lines at once, a file, all of standard input.
 
-use super::{Failure, Session};
+use super::Session;
 use crate::console::Console;
+use crate::failure::Failure;
 use crate::payload;
 use smoltalk::client::Error;
 use smoltalk::limits;

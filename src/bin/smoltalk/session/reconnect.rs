@@ -1,6 +1,7 @@
 //! Getting back in after the connection was lost.
 
-use super::{Failure, Session, arrive, greet};
+use super::{Session, arrive, greet};
+use crate::failure::Failure;
 use crate::input::Line;
 use crate::json;
 use futures_lite::future;

@@ -1,0 +1,71 @@
+//! Why the client did not just leave: in words for a person, in an exit code for a script.
+
+use smoltalk::client;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// What there is to complain about.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was called wrongly.
+    Usage(String),
+    /// The other side does not let it in, or has not taken all that was said.
+    Refused(String),
+    /// There is nobody to talk to, or no more.
+    Alone(String),
+    /// There is no connection to the server any more.
+    Lost(client::Error),
+    /// So many lines may have gone down with a connection.
+    Unconfirmed(u64),
+    /// So many messages were not acknowledged.
+    Unacknowledged(usize),
+    /// Standard output cannot be written, or signals cannot be had.
+    Io(io::Error),
+}
+
+impl Failure {
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Refused(_) => 3,
+            _ => 1,
+        })
+    }
+
+    /// `ended`, but for a reader who reads no further, as `head` does: no reason to complain.
+    pub fn unless_unread(ended: Result<(), Self>) -> Result<(), Self> {
+        match ended {
+            Err(Self::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            ended => ended,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(why) | Self::Refused(why) | Self::Alone(why) => f.write_str(why),
+            Self::Lost(error) => error.fmt(f),
+            Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
+            Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
+            Self::Unacknowledged(1) => write!(f, "one message was not acknowledged"),
+            Self::Unacknowledged(messages) => {
+                write!(f, "{messages} messages were not acknowledged")
+            }
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
