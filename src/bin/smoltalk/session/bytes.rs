@@ -24,9 +24,9 @@ pub async fn whole(console: &mut Console) -> Result<Vec<u8>, Failure> {
 }
 
 impl Session<'_> {
-    /// Whether the server knows DATA. One that does not would read the bytes as commands.
+    /// Whether there is a server that knows DATA. One that does not would read the bytes as commands.
     pub(super) fn takes_bytes(&self) -> bool {
-        self.client.form() == Form::Data
+        self.connected && self.client.form() == Form::Data
     }
 
     pub(super) fn say_bytes(&mut self, bytes: &[u8]) {

@@ -1,6 +1,7 @@
 //! Getting back in after the connection was lost.
 
-use super::{Session, arrive, greet};
+use super::Session;
+use super::enter::{arrive, greet};
 use crate::failure::Failure;
 use crate::input::Line;
 use crate::json;
@@ -8,7 +9,7 @@ use futures_lite::future;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::Timer;
 use smoltalk::client::{Client, Error};
-use smoltalk::protocol::{Command, Refusal};
+use smoltalk::protocol::Refusal;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::ControlFlow;
@@ -23,9 +24,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A connection that has lasted so long was a good one: the pauses begin anew.
 const STEADY: Duration = LONGEST_PAUSE;
-
-/// Lines kept for a person who goes on typing. In a pipe nothing is kept: it is not read.
-const KEPT: usize = 100;
 
 /// How often the waiting person is shown how long it still takes.
 const COUNTDOWN: Duration = Duration::from_secs(1);
@@ -111,35 +109,34 @@ impl Session<'_> {
         loop {
             self.show_progress(time);
             self.console.flush().await?;
-            let person = self.console.is_terminal();
-            let typed = async {
-                // A pipe keeps what it has, and whoever writes to it waits.
-                if person && !self.finished {
-                    Turn::Typed(self.console.next().await)
-                } else {
-                    future::pending().await
-                }
-            };
-            let tick = async {
-                if !person {
-                    future::pending::<()>().await;
-                }
-                Timer::after(COUNTDOWN).await;
-                Turn::Tick
-            };
-            match future::or(arrival.as_mut(), future::or(typed, tick)).await {
+            match future::or(arrival.as_mut(), self.meanwhile()).await {
                 Turn::Arrived(arrived) => return Ok(ControlFlow::Continue(arrived)),
                 Turn::Typed(None) if self.config.stay => self.finished = true,
                 Turn::Typed(None) => return Ok(ControlFlow::Break(())),
                 Turn::Typed(Some(line)) => {
-                    self.console.entered();
-                    if self.keep(line).is_break() {
+                    if self.obey_one(line).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
                 Turn::Tick => {}
             }
         }
+    }
+
+    /// What else may come next, where a person sits. A pipe keeps what it has, and whoever writes to
+    /// it waits.
+    async fn meanwhile(&mut self) -> Turn {
+        if !self.console.is_terminal() {
+            return future::pending().await;
+        }
+        let tick = async {
+            Timer::after(COUNTDOWN).await;
+            Turn::Tick
+        };
+        if self.finished {
+            return tick.await;
+        }
+        future::or(async { Turn::Typed(self.console.next().await) }, tick).await
     }
 
     /// What a person is shown in place of the prompt, in one line that changes.
@@ -150,43 +147,6 @@ impl Session<'_> {
             0 => format!("(offline, attempt {attempt}) {}> ", self.name),
             left => format!("(offline, attempt {attempt} in {left} s) {}> ", self.name),
         });
-    }
-
-    /// Obeys what can be obeyed without a connection, and keeps what is to be said.
-    fn keep(&mut self, line: Line) -> ControlFlow<()> {
-        let Line::Whole(line) = line else {
-            self.complain(&Error::TooLong);
-            return ControlFlow::Continue(());
-        };
-        let grammar = self.config.grammar;
-        if line.contains(&b'\n') {
-            let mut lines = grammar.unfold(&line).into_iter();
-            return lines.try_for_each(|line| self.keep(Line::Whole(line)));
-        }
-        if line.trim_ascii().is_empty() {
-            return ControlFlow::Continue(());
-        }
-        self.console.typed(&line);
-        if grammar.file(&line).is_some() {
-            self.console.notice("smoltalk: not connected");
-            return ControlFlow::Continue(());
-        }
-        match grammar.parse(&line) {
-            Ok(Command::Leave) => return ControlFlow::Break(()),
-            Ok(Command::Msg(_) | Command::Tell(..)) if self.kept.len() < KEPT => {
-                self.kept.push_back(line);
-                self.console.notice("* not connected: kept for later");
-            }
-            Ok(Command::Msg(_) | Command::Tell(..)) => {
-                let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");
-                self.console.notice(&full);
-            }
-            Ok(Command::Help) => self.console.notice(grammar.help()),
-            Ok(_) => self.console.notice("smoltalk: not connected"),
-            Err(Refusal::NoSuchMember) => self.complain(&Refusal::NoSuchMember.into()),
-            Err(_) => self.misunderstand(),
-        }
-        ControlFlow::Continue(())
     }
 
     /// Says so; fails where another attempt would not go otherwise. A person is told what he has not
