@@ -169,15 +169,10 @@ fn unicode(arg: OsString) -> Result<String, String> {
 fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
     let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
     let flags = match Flags::from_args(&["smoltalk"], &args) {
+        Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
-        Err(EarlyExit { output, status: Ok(()) }) => {
-            return Ok(Start::Print(output.trim_end().to_string()));
-        }
-        Err(EarlyExit { output, .. }) => return Err(usage(&output, &TAKES)),
+        Err(early) => return instead(&early, &TAKES),
     };
-    if flags.version {
-        return Ok(version());
-    }
     let host = either("--host", flags.host, "SMOLTALK_HOST", &env, host)?;
     let port = either("--port", flags.port, "SMOLTALK_PORT", &env, port)?;
     let username =
@@ -270,15 +265,20 @@ fn seconds(value: &str) -> Option<Duration> {
     (!time.is_zero() && time <= limits::LONGEST).then_some(time)
 }
 
-/// What argh says, in one line, and with it what the flag takes that it is about.
-pub fn usage(output: &str, flags: &[(&str, &str)]) -> String {
+/// What argh has to say instead: its help, or in one line what is wrong, and what the flag takes that
+/// it is about.
+pub fn instead(early: &EarlyExit, flags: &[(&str, &str)]) -> Result<Start, String> {
+    let EarlyExit { output, status } = early;
+    if status.is_ok() {
+        return Ok(Start::Print(output.trim_end().into()));
+    }
     let first = output.lines().next().unwrap_or_default();
     let what = to_safe(first.trim_end_matches('.').as_bytes());
     let about = flags.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
-    match about {
+    Err(match about {
         Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
         None => format!("{what} (--help lists the flags)"),
-    }
+    })
 }
 
 fn takes(flag: &str) -> &'static str {
@@ -335,19 +335,8 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_environment() {
-        let from_env = Config {
-            host: "h".into(),
-            port: 1,
-            username: Some("u".into()),
-            stay: false,
-            whole: false,
-            output: Output::Text,
-            reconnect: false,
-            timeout: Duration::from_secs(10),
-            grammar: Grammar::Commands,
-            colour: Colour::Auto,
-            bell: true,
-        };
+        let from_env =
+            Config { host: "h".into(), port: 1, username: Some("u".into()), ..config(&[], &[]) };
         assert_eq!(config(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
         let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();

@@ -1,8 +1,8 @@
 //! What the command line of `smoltalk direct` asks for.
 
 use super::{Config, Place};
-use crate::flags::{Start, either, split_value, usage, version};
-use argh::{EarlyExit, FromArgs};
+use crate::flags::{Start, either, instead, split_value, version};
+use argh::FromArgs;
 use smoltalk::protocol::Name;
 use smoltalk::text::to_safe;
 use std::ffi::OsString;
@@ -67,15 +67,10 @@ const TAKES: [(&str, &str); 6] = [
 pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
     let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
     let flags = match Flags::from_args(&["smoltalk direct"], &with_default(&args)) {
+        Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
-        Err(EarlyExit { output, status: Ok(()) }) => {
-            return Ok(Start::Print(output.trim_end().to_string()));
-        }
-        Err(EarlyExit { output, .. }) => return Err(usage(&output, &TAKES)),
+        Err(early) => return instead(&early, &TAKES),
     };
-    if flags.version {
-        return Ok(version());
-    }
     let name = |name: &str| Name::new(name.as_bytes());
     let name = either("--username", flags.username, "SMOLTALK_USERNAME", &env, name)?;
     let listen = flags.listen.map(|at| place("--listen", &at)).transpose()?;
