@@ -43,7 +43,7 @@ impl Console {
             return Ok(Self::Terminal(terminal));
         }
         let screen = Screen::new(terminal, colour, output);
-        Ok(Self::Lines { input: input::stdin()?, screen })
+        Ok(Self::Lines { input: Input::lines(input::chunks()?), screen })
     }
 
     /// Whether a person sits at it.

@@ -1,22 +1,21 @@
 //! `smoltalk direct`: a conversation of two, from one side.
 //!
-//! `flags` is how it is started, and `desk` where one sits while there is a peer: `source` is what is
-//! sent from it, `board` where what comes is shown.
+//! `flags` is how it is started, `desk` what comes of what is typed and heard, and `board` where that
+//! is shown.
 
 pub mod flags;
 
 mod board;
 mod desk;
-mod source;
 
 use crate::failure::Failure;
+use crate::input::Whole;
 use crate::wait::{unless, within};
 use async_signal::{Signal, Signals};
 use desk::Desk;
 use smoltalk::direct::{self, Direct, Error};
 use smoltalk::limits;
 use smoltalk::protocol::Name;
-use source::Whole;
 use std::io;
 
 /// Whom to talk to, as whom.

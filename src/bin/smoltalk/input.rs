@@ -1,4 +1,4 @@
-//! Standard input, line by line.
+//! Standard input, cut into what is said at once: lines, or all of it.
 
 use async_channel::{Receiver, Sender};
 use smoltalk::limits;
@@ -8,7 +8,7 @@ use std::thread;
 /// Bytes read at once. As much again may wait to be cut, and no more is read ahead.
 const CHUNK: usize = 64 * 1024;
 
-/// The longest line that could be sent: `send ` is one byte longer than `MSG `.
+/// The longest line that could be sent to a room: `send ` is one byte longer than `MSG `.
 const LONGEST: usize = limits::LINE + 1;
 
 /// A line as it was typed, without its line end.
@@ -30,17 +30,27 @@ pub struct Input {
     /// The beginning of a line whose end has not come yet.
     begun: Vec<u8>,
     too_long: bool,
+    /// The longest line, in bytes.
+    limit: usize,
+    /// A CR before the LF is no part of the line. In a message it is, as any byte but LF.
+    text: bool,
+    /// All is one line, whose end has not come yet.
+    whole: Option<Whole>,
+}
+
+/// All of standard input as one line. And if there is nothing in it?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Then that is what was to be sent: an empty file is a file.
+    EvenEmpty,
+    /// Then nothing was to be sent: a program in the background has no input.
+    UnlessEmpty,
 }
 
 /// Standard input, read on a thread of its own: not every file can be polled.
 ///
 /// `smol::Unblock` would do the same, but reads on past an end of file, and a terminal has more than
 /// one: Ctrl-D would have to be typed twice.
-pub fn stdin() -> io::Result<Input> {
-    Ok(Input::new(chunks()?))
-}
-
-/// Standard input as it comes.
 pub fn chunks() -> io::Result<Receiver<Vec<u8>>> {
     let (sender, chunks) = async_channel::bounded(1);
     thread::Builder::new().spawn(move || read_to_end(io::stdin(), &sender))?;
@@ -64,8 +74,15 @@ fn read_to_end(mut source: impl Read, chunks: &Sender<Vec<u8>>) {
 }
 
 impl Input {
-    fn new(chunks: Receiver<Vec<u8>>) -> Self {
-        Self { chunks, chunk: Vec::new(), cut: 0, begun: Vec::new(), too_long: false }
+    /// What a room is told: lines of text.
+    pub fn lines(chunks: Receiver<Vec<u8>>) -> Self {
+        Self { text: true, ..Self::messages(chunks, LONGEST, None) }
+    }
+
+    /// What one tells another: up to `limit` bytes of any kind, a line each, or all as one.
+    pub fn messages(chunks: Receiver<Vec<u8>>, limit: usize, whole: Option<Whole>) -> Self {
+        let (chunk, begun) = (Vec::new(), Vec::new());
+        Self { chunks, chunk, cut: 0, begun, too_long: false, limit, text: false, whole }
     }
 
     /// The next line; `None` at the end. A last line that lacks its LF counts.
@@ -75,7 +92,9 @@ impl Input {
                 return Some(line);
             }
             let Ok(chunk) = self.chunks.recv().await else {
-                return (self.too_long || !self.begun.is_empty()).then(|| self.line());
+                let some = self.has_begun();
+                self.whole = None;
+                return some.then(|| self.line());
             };
             self.chunk = chunk;
             self.cut = 0;
@@ -97,12 +116,13 @@ impl Input {
     /// The next line, if it has been read already.
     pub fn ready(&mut self) -> Option<Line> {
         let uncut = &self.chunk[self.cut..];
-        let end = uncut.iter().position(|b| *b == b'\n');
+        let end = if self.whole.is_some() { None } else { uncut.iter().position(|b| *b == b'\n') };
         let part = &uncut[..end.unwrap_or(uncut.len())];
         self.cut += part.len() + usize::from(end.is_some());
         // One byte more, for the CR that the LF may turn it into.
-        if self.too_long || self.begun.len() + part.len() > LONGEST + 1 {
-            self.too_long = true;
+        let limit = self.limit + usize::from(self.text);
+        self.too_long |= self.begun.len() + part.len() > limit;
+        if self.too_long {
             self.begun = Vec::new();
         } else {
             self.begun.extend_from_slice(part);
@@ -110,11 +130,22 @@ impl Input {
         end.map(|_| self.line())
     }
 
+    /// Whether its end has come and all lines have been taken; also where nobody has asked yet.
+    pub fn is_over(&self) -> bool {
+        let read = self.cut < self.chunk.len() || !self.chunks.is_empty();
+        self.chunks.is_closed() && !self.has_begun() && !read
+    }
+
+    /// Whether the end of the input would be the end of a line.
+    fn has_begun(&self) -> bool {
+        self.whole == Some(Whole::EvenEmpty) || self.too_long || !self.begun.is_empty()
+    }
+
     /// What has come of a line that is over.
     fn line(&mut self) -> Line {
         let mut line = std::mem::take(&mut self.begun);
-        line.pop_if(|b| *b == b'\r');
-        if std::mem::take(&mut self.too_long) || line.len() > LONGEST {
+        line.pop_if(|b| self.text && *b == b'\r');
+        if std::mem::take(&mut self.too_long) || line.len() > self.limit {
             return Line::TooLong;
         }
         Line::Whole(line)
@@ -125,28 +156,37 @@ impl Input {
 mod tests {
     use super::*;
 
-    /// The lines of what comes in pieces of `size` bytes.
-    fn lines_of(size: usize, typed: &[u8]) -> Vec<Line> {
+    /// All that `input` makes of what is `typed`, which comes in pieces of `size` bytes.
+    fn cut(typed: &[u8], size: usize, input: impl FnOnce(Receiver<Vec<u8>>) -> Input) -> Vec<Line> {
         smol::block_on(async {
             let (sender, chunks) = async_channel::unbounded();
             for piece in typed.chunks(size) {
                 sender.try_send(piece.to_vec()).expect("it is unbounded");
             }
             drop(sender);
-            let mut input = Input::new(chunks);
+            let mut input = input(chunks);
             let mut lines = Vec::new();
+            assert!(!input.is_over() || typed.is_empty());
             while let Some(line) = input.next().await {
-                assert!(input.begun.len() <= LONGEST + 1);
+                assert!(input.begun.len() <= input.limit + 1);
                 lines.push(line);
             }
+            assert!(input.is_over());
             lines
         })
     }
 
     fn lines(typed: &[u8]) -> Vec<Line> {
-        let lines = lines_of(CHUNK, typed);
-        assert_eq!(lines_of(7, typed), lines);
+        let lines = cut(typed, CHUNK, Input::lines);
+        assert_eq!(cut(typed, 7, Input::lines), lines);
         lines
+    }
+
+    /// Messages of up to 10 bytes.
+    fn messages(typed: &[u8], whole: Option<Whole>) -> Vec<Line> {
+        let messages = cut(typed, CHUNK, |chunks| Input::messages(chunks, 10, whole));
+        assert_eq!(cut(typed, 1, |chunks| Input::messages(chunks, 10, whole)), messages);
+        messages
     }
 
     fn whole(line: &[u8]) -> Line {
@@ -190,5 +230,32 @@ mod tests {
         let endless = b"x".repeat(1_000_000);
         assert_eq!(lines(&endless), [Line::TooLong]);
         assert_eq!(lines(&[&endless[..], b"\nb"].concat()), [Line::TooLong, whole(b"b")]);
+    }
+
+    #[test]
+    fn each_line_is_a_message_byte_for_byte() {
+        let expected = [whole(b"a\r"), whole(b""), whole(b"\0\xff"), whole(b"b")];
+        assert_eq!(messages(b"a\r\n\n\0\xff\nb", None), expected);
+        assert_eq!(messages(b"a\n", None), [whole(b"a")]);
+        assert_eq!(messages(b"", None), []);
+    }
+
+    #[test]
+    fn all_of_it_is_one_message() {
+        for kind in [Whole::EvenEmpty, Whole::UnlessEmpty] {
+            for all in [&b"a\nb\r\n"[..], b"\n", b"0123456789"] {
+                assert_eq!(messages(all, Some(kind)), [whole(all)]);
+            }
+            assert_eq!(messages(b"0123456789\n", Some(kind)), [Line::TooLong]);
+        }
+        assert_eq!(messages(b"", Some(Whole::EvenEmpty)), [whole(b"")]);
+        assert_eq!(messages(b"", Some(Whole::UnlessEmpty)), []);
+    }
+
+    #[test]
+    fn what_is_too_long_is_said_and_the_next_is_not() {
+        let long = b"0123456789\n0123456789x\nab\n0123456789xxxxxxxxxxxxxxxxxxxx";
+        let expected = [whole(b"0123456789"), Line::TooLong, whole(b"ab"), Line::TooLong];
+        assert_eq!(messages(long, None), expected);
     }
 }

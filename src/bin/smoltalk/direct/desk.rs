@@ -1,9 +1,8 @@
 //! What is typed is sent, what is heard is shown, and what has been shown is acknowledged.
 
 use super::board::Board;
-use super::source::{Source, Typed, Whole};
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, Input, Line, Whole};
 use futures_lite::future;
 use smoltalk::direct::{self, Direct, Error, Event, Waiting};
 use std::io;
@@ -11,7 +10,9 @@ use std::pin::pin;
 
 /// What this side reads and writes.
 pub struct Desk {
-    source: Source,
+    input: Input,
+    /// How many bytes a message may have.
+    limit: usize,
     /// Nothing more will be typed.
     finished: bool,
     board: Board,
@@ -24,13 +25,14 @@ pub struct Desk {
 /// What comes next.
 enum Turn {
     Heard(Result<Event, Error>),
-    Typed(Option<Typed>),
+    Typed(Option<Line>),
 }
 
 impl Desk {
     pub fn new(as_whom: &direct::Config, whole: Option<Whole>) -> io::Result<Self> {
         Ok(Self {
-            source: Source::new(input::chunks()?, whole, as_whom.limit),
+            input: Input::messages(input::chunks()?, as_whom.limit, whole),
+            limit: as_whom.limit,
             finished: false,
             board: Board::new(as_whom.name, whole.is_some()),
             shown: Vec::new(),
@@ -53,7 +55,7 @@ impl Desk {
                     break accepted.await;
                 }
                 let accepted = async { Ok(accepted.as_mut().await) };
-                let typed = async { Err(self.source.next().await) };
+                let typed = async { Err(self.input.next().await) };
                 match future::or(accepted, typed).await {
                     Ok(accepted) => break accepted,
                     Err(None) => self.finish(),
@@ -102,20 +104,20 @@ impl Desk {
             Ok(None) => {}
         }
         let heard = async { Turn::Heard(peer.next().await) };
-        let typed = async { Turn::Typed(self.source.next().await) };
+        let typed = async { Turn::Typed(self.input.next().await) };
         future::race(heard, typed).await
     }
 
     /// Sends what was typed, and what came with it.
-    fn send(&mut self, peer: &mut Direct, typed: Typed) -> Option<Error> {
+    fn send(&mut self, peer: &mut Direct, typed: Line) -> Option<Error> {
         let mut next = Some(typed);
         while let Some(typed) = next {
             self.board.entered();
             let queued = match typed {
                 // A person who just presses the key has said nothing.
-                Typed::Message(message) if message.is_empty() && self.board.is_terminal() => Ok(0),
-                Typed::Message(message) => peer.queue(&message),
-                Typed::TooLong => Err(Error::TooLong(self.source.limit())),
+                Line::Whole(message) if message.is_empty() && self.board.is_terminal() => Ok(0),
+                Line::Whole(message) => peer.queue(&message),
+                Line::TooLong => Err(Error::TooLong(self.limit)),
             };
             match queued {
                 Ok(_) => {}
@@ -126,7 +128,7 @@ impl Desk {
                 Err(end) => return Some(end),
             }
             let more = peer.has_room() && !self.board.is_full();
-            next = if more { self.source.ready() } else { None };
+            next = if more { self.input.ready() } else { None };
         }
         None
     }
@@ -161,7 +163,7 @@ impl Desk {
 
     /// Whether standard input has ended, and nothing of it is left.
     pub fn has_read_all(&self) -> bool {
-        self.source.is_over()
+        self.input.is_over()
     }
 
     pub fn notice(&mut self, text: &str) {
