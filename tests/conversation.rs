@@ -153,8 +153,7 @@ fn guests_hear_nothing_and_cannot_speak() {
 #[test]
 fn spaces_in_text_are_kept() {
     let server = TestServer::start();
-    let (mut ada, mut bob) = (server.member("ada"), server.member("bob"));
-    ada.sees("JOINED bob");
+    let [mut ada, mut bob] = server.members(["ada", "bob"]);
     for (typed, seen) in [
         ("MSG  ", "MSG bob  "),
         ("MSG   a  b  ", "MSG bob   a  b  "),
@@ -277,8 +276,7 @@ fn pong_repeats_the_token() {
 #[test]
 fn pong_means_that_all_before_it_has_taken_effect() {
     let server = TestServer::start();
-    let (mut ada, mut bob) = (server.member("ada"), server.member("bob"));
-    ada.sees("JOINED bob");
+    let [mut ada, mut bob] = server.members(["ada", "bob"]);
     for n in 0..100 {
         ada.types(&format!("MSG {n}\nPING"));
         ada.sees("PONG");
@@ -378,8 +376,7 @@ fn a_session_is_the_same_in_one_packet_by_the_line_and_by_the_byte() {
 #[test]
 fn half_a_line_is_not_a_command() {
     let server = TestServer::start();
-    let (mut ada, mut bob) = (server.member("ada"), server.member("bob"));
-    ada.sees("JOINED bob");
+    let [mut ada, mut bob] = server.members(["ada", "bob"]);
     bob.sends(b"MSG hel");
     ada.fence();
     bob.sends(b"lo\n");
@@ -462,8 +459,7 @@ fn a_room_over_the_presence_limit_is_not_told_who_comes_and_goes() {
 #[test]
 fn leaving_is_answered_bye_and_nothing_after_it_is_done() {
     let server = TestServer::start();
-    let (mut ada, mut bob) = (server.member("ada"), server.member("bob"));
-    ada.sees("JOINED bob");
+    let [mut ada, mut bob] = server.members(["ada", "bob"]);
     bob.sends(b"MSG bye all\nLEAVE now\nMSG boo\nPING\nJOIN eve\n");
     bob.sees("BYE");
     bob.sees_the_end();
@@ -518,8 +514,7 @@ fn one_who_ended_its_stream_still_gets_what_is_queued_and_no_bye() {
 #[test]
 fn a_broken_connection_is_lost() {
     let server = TestServer::start();
-    let (mut ada, bob) = (server.member("ada"), server.member("bob"));
-    ada.sees("JOINED bob");
+    let [mut ada, bob] = server.members(["ada", "bob"]);
     bob.breaks();
     ada.sees("LEFT bob lost");
     ada.types("WHO");

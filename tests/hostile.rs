@@ -15,8 +15,7 @@ const TLS_HELLO: &[u8] = b"\x16\x03\x01\x00\xc4\x01\x00\x00\xc0\x03\x03\xff\xfa\
 #[test]
 fn whatever_is_said_arrives_as_text_that_is_safe_to_print() {
     let server = TestServer::start();
-    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
-    ada.sees("JOINED eve");
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
     for (said, heard) in [
         (&b"\x1b[2J\x1b]0;title\x07"[..], "␛[2J␛]0;title␇"),
         (b"\x08\0\x0b\x7f", "␈␀␋␡"),
@@ -43,8 +42,7 @@ fn whatever_is_said_arrives_as_text_that_is_safe_to_print() {
 #[test]
 fn a_character_cut_over_packets_is_one_character() {
     let server = TestServer::start();
-    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
-    ada.sees("JOINED eve");
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
     eve.sends_one_by_one("MSG 10 € 😀\n".as_bytes());
     ada.sees("MSG eve 10 € 😀");
     eve.sends_one_by_one(b"MSG \xe2\x82 \xf0\x9f\x98\n");
@@ -54,8 +52,7 @@ fn a_character_cut_over_packets_is_one_character() {
 #[test]
 fn a_line_of_4096_bytes_passes_and_one_more_does_not() {
     let server = TestServer::start();
-    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
-    ada.sees("JOINED eve");
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
     let longest = "x".repeat(LINE - "MSG ".len());
     for end in ["\n", "\r\n"] {
         eve.sends(format!("MSG {longest}{end}").as_bytes());
@@ -69,8 +66,7 @@ fn a_line_of_4096_bytes_passes_and_one_more_does_not() {
 #[test]
 fn text_may_grow_threefold_on_its_way() {
     let server = TestServer::start();
-    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
-    ada.sees("JOINED eve");
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
     let longest = LINE - "MSG ".len();
     eve.sends(&[b"MSG ", &b"\xfe".repeat(longest)[..], b"\n"].concat());
     ada.sees(&format!("MSG eve {}", "\u{fffd}".repeat(longest)));
@@ -79,8 +75,7 @@ fn text_may_grow_threefold_on_its_way() {
 #[test]
 fn a_line_that_is_too_long_is_answered_when_it_ends_and_all_goes_on() {
     let server = TestServer::start();
-    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
-    ada.sees("JOINED eve");
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
     let chunk = vec![b'x'; 1 << 20];
     for _ in 0..10 {
         eve.sends(&chunk);
@@ -112,8 +107,7 @@ fn an_endless_line_costs_no_memory() {
 #[test]
 fn telnet_negotiation_reaches_nobody_however_it_is_cut() {
     let server = TestServer::start();
-    let (mut ada, mut eve) = (server.member("ada"), server.member("eve"));
-    ada.sees("JOINED eve");
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
     let endless = [b"\xff\xfa", &b"x".repeat(SUBNEGOTIATION)[..], b"MSG hi\n"].concat();
     for said in [
         &b"\xff\xfb\x01\xff\xfd\x03MSG hi\n"[..], // WILL ECHO, DO SUPPRESS-GO-AHEAD

@@ -84,6 +84,18 @@ impl TestServer {
         self.guest().joined(name)
     }
 
+    /// Connections that have joined, one after the other, and have seen those come who came later.
+    #[track_caller]
+    pub fn members<const N: usize>(&self, names: [&str; N]) -> [Telnet; N] {
+        let mut members = names.map(|name| self.member(name));
+        for (at, member) in members.iter_mut().enumerate() {
+            for later in &names[at + 1..] {
+                member.sees(&format!("JOINED {later}"));
+            }
+        }
+        members
+    }
+
     /// Plays a script. `ada> WHO`: the connection ada sends a line. `ada< WHO 1 ada`: that is the
     /// next line it gets; `...` at the end matches any rest. `^D` is the end of a stream.
     ///
