@@ -29,7 +29,7 @@ pub enum Admission {
     Welcome(Permit),
     /// It has none, and is to be told so.
     Full(Permit),
-    /// It has none, and so many are being told so already that it is just closed.
+    /// It has none, and so many are being told so already that nobody waits until it has heard.
     Overrun,
 }
 
@@ -49,10 +49,10 @@ enum Place {
 }
 
 impl Door {
-    /// A door for as many as `limits` say, or else as the descriptor limit allows.
+    /// A door for as many as `limits` say, and no more than the descriptor limit allows.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            max_connections: limits.max_connections.unwrap_or_else(descriptors_allow),
+            max_connections: limits.max_connections.unwrap_or(usize::MAX).min(descriptors_allow()),
             max_per_address: limits.max_per_address,
             census: Mutex::default(),
         }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_told_that_it_is_full_and_the_rest_just_closed() {
+    fn so_many_are_heard_out_and_the_rest_just_closed() {
         let door = door(0, 0);
         let told: Vec<_> = (0..limits::REFUSED_AT_ONCE).map(|_| door.admit(Peer::Unix)).collect();
         assert!(told.iter().all(|admission| matches!(admission, Admission::Full(_))));

@@ -100,7 +100,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// streams, and the refused who are being told why.
 pub const RESERVED_DESCRIPTORS: usize = 64;
 
-/// Refused connections that may be told why at the same time; any further one is just closed.
+/// Refused connections that are heard out at the same time, so that they get to know why; any
+/// further one is told and closed.
 pub const REFUSED_AT_ONCE: usize = 32;
 
 /// Silence after which the kernel asks whether an idle peer is still there.

@@ -173,18 +173,21 @@ impl Telnet {
             // Below are no commands: a stray 0xFF, as in Latin-1's ÿ, must not eat a line end.
             (Self::Command, byte) => (Self::Data, byte >= SE),
             (Self::Option, _) | (Self::SubnegotiationCommand(_), SE) => (Self::Data, true),
-            (Self::Subnegotiation(n) | Self::SubnegotiationCommand(n), _)
-                if n + 1 >= limits::SUBNEGOTIATION =>
-            {
-                (Self::Data, true)
-            }
-            (Self::Subnegotiation(n), IAC) => (Self::SubnegotiationCommand(n + 1), true),
-            (Self::Subnegotiation(n) | Self::SubnegotiationCommand(n), _) => {
-                (Self::Subnegotiation(n + 1), true)
-            }
+            // The IAC of its end is none of its bytes, and any other IAC is.
+            (Self::Subnegotiation(n), IAC) => (Self::SubnegotiationCommand(n), true),
+            (Self::Subnegotiation(n), _) => (Self::after(n + 1), true),
+            (Self::SubnegotiationCommand(n), _) => match Self::after(n + 1) {
+                Self::Subnegotiation(n) => (Self::after(n + 1), true),
+                over => (over, false),
+            },
         };
         *self = next;
         taken
+    }
+
+    /// After so many bytes of a subnegotiation.
+    fn after(bytes: usize) -> Self {
+        if bytes < limits::SUBNEGOTIATION { Self::Subnegotiation(bytes) } else { Self::Data }
     }
 }
 
@@ -283,6 +286,15 @@ mod tests {
         let stream = [&b"\xff\xfa"[..], &b"x".repeat(256), b"hi\n"].concat();
         assert_eq!(lines([&stream[..]]), whole(&["hi"]));
         assert_eq!(lines(stream.chunks(1)), whole(&["hi"]));
+    }
+
+    #[test]
+    fn the_end_of_a_subnegotiation_is_found_however_long_it_is() {
+        for length in 0..=256 {
+            let stream = [&b"\xff\xfa"[..], &b"x".repeat(length), b"\xff\xf0hi\n"].concat();
+            assert_eq!(lines([&stream[..]]), whole(&["hi"]), "{length}");
+            assert_eq!(lines(stream.chunks(1)), whole(&["hi"]), "{length}");
+        }
     }
 
     fn streams() -> impl Strategy<Value = Vec<u8>> {

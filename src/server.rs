@@ -13,14 +13,14 @@ use crate::protocol::{Event, Refusal};
 use crate::room::{Bells, Lagger, Room};
 use crate::session;
 pub use crate::socket::{Bound, Peer};
-use crate::socket::{Listener, Socket, Turn};
+use crate::socket::{Listener, Socket, Turn, send_once};
 use async_channel::{Receiver, Sender};
 use async_lock::Mutex;
 use futures_lite::FutureExt;
 use smol::{Executor, Timer};
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddrV6, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,17 +44,24 @@ impl FromStr for Address {
         match written.strip_prefix("unix:") {
             Some("") => Err(EXPECTED),
             Some(path) => Ok(Self::Unix(path.into())),
-            None => {
-                let (host, port) = written.rsplit_once(':').ok_or(EXPECTED)?;
-                let bracketed = host.starts_with('[') && host.ends_with(']');
-                let bare = !host.is_empty() && !host.contains([':', '[', ']']);
-                match port.parse::<u16>() {
-                    Ok(_) if bracketed || bare => Ok(Self::Tcp(written.into())),
-                    _ => Err(EXPECTED),
+            None if written.starts_with('[') => match written.parse::<SocketAddrV6>() {
+                Ok(_) => Ok(Self::Tcp(written.into())),
+                Err(_) => Err(EXPECTED),
+            },
+            None => match written.rsplit_once(':') {
+                Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => {
+                    Ok(Self::Tcp(written.into()))
                 }
-            }
+                _ => Err(EXPECTED),
+            },
         }
     }
+}
+
+/// Whether it could be a name or an IPv4 address.
+fn is_host(written: &str) -> bool {
+    let strange = |c: char| c.is_whitespace() || c.is_control() || ":[]".contains(c);
+    !written.is_empty() && !written.contains(strange)
 }
 
 impl fmt::Display for Address {
@@ -242,6 +249,7 @@ impl House {
             }
             Admission::Overrun => {
                 note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));
+                send_once(&fd, &refusal());
             }
         }
         Ok(())
@@ -293,12 +301,17 @@ async fn drain(room: Arc<Mutex<Room>>, lagger: Lagger) {
     room.lock().await.drained(seat);
 }
 
+/// What those are told for whom there is no place.
+fn refusal() -> Vec<u8> {
+    let mut refusal = Vec::new();
+    Event::render_refusal(Refusal::Full, &mut refusal);
+    refusal
+}
+
 /// Tells a connection for which there is no place, and reads on for a moment, so that the reason is
 /// not lost to a reset.
 async fn turn_away(socket: Socket) {
-    let mut refusal = Vec::new();
-    Event::render_refusal(Refusal::Full, &mut refusal);
-    if socket.send(&refusal).is_err() {
+    if socket.send(&refusal()).is_err() {
         return;
     }
     socket.shut_writing();
@@ -334,6 +347,8 @@ mod tests {
             assert_eq!(good.parse::<Address>().map(|a| a.to_string()), Ok(good.to_string()));
         }
         for bad in ["", "7878", "host", "host:", "host:x", "host:65536", ":1", "::1:7878", "unix:"]
+            .into_iter()
+            .chain(["[zz]:1", "[::1]", "[127.0.0.1]:1", " a:1", "a b:1", "a:1 "])
         {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }

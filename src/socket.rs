@@ -75,6 +75,11 @@ impl Socket {
     }
 }
 
+/// Sends as much of `bytes` as the kernel takes at once, to one of whom nothing more is wanted.
+pub fn send_once(fd: impl AsFd, bytes: &[u8]) {
+    let _ = sys::send(fd, bytes, SEND);
+}
+
 const SEND: sys::SendFlags = sys::SendFlags::DONTWAIT.union(sys::SendFlags::NOSIGNAL);
 
 fn taken(sent: rustix::io::Result<usize>) -> io::Result<usize> {

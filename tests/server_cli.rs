@@ -85,7 +85,7 @@ fn without_a_flag_it_listens_on_port_7878_of_this_machine() {
 fn the_environment_says_where_to_listen_and_a_flag_wins_over_it() {
     let path = SocketPath::new("environment");
     let mut smoltalkd = command(&[]);
-    smoltalkd.env("SMOLTALK_LISTEN", format!("127.0.0.1:0,{}", path.address()));
+    smoltalkd.env("SMOLTALK_LISTEN", format!("127.0.0.1:0, {}", path.address()));
     let mut daemon = Daemon::spawn(smoltalkd);
     daemon.log.sees(&format!("listening on {}", path.address()));
     daemon.member("ada");
@@ -213,15 +213,17 @@ fn all_of_ipv6_is_ipv6_alone() {
 
 #[test]
 fn the_first_line_says_how_many_connections_the_descriptors_allow() {
-    let connections = |limits| {
-        let daemon = Daemon::start_after(limits, &[]);
+    let connections = |limits, arguments: &[&str]| {
+        let daemon = Daemon::start_after(limits, arguments);
         let mut numbers = daemon.first_line.split(' ').filter_map(|word| word.parse::<u32>().ok());
         numbers.next_back().expect("a number")
     };
     // The soft limit is raised to the hard one.
-    let few = connections("ulimit -S -n 100; ulimit -H -n 300");
+    let few = connections("ulimit -S -n 100; ulimit -H -n 300", &[]);
     assert!((100..300).contains(&few), "{few} connections with 300 descriptors");
-    assert_eq!(connections("ulimit -n 500") - few, 200);
+    assert_eq!(connections("ulimit -n 500", &[]) - few, 200);
+    assert_eq!(connections("ulimit -n 300", &["--max-connections", "1000"]), few);
+    assert_eq!(connections("ulimit -n 300", &["--max-connections", "100"]), 100);
 }
 
 #[test]

@@ -143,7 +143,11 @@ fn listen_from_environment() -> Result<Vec<Address>, Exit> {
     let listen = unicode(std::env::var_os("SMOLTALK_LISTEN").unwrap_or_default())?;
     let listen = if listen.is_empty() { DEFAULT_ADDRESS } else { &listen };
     let wrong = |address, error| Exit::Usage(format!("SMOLTALK_LISTEN {error}, not '{address}'"));
-    listen.split(',').map(|a| Address::from_str(a).map_err(|error| wrong(a, error))).collect()
+    listen
+        .split(',')
+        .map(str::trim)
+        .map(|a| Address::from_str(a).map_err(|error| wrong(a, error)))
+        .collect()
 }
 
 fn unicode(written: OsString) -> Result<String, Exit> {
