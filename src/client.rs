@@ -242,6 +242,12 @@ impl Client {
         self.unsent.len()
     }
 
+    /// Returns once all commands are on their way. What is heard meanwhile waits for
+    /// [`next`](Self::next), as far as there is room for it.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.sent().await
+    }
+
     /// What is heard while commands wait to be sent; `None` once all are on their way.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
         self.until(|client, sent| {

@@ -171,7 +171,7 @@ impl Direct {
     /// Two that both only send, and never take what they are sent, end up waiting for each other:
     /// [`queue`](Self::queue) with [`next_until_sent`](Self::next_until_sent) is for them.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<u64, Error> {
-        self.sent(Talk::has_room).await?;
+        self.flush().await?;
         let id = self.queue(bytes)?;
         self.sent(|_| true).await?;
         Ok(id)
@@ -223,6 +223,13 @@ impl Direct {
             talk.next().map(|heard| heard.map(Some))
         })
         .await
+    }
+
+    /// Returns once all that was queued is on its way and there is room for more. What is heard
+    /// meanwhile waits for [`next`](Self::next); [`Error::Behind`] where so much does that nothing
+    /// more is heard, and so no room comes.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.sent(Talk::has_room).await
     }
 
     /// Returns once the socket has taken everything and `ready` is so. Hears on meanwhile.

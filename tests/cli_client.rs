@@ -230,6 +230,43 @@ fn a_signal_is_obeyed_while_nobody_reads_the_output() {
 }
 
 #[test]
+fn one_that_only_listens_ends_when_nobody_reads_on_though_nothing_happens() {
+    let server = Fake::plays(
+        "< HELLO smoltalk/1
+         > JOIN ada
+         < OK ada 1
+         < MSG bob one
+         > LEAVE
+         < BYE
+         .",
+    );
+    let mut talk = Talk::start(ada(server.port).arg("--stay"));
+    talk.stdin = None;
+    assert_eq!(talk.shows(), "<bob> one\n");
+    let Talk { stdout, mut child, .. } = talk;
+    drop(stdout);
+    assert_eq!(child.wait().expect("it ended").code(), Some(0));
+    server.done();
+}
+
+#[test]
+fn what_nobody_reads_keeps_nobody_from_talking() {
+    let server = Fake::after_join(|mut peer| {
+        (0..50_000).for_each(|_| peer.say("MSG bob blah blah"));
+        (0..1000).for_each(|n| assert_eq!(peer.hear(), format!("MSG {n}")));
+        assert_eq!(peer.hear(), "PING sent");
+        peer.say("PONG sent");
+        assert_eq!(peer.hear(), "LEAVE");
+    });
+    let mut talk = Talk::start(&mut ada(server.port));
+    (0..1000).for_each(|n| talk.types(format!("send {n}\n")));
+    // And only now.
+    let left = talk.hangs_up();
+    assert_eq!((left.code, left.stdout.lines().count()), (Some(0), 50_000), "{}", left.stderr);
+    server.done();
+}
+
+#[test]
 fn a_pipe_that_nobody_reads_any_more_ends_it_quietly() {
     let server = Fake::after_join(|mut peer| {
         peer.say("MSG bob one");

@@ -5,6 +5,8 @@ use crate::input::{self, Input, Line};
 use crate::payload;
 use crate::screen::Screen;
 use crate::terminal::Terminal;
+use crate::wait::when;
+use futures_lite::future;
 use smoltalk::client::Event;
 use smoltalk::protocol::{Command, Name};
 use std::env;
@@ -20,6 +22,14 @@ pub enum Console {
     Lines { input: Input, screen: Screen },
     /// A line is typed while others arrive.
     Terminal(Terminal),
+}
+
+/// What may come next at a console.
+pub enum Turn {
+    /// What was taken has appeared.
+    Shown(io::Result<()>),
+    /// The next line, or the end of them.
+    Typed(Option<Line>),
 }
 
 impl Console {
@@ -74,6 +84,27 @@ impl Console {
         match self {
             Self::Lines { input, .. } => input.next().await,
             Self::Terminal(terminal) => terminal.next().await,
+        }
+    }
+
+    /// The next line, if it `reads`; or that what was taken has appeared, if it `shows` that. Neither
+    /// waits for the other: what nobody reads does not keep anybody from typing.
+    pub async fn turn(&mut self, shows: bool, reads: bool) -> Turn {
+        match self {
+            Self::Lines { input, screen } => {
+                let reads = reads && !screen.is_overfull();
+                let shown = async {
+                    when(shows && !screen.is_flushed()).await;
+                    Turn::Shown(screen.flush().await)
+                };
+                let typed = async {
+                    when(reads).await;
+                    Turn::Typed(input.next().await)
+                };
+                future::or(shown, typed).await
+            }
+            // It shows while it reads.
+            Self::Terminal(terminal) => Turn::Typed(terminal.next().await),
         }
     }
 

@@ -7,16 +7,21 @@ use crate::show::Look;
 use futures_lite::AsyncWriteExt;
 use smol::Unblock;
 use smoltalk::client::Event;
+use smoltalk::limits;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-/// Bytes of events that are gathered into one write.
+/// Bytes of events that are gathered into one write. While as many wait, nothing more is heard.
 pub const BATCH: usize = 64 * 1024;
+
+/// Bytes past which nothing more is read either: what is typed may be wrong, and that is said here.
+/// The longest event is a fourth of it.
+const MOST: usize = 4 * limits::PAYLOAD;
 
 /// Where all is shown. Nothing appears before [`Screen::flush`].
 ///
 /// Its futures may be dropped half-way: what has not been written stays. They wait for whoever reads
-/// the output, and nothing is gathered meanwhile.
+/// the output.
 pub struct Screen {
     out: Stream,
     err: Stream,
@@ -34,10 +39,29 @@ struct Prompt {
     shown: bool,
 }
 
+/// Whether enough waits for a flush to be due.
+pub fn is_full(out: &Stream, err: &Stream) -> bool {
+    out.unwritten() + err.unwritten() >= BATCH
+}
+
+/// Whether so much waits, because nobody reads it, that nothing may be added.
+pub fn is_overfull(out: &Stream, err: &Stream) -> bool {
+    out.unwritten() + err.unwritten() >= MOST
+}
+
+impl Prompt {
+    /// Whether it is where it is to be. One without words is anywhere.
+    fn is_shown(&self) -> bool {
+        self.shown || self.text.is_empty()
+    }
+}
+
 /// A stream that is written on a thread of its own: not every file can be polled.
 pub struct Stream {
     pipe: Unblock<Box<dyn Write + Send>>,
     unwritten: Vec<u8>,
+    /// All that was taken is there.
+    flushed: bool,
 }
 
 impl Screen {
@@ -107,30 +131,32 @@ impl Screen {
 
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
-        self.out.unwritten() + self.err.unwritten() >= BATCH
+        is_full(&self.out, &self.err)
+    }
+
+    /// Whether so much waits to be written that nothing may be added.
+    pub fn is_overfull(&self) -> bool {
+        is_overfull(&self.out, &self.err)
+    }
+
+    /// Whether all that was taken is there, and the prompt below it.
+    pub fn is_flushed(&self) -> bool {
+        let prompted = self.prompt.as_ref().is_none_or(Prompt::is_shown);
+        prompted && self.out.is_flushed() && self.err.is_flushed()
     }
 
     /// Writes what was taken.
     pub async fn flush(&mut self) -> io::Result<()> {
-        if self.err.unwritten.is_empty() {
-            self.show_prompt();
-            return self.out.flush().await;
+        if !self.err.is_flushed() {
+            self.out.flush().await?;
+            // Nobody can be told that standard error is closed.
+            let _ = self.err.flush().await;
         }
-        self.out.flush().await?;
-        // Nobody can be told that standard error is closed.
-        let _ = self.err.flush().await;
-        self.show_prompt();
-        self.out.flush().await
-    }
-
-    fn show_prompt(&mut self) {
-        if let Some(prompt) = &mut self.prompt
-            && !prompt.shown
-            && !prompt.text.is_empty()
-        {
+        if let Some(prompt) = self.prompt.as_mut().filter(|prompt| !prompt.is_shown()) {
             prompt.shown = true;
             self.out.text(&prompt.text);
         }
+        self.out.flush().await
     }
 
     fn clear(&mut self) {
@@ -145,12 +171,13 @@ impl Screen {
 
 impl Stream {
     pub fn new(stream: Box<dyn Write + Send>) -> Self {
-        Self { pipe: Unblock::with_capacity(BATCH, stream), unwritten: Vec::new() }
+        let pipe = Unblock::with_capacity(BATCH, stream);
+        Self { pipe, unwritten: Vec::new(), flushed: true }
     }
 
     pub fn line(&mut self, line: &str) {
         self.text(line);
-        self.unwritten.push(b'\n');
+        self.text("\n");
     }
 
     pub fn text(&mut self, text: &str) {
@@ -159,11 +186,17 @@ impl Stream {
 
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.unwritten.extend_from_slice(bytes);
+        self.flushed = false;
     }
 
     /// How many bytes have not been written yet.
     pub fn unwritten(&self) -> usize {
         self.unwritten.len()
+    }
+
+    /// Whether all that was taken is there.
+    pub fn is_flushed(&self) -> bool {
+        self.flushed
     }
 
     pub async fn flush(&mut self) -> io::Result<()> {
@@ -174,6 +207,8 @@ impl Stream {
                 _ => self.unwritten.clear(),
             }
         }
-        self.pipe.flush().await
+        let flushed = self.pipe.flush().await;
+        self.flushed = true;
+        flushed
     }
 }

@@ -7,12 +7,12 @@ mod obey;
 mod ping;
 mod reconnect;
 
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::failure::Failure;
 use crate::flags::Config;
 use crate::input::Line;
 use crate::json;
-use crate::wait::{unless, within};
+use crate::wait::{Reader, unless, when, within};
 use async_signal::{Signal, Signals};
 use doubt::Doubt;
 use enter::enter;
@@ -22,7 +22,7 @@ use smoltalk::client::{self, Client, Event};
 use smoltalk::limits;
 use smoltalk::protocol::{Command, Refusal};
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::time::Instant;
 
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
@@ -42,7 +42,7 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
             return otherwise.map_or(Ok(()), |entered| entered.map(drop));
         }
     };
-    let mut session = Session::new(config, name, client, console);
+    let mut session = Session::new(config, name, client, console, Reader::watch()?);
     session.whole = whole;
     let talked = unless(&mut signals, session.converse()).await.unwrap_or(Ok(()));
     unless(&mut signals, session.close()).await;
@@ -54,6 +54,7 @@ struct Session<'a> {
     name: String,
     client: Client,
     console: Console,
+    reader: Reader,
     /// False from when the connection is lost until there is another.
     connected: bool,
     since: Instant,
@@ -74,15 +75,26 @@ struct Session<'a> {
 enum Turn {
     Heard(Result<Event, client::Error>),
     Typed(Option<Line>),
+    /// What was heard has appeared.
+    Shown(io::Result<()>),
+    /// What was typed is on its way.
+    Sent,
 }
 
 impl<'a> Session<'a> {
-    fn new(config: &'a Config, name: String, client: Client, console: Console) -> Self {
+    fn new(
+        config: &'a Config,
+        name: String,
+        client: Client,
+        console: Console,
+        reader: Reader,
+    ) -> Self {
         Self {
             config,
             name,
             client,
             console,
+            reader,
             connected: true,
             since: Instant::now(),
             finished: false,
@@ -121,6 +133,9 @@ impl<'a> Session<'a> {
 
     /// Talks until it is time to leave.
     async fn talk(&mut self) -> Result<(), Failure> {
+        if self.finished {
+            self.finish()?;
+        }
         while let Some(line) = self.kept.pop_front() {
             // What was kept is no `leave`.
             let _ = self.obey_whole(&line);
@@ -129,25 +144,60 @@ impl<'a> Session<'a> {
             self.say_bytes(&whole);
         }
         loop {
-            self.settle().await?;
             self.confirm()?;
-            // A person may go on typing meanwhile: what waits to be sent grows only so fast.
-            if !self.console.is_typed() {
-                self.send().await?;
-            }
-            let heard = async { Turn::Heard(self.client.next().await) };
-            let typed = async { Turn::Typed(self.console.next().await) };
-            match future::race(heard, typed).await {
-                Turn::Heard(event) => self.show(&event?),
+            match self.turn().await {
+                Turn::Shown(shown) => shown?,
+                Turn::Sent => {}
+                Turn::Heard(event) => match event? {
+                    Event::Pong(token) if !self.config.stay && token == BARRIER => {
+                        return Ok(self.console.flush().await?);
+                    }
+                    event => self.show(&event),
+                },
                 Turn::Typed(Some(line)) => {
                     if self.obey(line).is_break() {
                         self.send().await?;
                         return Ok(self.console.flush().await?);
                     }
                 }
-                Turn::Typed(None) => return self.finish().await,
+                Turn::Typed(None) => self.finish()?,
             }
         }
+    }
+
+    /// What comes next. What nobody reads keeps nobody from typing, and what the server does not
+    /// take yet keeps nobody from listening.
+    async fn turn(&mut self) -> Turn {
+        let Self { client, console, reader, .. } = self;
+        let (full, unsent) = (console.is_full(), client.unsent() > 0);
+        let shows = full || client.waiting() == 0;
+        // A person may go on typing meanwhile: what waits to be sent grows only so fast.
+        let reads = !self.finished && (console.is_typed() || !unsent);
+        let heard = async {
+            match (full, unsent) {
+                (false, false) => Turn::Heard(client.next().await),
+                (false, true) => {
+                    client.next_until_sent().await.transpose().map_or(Turn::Sent, Turn::Heard)
+                }
+                // What comes waits: first here, and then with the server.
+                (true, _) => {
+                    when(unsent && client.flush().await.is_ok()).await;
+                    Turn::Sent
+                }
+            }
+        };
+        let seen = async {
+            match console.turn(shows, reads).await {
+                console::Turn::Shown(shown) => Turn::Shown(shown),
+                console::Turn::Typed(line) => Turn::Typed(line),
+            }
+        };
+        let unread = async {
+            // Somebody may still have something to say, though he has heard enough.
+            when(self.finished || io::stdin().is_terminal()).await;
+            Turn::Shown(reader.gone().await)
+        };
+        future::or(future::race(heard, seen), unread).await
     }
 
     /// Sends what was typed. Listens meanwhile: the server slows down those who flood the room, and
@@ -161,22 +211,13 @@ impl<'a> Session<'a> {
     }
 
     /// Nothing more will be typed.
-    async fn finish(&mut self) -> Result<(), Failure> {
-        let stay = self.config.stay;
+    fn finish(&mut self) -> Result<(), Failure> {
         self.finished = true;
         self.console.prompt("");
-        if !stay {
+        if !self.config.stay {
             self.client.queue(Command::Ping(BARRIER.as_bytes()))?;
         }
-        loop {
-            self.settle().await?;
-            match self.client.next().await? {
-                Event::Pong(token) if !stay && token == BARRIER => {
-                    return Ok(self.console.flush().await?);
-                }
-                event => self.show(&event),
-            }
-        }
+        Ok(())
     }
 
     /// Leaves, if there is somebody to leave; shows what there is to show, and gives all that a

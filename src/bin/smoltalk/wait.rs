@@ -1,8 +1,13 @@
-//! What ends a wait early: a signal, or the time that it was given.
+//! Waiting, and what ends it early: a signal, the time that it was given, or that nobody reads on.
 
+use async_channel::{Receiver, Sender};
 use async_signal::Signals;
 use futures_lite::{StreamExt, future};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use smol::Timer;
+use std::io;
+use std::thread;
 use std::time::Duration;
 
 /// What `future` comes to, unless a signal comes first.
@@ -21,4 +26,36 @@ pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Optio
         None
     };
     future::or(async { Some(future.await) }, late).await
+}
+
+/// Waits for ever, unless it is `so`.
+pub async fn when(so: bool) {
+    if !so {
+        future::pending().await
+    }
+}
+
+/// Whoever reads standard output, as long as it is open: a pipe's other end, or a terminal.
+///
+/// There may be no event for long whose writing would tell that nobody reads on.
+pub struct Reader(Receiver<()>);
+
+impl Reader {
+    /// Watches on a thread of its own: the reactor would have to be told what kind of file it is.
+    pub fn watch() -> io::Result<Self> {
+        let (open, reader) = async_channel::bounded(1);
+        thread::Builder::new().spawn(move || {
+            let stdout = io::stdout();
+            let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+            while poll(&mut polled, None) == Err(Errno::INTR) {}
+            drop::<Sender<()>>(open);
+        })?;
+        Ok(Self(reader))
+    }
+
+    /// Waits until nobody reads on; comes to what writing would come to.
+    pub async fn gone(&self) -> io::Result<()> {
+        let _ = self.0.recv().await;
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
 }

@@ -1,7 +1,7 @@
 //! What of a conversation of two is shown, and where.
 
 use crate::payload;
-use crate::screen::{BATCH, Stream};
+use crate::screen::{self, Stream};
 use crate::show::in_its_unit;
 use smoltalk::protocol::Name;
 use std::io::{self, IsTerminal};
@@ -100,7 +100,18 @@ impl Board {
 
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
-        self.out.unwritten() + self.err.unwritten() >= BATCH
+        screen::is_full(&self.out, &self.err)
+    }
+
+    /// Whether so much waits to be written that nothing may be added.
+    pub fn is_overfull(&self) -> bool {
+        screen::is_overfull(&self.out, &self.err)
+    }
+
+    /// Whether all that was taken is there, and the prompt below it.
+    pub fn is_flushed(&self) -> bool {
+        let prompted = self.prompted || self.prompt.as_ref().is_none_or(String::is_empty);
+        prompted && self.out.is_flushed() && self.err.is_flushed()
     }
 
     /// Writes what was taken. What goes to standard output is there when this returns.

@@ -3,6 +3,7 @@
 use super::board::Board;
 use crate::failure::Failure;
 use crate::input::{self, Input, Line, Whole};
+use crate::wait::{Reader, when};
 use futures_lite::future;
 use smoltalk::direct::{self, Direct, Error, Event, Waiting};
 use std::io;
@@ -16,6 +17,7 @@ pub struct Desk {
     /// Nothing more will be typed.
     finished: bool,
     board: Board,
+    reader: Reader,
     /// The messages that are on the board, but may not have been written yet.
     shown: Vec<u64>,
     /// How many messages are too long, here or there.
@@ -26,6 +28,8 @@ pub struct Desk {
 enum Turn {
     Heard(Result<Event, Error>),
     Typed(Option<Line>),
+    /// What was heard has appeared.
+    Shown(io::Result<()>),
 }
 
 impl Desk {
@@ -35,6 +39,7 @@ impl Desk {
             limit: as_whom.limit,
             finished: false,
             board: Board::new(as_whom.name, whole.is_some()),
+            reader: Reader::watch()?,
             shown: Vec::new(),
             refused: 0,
         })
@@ -75,12 +80,16 @@ impl Desk {
     /// Talks to `peer`; returns how that ended, or nothing where it `leaves` when all is said.
     pub async fn converse(&mut self, peer: &mut Direct, leaves: bool) -> io::Result<Option<Error>> {
         loop {
-            self.settle(peer).await?;
-            let said = self.finished && peer.unacknowledged() == 0 && peer.waiting() == 0;
-            if leaves && said {
+            let heard = peer.waiting() == 0 && self.shown.is_empty();
+            if leaves && self.finished && heard && peer.unacknowledged() == 0 {
                 return Ok(None);
             }
             let end = match self.turn(peer).await {
+                Turn::Shown(shown) => {
+                    shown?;
+                    self.acknowledge(peer);
+                    None
+                }
                 Turn::Heard(Ok(event)) => self.show(peer, event),
                 Turn::Heard(Err(end)) => Some(end),
                 Turn::Typed(Some(typed)) => self.send(peer, typed),
@@ -90,22 +99,48 @@ impl Desk {
                 }
             };
             if end.is_some() {
+                // It may have stopped talking and still listen.
+                self.board.flush().await?;
+                self.acknowledge(peer);
                 return Ok(end);
             }
         }
     }
 
-    /// What comes next. Nothing is read that could not be sent.
+    /// What comes next. Nothing is heard that could not be shown, and nothing read that could not be
+    /// sent; and neither waits for the other.
     async fn turn(&mut self, peer: &mut Direct) -> Turn {
-        match peer.next_until_sent().await {
-            Ok(Some(event)) => return Turn::Heard(Ok(event)),
-            Err(end) => return Turn::Heard(Err(end)),
-            Ok(None) if self.finished => return Turn::Heard(peer.next().await),
-            Ok(None) => {}
-        }
-        let heard = async { Turn::Heard(peer.next().await) };
-        let typed = async { Turn::Typed(self.input.next().await) };
-        future::race(heard, typed).await
+        let Self { input, board, reader, .. } = self;
+        let said_all = self.finished && peer.unacknowledged() == 0;
+        let full = board.is_full();
+        let shows = full || peer.waiting() == 0;
+        let reads = !self.finished && !board.is_overfull();
+        let shown = async {
+            when(shows && !board.is_flushed()).await;
+            Turn::Shown(board.flush().await)
+        };
+        let talked = async {
+            if full {
+                when(peer.flush().await.is_ok()).await;
+            } else if let Some(heard) = peer.next_until_sent().await.transpose() {
+                return Turn::Heard(heard);
+            }
+            let heard = async {
+                when(!full).await;
+                Turn::Heard(peer.next().await)
+            };
+            let typed = async {
+                when(reads).await;
+                Turn::Typed(input.next().await)
+            };
+            future::race(heard, typed).await
+        };
+        let unread = async {
+            // Somebody may still have something to say, though he has heard enough.
+            when(said_all).await;
+            Turn::Shown(reader.gone().await)
+        };
+        future::or(shown, future::or(talked, unread)).await
     }
 
     /// Sends what was typed, and what came with it.
@@ -175,15 +210,11 @@ impl Desk {
         let _ = self.board.flush().await;
     }
 
-    /// Has what was taken in appear, unless more is about to. What has appeared is acknowledged, and
-    /// not before: whoever kills this program in between has not got it.
-    async fn settle(&mut self, peer: &mut Direct) -> io::Result<()> {
-        if peer.waiting() == 0 || self.board.is_full() {
-            self.board.flush().await?;
-            for id in self.shown.drain(..) {
-                peer.ack(id);
-            }
+    /// Acknowledges what has appeared, and not before it has: whoever kills this program in between
+    /// has not got it.
+    fn acknowledge(&mut self, peer: &mut Direct) {
+        for id in self.shown.drain(..) {
+            peer.ack(id);
         }
-        Ok(())
     }
 }

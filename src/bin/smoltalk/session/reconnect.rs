@@ -6,7 +6,6 @@ use crate::failure::Failure;
 use crate::input::Line;
 use crate::json;
 use futures_lite::future;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::Timer;
 use smoltalk::client::{Client, Error};
 use smoltalk::protocol::Refusal;
@@ -34,14 +33,6 @@ pub fn is_final(lost: &Error) -> bool {
     matches!(lost, Error::Closed { reason } if reason == "replaced")
 }
 
-/// Whether standard output is a pipe or a terminal whose other end is closed.
-fn nobody_reads() -> bool {
-    let stdout = io::stdout();
-    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
-    poll(&mut polled, Some(&Timespec::default())).is_ok()
-        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
-}
-
 /// How long to wait after so many failed attempts: a random part of what is allowed, so that a
 /// whole room does not come back at once.
 fn pause(failed: u32, random: u64) -> Duration {
@@ -56,6 +47,7 @@ fn pause(failed: u32, random: u64) -> Duration {
 enum Turn {
     Arrived(Result<(Client, usize), Error>),
     Typed(Option<Line>),
+    Unread(io::Result<()>),
     Tick,
 }
 
@@ -75,10 +67,6 @@ impl Session<'_> {
         }
         let mut said = String::new();
         loop {
-            // There may be no event for long whose writing would tell.
-            if nobody_reads() {
-                return Err(Failure::Io(io::ErrorKind::BrokenPipe.into()));
-            }
             let pause = pause(self.attempts, RandomState::new().hash_one(self.attempts));
             self.attempts = self.attempts.saturating_add(1);
             match self.attempt(Instant::now() + pause).await? {
@@ -110,6 +98,7 @@ impl Session<'_> {
             self.show_progress(time);
             self.console.flush().await?;
             match future::or(arrival.as_mut(), self.meanwhile()).await {
+                Turn::Unread(unread) => unread?,
                 Turn::Arrived(arrived) => return Ok(ControlFlow::Continue(arrived)),
                 Turn::Typed(None) if self.config.stay => self.finished = true,
                 Turn::Typed(None) => return Ok(ControlFlow::Break(())),
@@ -127,7 +116,7 @@ impl Session<'_> {
     /// it waits.
     async fn meanwhile(&mut self) -> Turn {
         if !self.console.is_terminal() {
-            return future::pending().await;
+            return Turn::Unread(self.reader.gone().await);
         }
         let tick = async {
             Timer::after(COUNTDOWN).await;
