@@ -687,7 +687,9 @@ fn with_stay_it_listens_on() {
     caller.writes(b"hey\n");
     drop(bob);
     // All that was said is acknowledged.
-    assert_eq!(caller.ends().code, Some(0));
+    let ended = caller.ends();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.ends_with("* bob has gone\n"), "{}", ended.stderr);
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn history_goes_from_run_to_run_and_tells_no_secrets() {
         [room.hears(), room.hears(), room.hears()],
         ["MSG one", "TELL bob secret", "MSG two"]
     );
-    let Room { ada, state, .. } = room;
+    let Room { mut ada, state, .. } = room;
     assert_eq!(ada.ends().0, 0);
     let file = state.path().join("smoltalk/history");
     assert_eq!(fs::read_to_string(&file).expect("a file"), "send one\nsend two\n");
@@ -318,6 +318,8 @@ fn a_mention_is_marked_and_rings() {
     room.says("MSG bob ask Ada.");
     room.says("TELL bob psst");
     room.ada.sees_part("[to you] psst");
+    room.ada.types("leave\r");
+    assert_eq!(room.ada.ends().0, 0);
     let written = String::from_utf8_lossy(&room.ada.written).into_owned();
     for never in ["\x07", "\x1b[1", "\x1b[2m", "\x1b[3", "\x1b[m"] {
         assert!(!written.contains(never), "{}", written.escape_debug());
@@ -379,7 +381,7 @@ fn however_it_ends_the_terminal_is_what_it_was() {
 #[test]
 fn refused_it_ends_with_3_and_the_terminal_as_it_was() {
     let port = Fake::plays("< ERR full there is no place").port.to_string();
-    let ada = Person::starts(PROGRAM, &["-u", "ada", "--port", &port], &[], (80, 12));
+    let mut ada = Person::starts(PROGRAM, &["-u", "ada", "--port", &port], &[], (80, 12));
     let (code, picture) = ada.ends();
     assert_eq!(code, 3);
     assert!(picture.contains("there is no place"), "{picture}");

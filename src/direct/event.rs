@@ -20,11 +20,12 @@ pub enum Event {
         /// The time from then to now.
         round_trip: Duration,
     },
-    /// The peer will not take a message: it is too long there. All else goes on.
+    /// The peer will not take something, as a message that is too long there. All else goes on.
     Refused {
-        /// Which; `None` where the peer does not say. That one stays unacknowledged.
+        /// Which message; `None` where the peer does not say. If one was meant, it stays
+        /// unacknowledged.
         id: Option<u64>,
-        /// For programs: `too-long`.
+        /// For programs, as `too-long`.
         code: String,
         /// For people; safe to print.
         text: String,

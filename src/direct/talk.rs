@@ -15,6 +15,9 @@ use std::time::Instant;
 /// The code that answers an acknowledgement of what was never sent.
 const BAD_ACK: &str = "bad-ack";
 
+/// The codes after which nothing more comes. Any other is about one line.
+const CLOSING: [&[u8]; 4] = [b"busy", b"bad-frame", BAD_ACK.as_bytes(), b"not-smoltalk"];
+
 /// What the other side is told by whom it is one too many for.
 pub const BUSY: Word<'_> = Word::Err(b"busy", b"somebody else is being talked to, try again later");
 
@@ -158,7 +161,11 @@ impl Talk {
                 Ok(word) => return self.word(word, now),
                 Err(Malformed) => self.bad_frame(),
             },
-            Frame::Line(Line::TooLong(_)) | Frame::Unclosed => self.bad_frame(),
+            Frame::Line(Line::TooLong(_)) => {
+                let text = format!("a line here may have {} bytes", limits::LINE);
+                self.say(Word::Err(Refusal::TooLong.code().as_bytes(), text.as_bytes()));
+            }
+            Frame::Unclosed => self.bad_frame(),
             Frame::Payload(bytes) => {
                 if let Some(id) = self.announced.take() {
                     self.push(Event::Message { id, bytes: bytes.into() });
@@ -170,10 +177,12 @@ impl Talk {
 
     /// Looks at the beginning of a line whose LF has not come: with another protocol it may never.
     pub fn beginning(&mut self, beginning: Line<'_>) {
+        if self.peer.is_some() || self.end.is_some() {
+            return;
+        }
         match beginning {
-            Line::Whole(line) if self.peer.is_none() && is_foreign(line) => self.greeting(line),
-            Line::Whole(_) => {}
-            line @ Line::TooLong(_) => _ = self.frame(Frame::Line(line), Instant::now()),
+            Line::Whole(line) if !is_foreign(line) => {}
+            Line::Whole(line) | Line::TooLong(line) => self.greeting(line),
         }
     }
 
@@ -225,7 +234,10 @@ impl Talk {
             Word::Err(code, text) if code == Refusal::TooLong.code().as_bytes() => {
                 self.too_long_for_the_peer(text);
             }
-            Word::Err(code, text) => self.refused(code, text),
+            Word::Err(code, text) if CLOSING.contains(&code) => self.refused(code, text),
+            Word::Err(code, text) => {
+                self.push(Event::Refused { id: None, code: to_safe(code), text: to_safe(text) });
+            }
             // Of a later version.
             Word::Hello(..) | Word::Unknown => {}
         }
@@ -323,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_is_not_well_formed_ends_it() {
-        for stream in ["DATA 1\n", "DATA 1 x\n", "DATA 1 1\nab\n", "ACK\n", &"x".repeat(5000)] {
+        for stream in ["DATA 1\n", "DATA 1 x\n", "DATA 1 1\nab\n", "ACK\n"] {
             let (events, end, said) = heard([stream.as_bytes(), b"\nDATA 2 1\nx\n"]);
             assert_eq!(events, []);
             assert!(matches!(end, Some(Error::BadFrame)), "{stream}");
@@ -341,6 +353,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_too_long_costs_only_itself() {
+        let long = "x".repeat(5000);
+        let (events, end, said) = heard([long.as_bytes(), b"y", b"\nDATA 1 1\nx\n"]);
+        assert_eq!(events, [message(1, b"x")]);
+        assert!(end.is_none());
+        assert_eq!(said, "ERR too-long a line here may have 4096 bytes\n");
+    }
+
+    #[test]
     fn what_was_too_long_for_the_peer_waits_no_longer() {
         let (events, end, _) =
             heard([&b"ERR too-long 2 is too much\nERR too-long what?\nACK 2\n"[..]]);
@@ -351,11 +372,22 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_later_version_are_skipped_and_errors_are_not() {
-        let (events, end, said) = heard([&b"\nTYPING\nhello again\nERR \x1b \x1b[2J\nACK 1\n"[..]]);
-        assert_eq!((events.len(), said.as_str()), (0, ""));
-        let Some(Error::Refused { code, text }) = end else { panic!("{end:?}") };
-        assert_eq!((code.as_str(), text.as_str()), ("␛", "␛[2J"));
+    fn words_of_a_later_version_are_skipped_and_its_errors_told() {
+        let (events, end, said) =
+            heard([&b"\nTYPING\nhello again\nERR \x1b \x1b[2J\nDATA 1 1\nx\n"[..]]);
+        let (code, text) = ("␛".to_string(), "␛[2J".to_string());
+        assert_eq!(events, [Event::Refused { id: None, code, text }, message(1, b"x")]);
+        assert!(end.is_none());
+        assert_eq!(said, "");
+    }
+
+    #[test]
+    fn some_errors_are_the_end() {
+        for error in ["busy", "bad-frame", "bad-ack", "not-smoltalk"] {
+            let (events, end, _) = heard([format!("ERR {error} why\nACK 1\n").as_bytes()]);
+            assert_eq!(events, []);
+            assert!(matches!(end, Some(Error::Busy | Error::Refused { .. })), "{error}");
+        }
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl Person {
 
     /// Waits until the program has ended; its exit code. The terminal must be as it was.
     #[track_caller]
-    pub fn ends(mut self) -> (i32, String) {
+    pub fn ends(&mut self) -> (i32, String) {
         let start = Instant::now();
         let code = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {

@@ -111,6 +111,7 @@ impl<'a> Side<'a> {
             _ => Failure::Alone(format!("{host}:{port}: {error}")),
         };
         let peer = Direct::connect(host, port, &self.as_whom).await.map_err(failed)?;
+        let name = peer.peer().to_string();
         let end = self.converse(peer, !self.config.stay).await?;
         let (lost, peer) = self.part();
         if let Some(peer) = peer {
@@ -118,8 +119,11 @@ impl<'a> Side<'a> {
         }
         match end {
             None => Ok(()),
-            // It has all that was said.
-            Some(Error::Gone) if self.desk.has_read_all() && self.lost == 0 => Ok(()),
+            Some(Error::Gone) if self.desk.has_read_all() && self.lost == 0 => {
+                // It has all that was said.
+                self.desk.notice(&format!("* {name} has gone"));
+                Ok(())
+            }
             Some(busy @ Error::Busy) => Err(Failure::Refused(busy.to_string())),
             Some(error) if lost == 0 => Err(Failure::Alone(error.to_string())),
             Some(error) => {

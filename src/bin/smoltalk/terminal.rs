@@ -63,7 +63,7 @@ impl Terminal {
     pub fn open(grammar: Grammar, colour: bool, bell: bool) -> io::Result<Self> {
         let signals = Signals::new([Signal::Winch, Signal::Tstp, Signal::Cont])?;
         Ok(Self {
-            display: Display::open(bell)?,
+            display: Display::open(colour, bell)?,
             chunks: input::chunks()?,
             signals,
             keys: Keys::default(),

@@ -31,7 +31,7 @@ pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Optio
 /// Waits for ever, unless it is `so`.
 pub async fn when(so: bool) {
     if !so {
-        future::pending().await
+        future::pending::<()>().await;
     }
 }
 

@@ -6,6 +6,7 @@ use crate::input::{self, Input, Line, Whole};
 use crate::wait::{Reader, when};
 use futures_lite::future;
 use smoltalk::direct::{self, Direct, Error, Event, Waiting};
+use smoltalk::protocol::Refusal;
 use std::io;
 use std::pin::pin;
 
@@ -177,12 +178,13 @@ impl Desk {
             }
             Event::Acked { round_trip, .. } => self.board.acknowledged(round_trip),
             Event::Refused { id, code, text } => {
+                let too_long = code == Refusal::TooLong.code();
                 let refused = Error::Refused { code, text };
                 // Without its number it would be waited for for ever.
-                if id.is_none() {
+                if too_long && id.is_none() {
                     return Some(refused);
                 }
-                self.refused += 1;
+                self.refused += usize::from(id.is_some());
                 self.notice(&format!("smoltalk: {refused}"));
             }
             _ => {}

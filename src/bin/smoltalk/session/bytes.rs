@@ -14,13 +14,11 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// All of standard input; or why it cannot be said.
-pub async fn whole(console: &mut Console) -> Result<Vec<u8>, Failure> {
-    let refused = |error: Error| Failure::Refused(error.to_string());
-    match console.whole(limits::PAYLOAD).await {
-        Some(whole) if whole.is_empty() => Err(refused(Error::Empty)),
-        whole => whole.ok_or_else(|| refused(Error::PayloadTooLong)),
-    }
+/// All of standard input, if there is any of it; or why it cannot be said.
+pub async fn whole(console: &mut Console) -> Result<Option<Vec<u8>>, Failure> {
+    let whole = console.whole(limits::PAYLOAD).await;
+    let whole = whole.ok_or_else(|| Failure::Refused(Error::PayloadTooLong.to_string()))?;
+    Ok(Some(whole).filter(|whole| !whole.is_empty()))
 }
 
 impl Session<'_> {

@@ -21,7 +21,7 @@ pub async fn enter(
     console: &mut Console,
 ) -> Result<(Client, String, Option<Vec<u8>>), Failure> {
     // Before the room, where nobody should wait for it.
-    let whole = if config.whole { Some(bytes::whole(console).await?) } else { None };
+    let whole = if config.whole { bytes::whole(console).await? } else { None };
     let mut name = match &config.username {
         Some(username) => username.clone(),
         None => ask_username(console).await?,

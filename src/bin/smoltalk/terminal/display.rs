@@ -35,8 +35,8 @@ pub struct Line<'a> {
 }
 
 impl Display {
-    pub fn open(bell: bool) -> io::Result<Self> {
-        let raw = Raw::enter()?;
+    pub fn open(colour: bool, bell: bool) -> io::Result<Self> {
+        let raw = Raw::enter(colour)?;
         let mut out = Stream::new(Box::new(io::stdout()));
         out.text(Raw::greeting());
         let elsewhere = !io::stderr().is_terminal();

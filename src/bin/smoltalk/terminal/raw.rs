@@ -9,18 +9,25 @@ use rustix::termios::{
 };
 use std::io;
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 /// What is pasted comes in brackets.
 const BEGIN: &str = "\x1b[?2004h";
 
-/// No brackets; rows that wrap; no colour.
-const END: &[u8] = b"\x1b[?2004l\x1b[?7h\x1b[m";
+/// No brackets; rows that wrap.
+const END: &[u8] = b"\x1b[?2004l\x1b[?7h";
+
+/// No colour. Whoever wants none need not be freed of it.
+const PLAIN: &[u8] = b"\x1b[m";
 
 /// How the terminal was, while it is not so.
 ///
 /// A process has one terminal, and a panic must find it.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// A row may break off in colour.
+static COLOURED: AtomicBool = AtomicBool::new(false);
 
 /// As long as it lives, the terminal passes on each key as it is pressed.
 ///
@@ -30,8 +37,9 @@ pub struct Raw(());
 
 impl Raw {
     /// The terminal must also be told [`Raw::greeting`].
-    pub fn enter() -> io::Result<Self> {
+    pub fn enter(colour: bool) -> io::Result<Self> {
         static HOOK: Once = Once::new();
+        COLOURED.store(colour, Ordering::Relaxed);
         HOOK.call_once(|| {
             let hook = panic::take_hook();
             panic::set_hook(Box::new(move |panic| {
@@ -95,7 +103,8 @@ fn restore() {
     // A terminal that has stopped must not hold us up.
     let mut out = [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)];
     if poll(&mut out, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
-        let _ = rustix::io::write(stdout(), END);
+        let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
+        let _ = rustix::io::write(stdout(), &[END, plain].concat());
     }
 }
 
@@ -124,7 +133,7 @@ mod tests {
     #[ignore = "it is started by the other"]
     fn panics() {
         // Nobody drops it: the release build stops where it panics.
-        std::mem::forget(Raw::enter().expect("a terminal"));
+        std::mem::forget(Raw::enter(true).expect("a terminal"));
         println!("{}", Raw::greeting());
         panic!("for a test");
     }
