@@ -28,14 +28,14 @@ enum Next {
 /// An idle session holds no buffer: bytes are received into the room's, under its lock.
 pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
     let mut session = Session { seat, frames: Frames::new(limits::LINE), unheard: Box::default() };
-    let mut next = Next::Read;
     loop {
+        // Before the first wait, too: who says JOIN as it comes gets HELLO and OK in one packet.
+        let next = session.turn(&socket, &mut *room.lock().await);
         match next {
             Next::Read => socket.readable().await,
             Next::Wait(gate) => _ = gate.recv().await,
             Next::End => return,
         }
-        next = session.turn(&socket, &mut *room.lock().await);
     }
 }
 
