@@ -48,7 +48,10 @@ impl Reader {
             let stdout = io::stdout();
             let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
             while poll(&mut polled, None) == Err(Errno::INTR) {}
-            drop::<Sender<()>>(open);
+            // What cannot be watched is taken to be read.
+            if !polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+                std::mem::forget::<Sender<()>>(open);
+            }
         })?;
         Ok(Self(reader))
     }
