@@ -44,6 +44,7 @@ pub mod protocol;
 pub mod server;
 pub mod text;
 
+mod address;
 mod backlog;
 mod door;
 mod notice;
