@@ -1,8 +1,9 @@
 //! How fast, how small and how correct is the room? `benches/README.md` says how to read the answer.
 //!
-//! In reading order: `run` (flags, the plan), `jobs` (what is measured), `crowd` (the load), `wire`
-//! (what the crowd speaks), `payloads` (the load of long messages), `floor` (what everything is
-//! compared with), `host` (servers and what the kernel knows of them), `report` and `plot`.
+//! In reading order: `run` (flags, the plan), `jobs` (what is measured), `work` (how), `crowd` (the
+//! load), `wire` (what the crowd speaks), `payloads` (the load of long messages), `floor` (what
+//! everything is compared with), `host` (servers and what the kernel knows of them), `report` and
+//! `plot`.
 #![cfg_attr(
     target_os = "linux",
     allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)
@@ -26,6 +27,8 @@ mod report;
 mod run;
 #[cfg(target_os = "linux")]
 mod wire;
+#[cfg(target_os = "linux")]
+mod work;
 
 #[cfg(target_os = "linux")]
 use run::main;
