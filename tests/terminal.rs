@@ -409,6 +409,23 @@ fn the_shell_has_its_terminal_while_it_is_stopped() {
     assert_eq!(room.hears(), "MSG half");
 }
 
+#[test]
+fn after_the_end_of_what_is_typed_it_shows_and_obeys_on() {
+    let mut room = Room::with(&["--stay"], &[], (80, 12));
+    room.ada.sees_part("ada> █");
+    room.ada.types("\x04");
+    room.says("MSG bob still here?");
+    room.ada.sees_part("09:05 <bob> still here?\n█");
+    // Only what sleeps in between gets to a signal.
+    room.ada.types("\x1a");
+    room.ada.is_stopped();
+    room.ada.signals("CONT");
+    room.says("MSG bob well");
+    room.ada.sees_part("09:05 <bob> well\n█");
+    room.ada.types("\x03");
+    assert_eq!(room.ada.ends().0, 0);
+}
+
 /// What everybody sees of the same talk, in a window of so many columns.
 fn talk_at(columns: u16) -> String {
     let mut room = Room::with(&["--color", "always"], &[], (columns, 24));

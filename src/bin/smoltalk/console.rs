@@ -103,8 +103,7 @@ impl Console {
                 };
                 future::or(shown, typed).await
             }
-            // It shows while it reads.
-            Self::Terminal(terminal) => Turn::Typed(terminal.next().await),
+            Self::Terminal(terminal) => terminal.turn(reads).await,
         }
     }
 

@@ -11,8 +11,10 @@ mod paint;
 mod raw;
 mod width;
 
+use crate::console::Turn;
 use crate::input::{self, Line};
 use crate::typed::Grammar;
+use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
 use clock::{Clock, Day};
@@ -105,13 +107,27 @@ impl Terminal {
     /// The next line that is entered; `None` at the end.
     pub async fn next(&mut self) -> Option<Line> {
         loop {
-            if let Some(line) = self.ready() {
-                return Some(line);
+            match self.turn(true).await {
+                Turn::Typed(line) => return line,
+                Turn::Shown(shown) => shown.ok()?,
             }
-            if self.ended || self.flush().await.is_err() {
-                return None;
+        }
+    }
+
+    /// The next line that is entered, if it `reads`; or that what was taken has appeared. Between the
+    /// keys the line is drawn anew.
+    pub async fn turn(&mut self, reads: bool) -> Turn {
+        loop {
+            if reads {
+                let line = self.ready();
+                if line.is_some() || self.ended {
+                    return Turn::Typed(line);
+                }
             }
-            match self.wake().await {
+            if !self.display.is_flushed() {
+                return Turn::Shown(self.flush().await);
+            }
+            match self.wake(reads).await {
                 Woken::Keys(chunk) => self.keys.take(&chunk),
                 Woken::Undecided => {
                     if let Some(key) = self.keys.decide() {
@@ -119,14 +135,17 @@ impl Terminal {
                     }
                 }
                 Woken::Signal(signal) => self.obey(signal),
-                Woken::Closed => return None,
+                Woken::Closed => self.ended = true,
             }
         }
     }
 
-    async fn wake(&mut self) -> Woken {
-        let undecided = self.keys.is_undecided();
-        let keys = async { self.chunks.recv().await.map_or(Woken::Closed, Woken::Keys) };
+    async fn wake(&mut self, reads: bool) -> Woken {
+        let undecided = reads && self.keys.is_undecided();
+        let keys = async {
+            when(reads).await;
+            self.chunks.recv().await.map_or(Woken::Closed, Woken::Keys)
+        };
         let signal = async {
             match self.signals.next().await {
                 Some(Ok(signal)) => Woken::Signal(signal),
@@ -134,9 +153,7 @@ impl Terminal {
             }
         };
         let pause = async {
-            if !undecided {
-                future::pending::<()>().await;
-            }
+            when(undecided).await;
             Timer::after(KEY).await;
             Woken::Undecided
         };

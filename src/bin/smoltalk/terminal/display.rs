@@ -105,13 +105,19 @@ impl Display {
         self.above.len() + self.out.unwritten() >= BATCH
     }
 
+    /// Whether all that was taken is there, and the line as it is now below it.
+    pub fn is_flushed(&self) -> bool {
+        let said = self.err.as_ref().is_none_or(Stream::is_flushed);
+        !self.changed && self.above.is_empty() && self.out.is_flushed() && said
+    }
+
     /// Writes what was taken, and below it `line`, if one is being typed.
     pub async fn flush(&mut self, paint: &Paint, line: Option<Line<'_>>) -> io::Result<()> {
         if std::mem::take(&mut self.changed) || !self.above.is_empty() {
             let drawn = self.draw(paint, line.as_ref());
             self.out.text(&drawn);
         }
-        if let Some(err) = self.err.as_mut().filter(|err| err.unwritten() > 0) {
+        if let Some(err) = self.err.as_mut().filter(|err| !err.is_flushed()) {
             // Nobody can be told that standard error is closed.
             let _ = err.flush().await;
         }
