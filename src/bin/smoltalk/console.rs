@@ -4,12 +4,11 @@ use crate::flags::{Colour, Config, Output};
 use crate::input::{self, Input, Line};
 use crate::payload;
 use crate::screen::Screen;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Room, Terminal};
 use crate::wait::when;
 use futures_lite::future;
 use smoltalk::client::Event;
 use smoltalk::protocol::{Command, Name};
-use std::env;
 use std::io::{self, IsTerminal};
 use std::time::SystemTime;
 
@@ -39,17 +38,15 @@ impl Console {
             Output::Raw if io::stdout().is_terminal() => Output::Text,
             output => output,
         };
-        let terminals = io::stdin().is_terminal() && io::stdout().is_terminal();
-        let terminal = terminals && output == Output::Text && !config.whole;
-        let set = |variable| env::var_os(variable).filter(|value| !value.is_empty());
-        let able = terminal && set("TERM").is_some_and(|term| term != "dumb");
+        let terminal = terminal::is_there() && output == Output::Text && !config.whole;
+        let able = terminal && terminal::is_able();
         let colour = match config.colour {
-            Colour::Auto => able && set("NO_COLOR").is_none(),
+            Colour::Auto => able && terminal::is_coloured(),
             Colour::Always => true,
             Colour::Never => false,
         };
         if able {
-            let terminal = Terminal::open(config.grammar, colour, config.bell)?;
+            let terminal = Terminal::open(Some(Room::new(config.grammar)), colour, config.bell)?;
             return Ok(Self::Terminal(terminal));
         }
         let screen = Screen::new(terminal, colour, output);

@@ -9,11 +9,13 @@ mod history;
 mod keys;
 mod paint;
 mod raw;
+mod room;
 mod width;
+
+pub use room::Room;
 
 use crate::console::Turn;
 use crate::input::{self, Line};
-use crate::typed::Grammar;
 use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
@@ -25,16 +27,34 @@ use history::History;
 use keys::{Key, Keys};
 use paint::Paint;
 use smol::Timer;
-use smoltalk::client::Event;
-use smoltalk::protocol::{Command, Name};
-use smoltalk::text::to_safe;
-use std::collections::BTreeSet;
-use std::io;
+use smoltalk::protocol::Name;
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 /// How long the rest of a key's bytes may take to come: as they are sent together, the network's
 /// jitter.
 const KEY: Duration = Duration::from_millis(50);
+
+/// Whether a person sits at a terminal: standard input and standard output are one.
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Whether that terminal can do more than show line after line.
+pub fn is_able() -> bool {
+    is_there() && set("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Whether whoever looks at it wants to see colours there.
+pub fn is_coloured() -> bool {
+    is_able() && set("NO_COLOR").is_none()
+}
+
+fn set(variable: &str) -> Option<OsString> {
+    env::var_os(variable).filter(|value| !value.is_empty())
+}
 
 /// The screen and the keyboard. Nothing appears before [`Terminal::flush`].
 ///
@@ -51,18 +71,16 @@ pub struct Terminal {
     /// Tab was the last key, and had more than one thing to put in.
     tabbed: bool,
     ended: bool,
-    grammar: Grammar,
+    /// Where the conversation is one of many.
+    room: Option<Room>,
     paint: Paint,
     clock: Clock,
     /// The day of what was shown last.
     day: Option<Day>,
-    here: BTreeSet<Name>,
-    /// The answer to a WHO that nobody has typed is still to come.
-    asked: bool,
 }
 
 impl Terminal {
-    pub fn open(grammar: Grammar, colour: bool, bell: bool) -> io::Result<Self> {
+    pub fn open(room: Option<Room>, colour: bool, bell: bool) -> io::Result<Self> {
         let signals = Signals::new([Signal::Winch, Signal::Tstp, Signal::Cont])?;
         Ok(Self {
             display: Display::open(colour, bell)?,
@@ -73,13 +91,18 @@ impl Terminal {
             prompt: String::new(),
             tabbed: false,
             ended: false,
-            grammar,
+            room,
             paint: Paint { colour, me: None },
             clock: Clock::new(),
             day: None,
-            here: BTreeSet::new(),
-            asked: false,
         })
+    }
+
+    /// The conversation begins, as `me`.
+    pub fn begin(&mut self, me: Name) {
+        if self.paint.me.replace(me).is_none() {
+            self.day = Some(self.clock.now().day);
+        }
     }
 
     /// From now on, prompts with `text`; there is no line to type if it is empty.
@@ -92,16 +115,6 @@ impl Terminal {
         }
         self.prompt = text.into();
         self.display.changed();
-    }
-
-    /// The conversation begins, as `me`. Whether the room will be asked who is here.
-    pub fn joined(&mut self, me: Name, asks: bool) {
-        self.asked = asks;
-        // He who comes back goes on typing.
-        if self.paint.me.replace(me).is_none() {
-            self.editor = Editor::new(History::kept_in(history::file()));
-            self.day = Some(self.clock.now().day);
-        }
     }
 
     /// The next line that is entered; `None` at the end.
@@ -171,46 +184,6 @@ impl Terminal {
         None
     }
 
-    /// Takes an event to show.
-    pub fn event(&mut self, event: &Event) {
-        match event {
-            Event::Joined(name) => drop(self.here.insert(*name)),
-            Event::Left { name, .. } => drop(self.here.remove(name)),
-            Event::Msg { from, .. } | Event::Tell { from, .. } => drop(self.here.insert(*from)),
-            Event::Who(names) => {
-                self.here = names.iter().copied().collect();
-                if std::mem::take(&mut self.asked) {
-                    return;
-                }
-            }
-            _ => {}
-        }
-        let shown = self.paint.event(event, self.clock.now(), Display::columns());
-        if let Some(shown) = shown {
-            if self.paint.concerns_me(event) {
-                self.display.ring();
-            }
-            self.show(&shown);
-        }
-    }
-
-    /// Takes a message that was typed: it is shown as others see it.
-    pub fn said(&mut self, command: &Command<'_>) {
-        let (to, text) = match command {
-            Command::Msg(text) => (None, text),
-            Command::Tell(to, text) => (Some(to), text),
-            _ => return,
-        };
-        let (now, columns) = (self.clock.now(), Display::columns());
-        self.show(&self.paint.own(to, &to_safe(text), now, columns));
-    }
-
-    /// Takes a line that was typed and is no message: it stays as it was.
-    pub fn typed(&mut self, line: &[u8]) {
-        let typed = self.paint.typed(&to_safe(line), Display::columns());
-        self.display.show(&typed);
-    }
-
     /// Takes something to say that is not the room's.
     pub fn notice(&mut self, text: &str) {
         self.display.notice(text);
@@ -260,23 +233,6 @@ impl Terminal {
             }
         }
         None
-    }
-
-    fn complete(&mut self, tabbed: bool) {
-        let line = &self.editor.text()[..self.editor.cursor()];
-        let completion = complete::at_end(line, self.grammar, &self.here);
-        let unfinished = line.len() - completion.start;
-        match completion.common() {
-            Some(common) if common.len() > unfinished => {
-                self.editor.complete(completion.start, &common);
-            }
-            Some(_) if tabbed => {
-                let words = completion.words.join("  ");
-                self.display.show(&Paint::notice(&words, Display::columns()));
-            }
-            found => self.tabbed = found.is_some(),
-        }
-        self.display.changed();
     }
 
     fn obey(&mut self, signal: Signal) {
