@@ -1,12 +1,14 @@
 //! How everything looks on a terminal: rows of no more than its columns.
 
+mod rows;
+
 use super::clock::{Day, Moment};
-use super::width::{untab, width, wrap};
+use super::width::untab;
+use rows::{PLAIN, Span, rows};
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
 use std::ops::Range;
 
-const PLAIN: &str = "\x1b[m";
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const MARKED: &str = "\x1b[1;7m";
@@ -27,9 +29,6 @@ pub struct Paint {
     pub colour: bool,
     pub me: Option<Name>,
 }
-
-/// A part of a row, and how it looks.
-type Span = (Range<usize>, String);
 
 impl Paint {
     /// The rows that show `event`; `None` where it says nothing about the room.
@@ -214,59 +213,9 @@ fn colour(name: &Name) -> String {
     format!("\x1b[38;5;{colour}m")
 }
 
-/// `line` in rows of `columns`, all but the first indented, each with its line end. The spans are
-/// in order and apart.
-fn rows(line: &str, indent: usize, columns: usize, spans: &[Span]) -> String {
-    let mut shown = String::new();
-    let indent = indent.min(columns / 2);
-    let (first, rest) = first_row(line, indent, columns);
-    push(&mut shown, line, first, spans);
-    for row in wrap(&line[rest..], columns.saturating_sub(indent).max(1)) {
-        if rest == line.len() {
-            break;
-        }
-        shown.extend(std::iter::repeat_n(' ', indent));
-        push(&mut shown, line, row.start + rest..row.end + rest, spans);
-    }
-    shown
-}
-
-/// What is in the first row, which is not indented, and where the second begins.
-fn first_row(line: &str, indent: usize, columns: usize) -> (Range<usize>, usize) {
-    let mut wrapped = wrap(line, columns).into_iter();
-    let first = wrapped.next().unwrap_or_default();
-    let mut rest = wrapped.next().map_or(line.len(), |second| second.start);
-    // A long word belongs to where the text begins, and not below it.
-    let text = &line[..first.end];
-    let mut end = first.end;
-    if rest < line.len() && width(text) <= indent {
-        let cut = wrap(&line[rest..], columns.saturating_sub(width(&line[..rest])).max(1));
-        if let Some(part) = cut.first() {
-            end = rest + part.end;
-            rest = cut.get(1).map_or(line.len(), |second| rest + second.start);
-        }
-    }
-    (0..end, rest)
-}
-
-fn push(shown: &mut String, line: &str, row: Range<usize>, spans: &[Span]) {
-    let mut at = row.start;
-    for (span, style) in spans {
-        let (start, end) = (span.start.clamp(at, row.end), span.end.clamp(at, row.end));
-        if start < end {
-            shown.push_str(&line[at..start]);
-            shown.push_str(style);
-            shown.push_str(&line[start..end]);
-            shown.push_str(PLAIN);
-            at = end;
-        }
-    }
-    shown.push_str(&line[at..row.end]);
-    shown.push('\n');
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::width::width;
     use super::*;
 
     const AT: Moment =
