@@ -317,6 +317,12 @@ mod tests {
     }
 
     #[test]
+    fn blanks_before_a_word_make_no_row_too_wide() {
+        let expected = "09:05 <bob>\n            x\n";
+        assert_eq!(picture(40, &[msg("bob", &format!("{:60}x", ""))]), expected);
+    }
+
+    #[test]
     fn one_s_own_words_look_as_to_others() {
         let paint = paint(false);
         assert_eq!(paint.own(None, "hi", AT, 80), "09:05 <ada> hi\n");

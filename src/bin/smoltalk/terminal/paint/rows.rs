@@ -34,8 +34,9 @@ fn first_row(line: &str, indent: usize, columns: usize) -> (Range<usize>, usize)
     // A long word belongs to where the text begins, and not below it.
     let text = &line[..first.end];
     let mut end = first.end;
-    if rest < line.len() && width(text) <= indent {
-        let cut = wrap(&line[rest..], columns.saturating_sub(width(&line[..rest])).max(1));
+    let taken = width(&line[..rest]);
+    if rest < line.len() && width(text) <= indent && taken < columns {
+        let cut = wrap(&line[rest..], columns - taken);
         if let Some(part) = cut.first() {
             end = rest + part.end;
             rest = cut.get(1).map_or(line.len(), |second| rest + second.start);
