@@ -213,14 +213,17 @@ impl Direct {
         self.talk.waiting()
     }
 
-    /// What is heard until all that was queued is on its way and there is room for more; `None`
-    /// then.
+    /// Whether all that was queued is on its way and there is room for more.
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        self.talk.has_sent()
+    }
+
+    /// What is heard until [all is sent](Self::has_sent); `None` then.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
-        self.until(|talk, sent| {
-            if sent && talk.has_room() && talk.end().is_none() && !talk.unsent().is_mute() {
-                return Some(Ok(None));
-            }
-            talk.next().map(|heard| heard.map(Some))
+        self.until(|talk, _| {
+            let sent = talk.has_sent().then_some(Ok(None));
+            sent.or_else(|| talk.next().map(|heard| heard.map(Some)))
         })
         .await
     }

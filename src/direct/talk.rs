@@ -107,6 +107,12 @@ impl Talk {
         self.unsent.len() < limits::UNSENT && self.flight.span() < limits::UNACKNOWLEDGED
     }
 
+    /// Whether the socket has taken everything, and there is room for more.
+    pub fn has_sent(&self) -> bool {
+        let taken = self.unsent.len() == 0 && !self.unsent.is_mute();
+        taken && self.has_room() && self.end.is_none()
+    }
+
     /// Queues a message; returns its number.
     pub fn send(&mut self, bytes: &[u8], now: Instant) -> Result<u64, Error> {
         if bytes.len() > self.limit {

@@ -31,6 +31,12 @@ impl Name {
 
     /// The name as it was typed.
     #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The name as it was typed.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
@@ -74,7 +80,7 @@ impl Hash for Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(str::from_utf8(self.as_bytes()).unwrap_or_default())
+        f.pad(self.as_str())
     }
 }
 
