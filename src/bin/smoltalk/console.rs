@@ -31,6 +31,24 @@ pub enum Turn {
     Typed(Option<Line>),
 }
 
+/// What comes first: what is `flushed`, if it `shows` that, or the next line, if it `reads` one.
+pub async fn either(
+    shows: bool,
+    flushed: impl Future<Output = io::Result<()>>,
+    reads: bool,
+    next: impl Future<Output = Option<Line>>,
+) -> Turn {
+    let shown = async {
+        when(shows).await;
+        Turn::Shown(flushed.await)
+    };
+    let typed = async {
+        when(reads).await;
+        Turn::Typed(next.await)
+    };
+    future::or(shown, typed).await
+}
+
 impl Console {
     pub fn open(config: &Config) -> io::Result<Self> {
         let output = match config.output {
@@ -89,16 +107,9 @@ impl Console {
     pub async fn turn(&mut self, shows: bool, reads: bool) -> Turn {
         match self {
             Self::Lines { input, screen } => {
+                let shows = shows && !screen.is_flushed();
                 let reads = reads && !screen.is_overfull();
-                let shown = async {
-                    when(shows && !screen.is_flushed()).await;
-                    Turn::Shown(screen.flush().await)
-                };
-                let typed = async {
-                    when(reads).await;
-                    Turn::Typed(input.next().await)
-                };
-                future::or(shown, typed).await
+                either(shows, screen.flush(), reads, input.next()).await
             }
             Self::Terminal(terminal) => terminal.turn(reads).await,
         }

@@ -1,11 +1,12 @@
 //! `smoltalk direct`: a conversation of two, from one side.
 //!
-//! `flags` is how it is started, `desk` what comes of what is typed and heard, and `board` where that
-//! is shown.
+//! `flags` is how it is started, `desk` what comes of what is typed and heard, and `console` where that
+//! is shown: on a terminal, or on the `board` of pipes.
 
 pub mod flags;
 
 mod board;
+mod console;
 mod desk;
 
 use crate::failure::Failure;
@@ -41,8 +42,10 @@ pub enum Place {
 /// Talks until there is a reason to stop. The first signal is such a reason; the second ends it
 /// wherever it is.
 pub async fn run(config: &Config) -> Result<(), Failure> {
-    let mut signals = Signals::new([Signal::Int, Signal::Term])?;
     let mut side = Side::new(config)?;
+    // Who started it with nohup wants it to ignore SIGHUP; but not on a terminal.
+    let closed = side.desk.is_terminal().then_some(Signal::Hup);
+    let mut signals = Signals::new([Signal::Int, Signal::Term].into_iter().chain(closed))?;
     let talked = unless(&mut signals, side.talk()).await.unwrap_or(Ok(()));
     unless(&mut signals, side.close()).await;
     match Failure::unless_unread(talked) {
@@ -98,7 +101,8 @@ impl<'a> Side<'a> {
                 None | Some(Error::Gone) => format!("* {name} has gone"),
                 Some(error) => format!("smoltalk: {name}: {error}"),
             });
-            if lost > 0 {
+            // On a terminal it has been said of each.
+            if lost > 0 && !self.desk.is_typed() {
                 self.desk.notice(&format!("smoltalk: {name}: {}", Failure::Unacknowledged(lost)));
             }
         }
@@ -145,6 +149,7 @@ impl<'a> Side<'a> {
         let unacknowledged = peer.as_ref().map_or(0, Direct::unacknowledged);
         let lost = unacknowledged + std::mem::take(&mut self.desk.refused);
         self.lost += lost;
+        self.desk.parted();
         (lost, peer)
     }
 

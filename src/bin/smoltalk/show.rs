@@ -1,7 +1,8 @@
-//! How an event looks, and a round trip. What the library hands out is safe to print.
+//! How an event looks, and the fate of a message. What the library hands out is safe to print.
 
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
+use std::fmt;
 use std::time::Duration;
 
 /// With or without colour.
@@ -37,6 +38,27 @@ impl Look {
         // Red to cyan. Neither black nor white: one of them is the background.
         let sum: u32 = name.as_bytes().iter().map(|b| u32::from(b.to_ascii_lowercase())).sum();
         format!("\x1b[{}m{name}\x1b[m", 31 + sum % 6)
+    }
+}
+
+/// What has become of a message that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Whoever it was for has it, and so long it took until that was known.
+    Acknowledged(Duration),
+    /// The other side does not take it.
+    Refused,
+    /// Nobody knows, and nobody will.
+    Unacknowledged,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acknowledged(round_trip) => write!(f, "✓ {}", in_its_unit(*round_trip)),
+            Self::Refused => f.write_str("✗ refused"),
+            Self::Unacknowledged => f.write_str("✗ not acknowledged"),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub use room::Room;
 
 use crate::console::Turn;
 use crate::input::{self, Line};
+use crate::show::Fate;
 use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
@@ -25,7 +26,7 @@ use editor::{Did, Editor};
 use futures_lite::{StreamExt, future};
 use history::History;
 use keys::{Key, Keys};
-use paint::Paint;
+use paint::{Paint, Said};
 use smol::Timer;
 use smoltalk::protocol::Name;
 use std::env;
@@ -137,7 +138,7 @@ impl Terminal {
                     return Turn::Typed(line);
                 }
             }
-            if !self.display.is_flushed() {
+            if !self.is_flushed() {
                 return Turn::Shown(self.flush().await);
             }
             match self.wake(reads).await {
@@ -184,6 +185,19 @@ impl Terminal {
         None
     }
 
+    /// Takes a message of one line or more, and what has become of it if one's own.
+    pub fn message(&mut self, from: &str, text: &str, fate: Option<Fate>) {
+        let said = Said { from, mark: "", text, fate };
+        let shown = self.paint.said(&said, self.clock.now(), Display::columns());
+        self.show(&shown);
+    }
+
+    /// Puts back the line that was entered last, to be entered again or changed.
+    pub fn put_back(&mut self, line: &str) {
+        self.editor.put_back(line);
+        self.display.changed();
+    }
+
     /// Takes something to say that is not the room's.
     pub fn notice(&mut self, text: &str) {
         self.display.notice(text);
@@ -192,6 +206,11 @@ impl Terminal {
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
         self.display.is_full()
+    }
+
+    /// Whether all that was taken is there, and the line as it is now below it.
+    pub fn is_flushed(&self) -> bool {
+        self.display.is_flushed()
     }
 
     /// Writes what was taken.

@@ -2,10 +2,13 @@
 
 use crate::payload;
 use crate::screen::{self, Stream};
-use crate::show::in_its_unit;
+use crate::show::Fate;
+use crate::terminal;
 use smoltalk::protocol::Name;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+
+/// Characters of a message that say which one it is.
+const BEGINNING: usize = 40;
 
 /// Standard output and standard error. Nothing appears before [`Board::flush`], whose future may be
 /// dropped half-way: what has not been written stays.
@@ -33,18 +36,16 @@ enum Look {
 impl Board {
     /// One whose standard output has nothing added to it, if `whole`.
     pub fn new(name: Name, whole: bool) -> Self {
-        let terminal = io::stdout().is_terminal();
         let look = match whole {
-            _ if terminal => Look::Safe,
+            _ if io::stdout().is_terminal() => Look::Safe,
             true => Look::Bytes,
             false => Look::Lines,
         };
-        let person = terminal && io::stdin().is_terminal();
         Self {
             out: Stream::new(Box::new(io::stdout())),
             err: Stream::new(Box::new(io::stderr())),
             look,
-            prompt: person.then(|| format!("{name}> ")),
+            prompt: terminal::is_there().then(|| format!("{name}> ")),
             prompted: false,
         }
     }
@@ -87,9 +88,10 @@ impl Board {
         }
     }
 
-    /// Takes how long a message took to be acknowledged.
-    pub fn acknowledged(&mut self, round_trip: Duration) {
-        self.notice(&format!("✓ {}", in_its_unit(round_trip)));
+    /// Takes what has become of a message: of this one, if somebody needs to be told which.
+    pub fn decided(&mut self, fate: Fate, message: Option<&[u8]>) {
+        let which = message.map(|message| format!("  {}", beginning(message)));
+        self.notice(&format!("{fate}{}", which.unwrap_or_default()));
     }
 
     /// Takes something to say that nobody sent.
@@ -134,4 +136,13 @@ impl Board {
             self.out.text("\r\x1b[K");
         }
     }
+}
+
+/// How a message begins, in so many words that it is known again.
+fn beginning(message: &[u8]) -> String {
+    let lines = payload::lines(message);
+    let first = lines.first().map(String::as_str).unwrap_or_default();
+    let cut = first.char_indices().nth(BEGINNING).map_or(first.len(), |(at, _)| at);
+    let more = if cut < first.len() || lines.len() > 1 { "…" } else { "" };
+    format!("{}{more}", &first[..cut])
 }

@@ -1,8 +1,10 @@
 //! What is typed is sent, what is heard is shown, and what has been shown is acknowledged.
 
-use super::board::Board;
+use super::console::Console;
+use crate::console;
 use crate::failure::Failure;
-use crate::input::{self, Input, Line, Whole};
+use crate::input::{Line, Whole};
+use crate::show::Fate;
 use crate::wait::{Reader, when};
 use futures_lite::future;
 use smoltalk::direct::{self, Direct, Error, Event, Waiting};
@@ -12,14 +14,13 @@ use std::pin::pin;
 
 /// What this side reads and writes.
 pub struct Desk {
-    input: Input,
     /// How many bytes a message may have.
     limit: usize,
     /// Nothing more will be typed.
     finished: bool,
-    board: Board,
+    console: Console,
     reader: Reader,
-    /// The messages that are on the board, but may not have been written yet.
+    /// The messages that were taken to be shown, but may not have been written yet.
     shown: Vec<u64>,
     /// How many messages are too long, here or there.
     pub refused: usize,
@@ -31,15 +32,16 @@ enum Turn {
     Typed(Option<Line>),
     /// What was heard has appeared.
     Shown(io::Result<()>),
+    /// What was typed is on its way.
+    Sent,
 }
 
 impl Desk {
     pub fn new(as_whom: &direct::Config, whole: Option<Whole>) -> io::Result<Self> {
         Ok(Self {
-            input: Input::messages(input::chunks()?, as_whom.limit, whole),
             limit: as_whom.limit,
             finished: false,
-            board: Board::new(as_whom.name, whole.is_some()),
+            console: Console::open(as_whom, whole)?,
             reader: Reader::watch()?,
             shown: Vec::new(),
             refused: 0,
@@ -56,24 +58,33 @@ impl Desk {
             // One future for all that is typed: a caller must not be lost to it.
             let mut accepted = pin!(waiting.accept(as_whom));
             let accepted = loop {
-                self.board.flush().await?;
-                if self.finished || !self.board.is_terminal() {
-                    break accepted.await;
-                }
+                let reads = !self.finished && self.console.is_terminal();
                 let accepted = async { Ok(accepted.as_mut().await) };
-                let typed = async { Err(self.input.next().await) };
-                match future::or(accepted, typed).await {
+                let seen = async { Err(self.console.turn(true, reads).await) };
+                match future::or(accepted, seen).await {
                     Ok(accepted) => break accepted,
-                    Err(None) => self.finish(),
-                    Err(Some(_)) => {
-                        self.board.entered();
-                        self.notice("smoltalk: nobody is here yet");
-                    }
+                    Err(console::Turn::Shown(shown)) => shown?,
+                    Err(console::Turn::Typed(None)) => self.finish(),
+                    Err(console::Turn::Typed(Some(line))) => self.keep(&line),
                 }
             };
             match accepted {
                 Ok(peer) => return Ok(peer),
                 Err(error) => self.notice(&format!("smoltalk: {error}")),
+            }
+        }
+    }
+
+    /// What is typed to nobody.
+    fn keep(&mut self, line: &Line) {
+        self.console.entered();
+        match line {
+            Line::Whole(line) if line.is_empty() && self.console.is_typed() => {}
+            line => {
+                self.notice("smoltalk: nobody is here yet");
+                if let Line::Whole(line) = line {
+                    self.console.put_back(line);
+                }
             }
         }
     }
@@ -93,7 +104,11 @@ impl Desk {
                 }
                 Turn::Heard(Ok(event)) => self.show(peer, event),
                 Turn::Heard(Err(end)) => Some(end),
-                Turn::Typed(Some(typed)) => self.send(peer, typed),
+                Turn::Typed(Some(typed)) => {
+                    self.send(peer, typed);
+                    None
+                }
+                Turn::Sent => None,
                 Turn::Typed(None) => {
                     self.finish();
                     None
@@ -101,7 +116,7 @@ impl Desk {
             };
             if end.is_some() {
                 // It may have stopped talking and still listen.
-                self.board.flush().await?;
+                self.console.flush().await?;
                 self.acknowledge(peer);
                 return Ok(end);
             }
@@ -111,72 +126,95 @@ impl Desk {
     /// What comes next. Nothing is heard that could not be shown, and nothing read that could not be
     /// sent; and neither waits for the other.
     async fn turn(&mut self, peer: &mut Direct) -> Turn {
-        let Self { input, board, reader, .. } = self;
+        let Self { console, reader, .. } = self;
         let said_all = self.finished && peer.unacknowledged() == 0;
-        let full = board.is_full();
-        let shows = full || peer.waiting() == 0;
-        let reads = !self.finished && !board.is_overfull();
-        let shown = async {
-            when(shows && !board.is_flushed()).await;
-            Turn::Shown(board.flush().await)
-        };
+        let (full, sent) = (console.is_full(), peer.has_sent());
+        let shows = (full || peer.waiting() == 0) && !console.is_flushed();
+        // A person may go on typing meanwhile: what cannot be sent is put back.
+        let reads = !self.finished && (sent || console.is_typed());
         let talked = async {
-            if full {
-                when(peer.flush().await.is_ok()).await;
-            } else if let Some(heard) = peer.next_until_sent().await.transpose() {
-                return Turn::Heard(heard);
+            match (full, sent) {
+                (false, true) => Turn::Heard(peer.next().await),
+                (false, false) => {
+                    peer.next_until_sent().await.transpose().map_or(Turn::Sent, Turn::Heard)
+                }
+                // What comes waits: first here, and then with the peer.
+                (true, _) => {
+                    when(!sent && peer.flush().await.is_ok()).await;
+                    Turn::Sent
+                }
             }
-            let heard = async {
-                when(!full).await;
-                Turn::Heard(peer.next().await)
-            };
-            let typed = async {
-                when(reads).await;
-                Turn::Typed(input.next().await)
-            };
-            future::race(heard, typed).await
+        };
+        let seen = async {
+            match console.turn(shows, reads).await {
+                console::Turn::Shown(shown) => Turn::Shown(shown),
+                console::Turn::Typed(line) => Turn::Typed(line),
+            }
         };
         let unread = async {
             // Somebody may still have something to say, though he has heard enough.
             when(said_all).await;
             Turn::Shown(reader.gone().await)
         };
-        future::or(shown, future::or(talked, unread)).await
+        let next = async {
+            // What has come appears, and is acknowledged, before more comes.
+            if shows { future::or(seen, talked).await } else { future::race(seen, talked).await }
+        };
+        future::or(next, unread).await
     }
 
     /// Sends what was typed, and what came with it.
-    fn send(&mut self, peer: &mut Direct, typed: Line) -> Option<Error> {
+    fn send(&mut self, peer: &mut Direct, typed: Line) {
         let mut next = Some(typed);
         while let Some(typed) = next {
-            self.board.entered();
-            let queued = match typed {
+            self.console.entered();
+            let sent = match typed {
                 // A person who just presses the key has said nothing.
-                Line::Whole(message) if message.is_empty() && self.board.is_terminal() => Ok(0),
-                Line::Whole(message) => peer.queue(&message),
-                Line::TooLong => Err(Error::TooLong(self.limit)),
+                Line::Whole(message) if message.is_empty() && self.console.is_terminal() => true,
+                Line::Whole(message) => self.say(peer, message),
+                Line::TooLong => self.refuse(&Error::TooLong(self.limit)),
             };
-            match queued {
-                Ok(_) => {}
-                Err(too_long @ Error::TooLong(_)) => {
-                    self.refused += 1;
-                    self.notice(&format!("smoltalk: {too_long}"));
-                }
-                Err(end) => return Some(end),
-            }
-            let more = peer.has_room() && !self.board.is_full();
-            next = if more { self.input.ready() } else { None };
+            let more = sent && peer.has_room() && !self.console.is_full();
+            next = if more { self.console.ready() } else { None };
         }
-        None
+    }
+
+    /// Sends a message, or says why not; whether another may be.
+    fn say(&mut self, peer: &mut Direct, message: Vec<u8>) -> bool {
+        match peer.queue(&message) {
+            Ok(id) => {
+                self.console.said(id, message);
+                true
+            }
+            Err(too_long @ Error::TooLong(_)) => self.refuse(&too_long),
+            Err(not_now) => {
+                // How it has ended, the peer has yet to be heard to say.
+                if let Error::Behind = not_now {
+                    self.notice(&format!("smoltalk: {not_now}"));
+                }
+                self.console.put_back(&message);
+                false
+            }
+        }
+    }
+
+    /// Says that a message is not sent, as one of those that nobody has; another may be.
+    fn refuse(&mut self, too_long: &Error) -> bool {
+        self.refused += 1;
+        self.notice(&format!("smoltalk: {too_long}"));
+        true
     }
 
     /// Takes what was heard to be shown; returns how the conversation ended, if that ends it.
     fn show(&mut self, peer: &Direct, event: Event) -> Option<Error> {
         match event {
             Event::Message { id, bytes } => {
-                self.board.message(peer.peer(), &bytes);
+                self.console.heard(peer.peer(), &bytes);
                 self.shown.push(id);
             }
-            Event::Acked { round_trip, .. } => self.board.acknowledged(round_trip),
+            Event::Acked { id, round_trip } => {
+                self.console.decided(id, Fate::Acknowledged(round_trip));
+            }
             Event::Refused { id, code, text } => {
                 let too_long = code == Refusal::TooLong.code();
                 let refused = Error::Refused { code, text };
@@ -184,7 +222,10 @@ impl Desk {
                 if too_long && id.is_none() {
                     return Some(refused);
                 }
-                self.refused += usize::from(id.is_some());
+                if let Some(id) = id {
+                    self.refused += 1;
+                    self.console.decided(id, Fate::Refused);
+                }
                 self.notice(&format!("smoltalk: {refused}"));
             }
             _ => {}
@@ -192,24 +233,39 @@ impl Desk {
         None
     }
 
+    /// Whether a person sits at it.
+    pub fn is_terminal(&self) -> bool {
+        self.console.is_terminal()
+    }
+
+    /// Whether it is at a terminal at which each message is seen, and what has become of it.
+    pub fn is_typed(&self) -> bool {
+        self.console.is_typed()
+    }
+
+    /// What has not been acknowledged will not be.
+    pub fn parted(&mut self) {
+        self.console.parted();
+    }
+
     /// Nothing more will be typed.
     pub fn finish(&mut self) {
         self.finished = true;
-        self.board.no_prompt();
+        self.console.finish();
     }
 
     /// Whether standard input has ended, and nothing of it is left.
     pub fn has_read_all(&self) -> bool {
-        self.input.is_over()
+        self.console.is_over()
     }
 
     pub fn notice(&mut self, text: &str) {
-        self.board.notice(text);
+        self.console.notice(text);
     }
 
     /// Has what was taken in appear, if anybody can see it.
     pub async fn flush(&mut self) {
-        let _ = self.board.flush().await;
+        let _ = self.console.flush().await;
     }
 
     /// Acknowledges what has appeared, and not before it has: whoever kills this program in between

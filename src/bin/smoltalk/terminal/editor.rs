@@ -74,6 +74,11 @@ impl Editor {
         self.history.entered(line);
     }
 
+    /// Begins with a line that was entered instead of an empty one.
+    pub fn put_back(&mut self, line: &str) {
+        self.draft = Draft::new(line.into(), line.len());
+    }
+
     /// Puts `text` in the place of what stands between `start` and the cursor.
     pub fn complete(&mut self, start: usize, text: &str) {
         self.replace(start, self.cursor(), text);

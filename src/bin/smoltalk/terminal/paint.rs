@@ -1,6 +1,9 @@
 //! How everything looks on a terminal: rows of no more than its columns.
 
 mod rows;
+mod said;
+
+pub use said::Said;
 
 use super::clock::{Day, Moment};
 use super::width::untab;
@@ -34,8 +37,14 @@ impl Paint {
     /// The rows that show `event`; `None` where it says nothing about the room.
     pub fn event(&self, event: &Event, at: Moment, columns: usize) -> Option<String> {
         Some(match event {
-            Event::Msg { from, text } => self.said(from, "", text, at, columns),
-            Event::Tell { from, text } => self.said(from, "[to you] ", text, at, columns),
+            Event::Msg { from, text } => {
+                let said = Said { from: from.as_str(), mark: "", text, fate: None };
+                self.said(&said, at, columns)
+            }
+            Event::Tell { from, text } => {
+                let said = Said { from: from.as_str(), mark: "[to you] ", text, fate: None };
+                self.said(&said, at, columns)
+            }
             Event::Joined(name) => self.presence(&format!("{name} joined"), at, columns),
             Event::Left { name, reason } if reason.is_empty() => {
                 self.presence(&format!("{name} left"), at, columns)
@@ -52,12 +61,13 @@ impl Paint {
     pub fn own(&self, to: Option<&Name>, text: &str, at: Moment, columns: usize) -> String {
         let Some(me) = &self.me else { return String::new() };
         let mark = to.map(|to| format!("[to {to}] ")).unwrap_or_default();
-        self.said(me, &mark, text, at, columns)
+        self.said(&Said { from: me.as_str(), mark: &mark, text, fate: None }, at, columns)
     }
 
     /// What is not the room's. Where a line has columns of its own, it goes on in the last.
     pub fn notice(text: &str, columns: usize) -> String {
         let line = |line: &str| {
+            let line = &untab(line);
             let column = line.rfind("  ").map_or(2, |blanks| blanks + 2);
             let indent = if column <= columns / 2 { column } else { 2 };
             rows(line, indent, columns, &[])
@@ -77,8 +87,8 @@ impl Paint {
     /// The prompt as it is shown.
     pub fn prompt(&self, prompt: &str) -> String {
         match self.prompt_style() {
-            style if style.is_empty() || !self.colour => prompt.into(),
-            style => format!("{style}{prompt}{PLAIN}"),
+            style if style.is_empty() => prompt.into(),
+            style => self.look(&style, prompt),
         }
     }
 
@@ -115,24 +125,6 @@ impl Paint {
         }
     }
 
-    fn said(&self, from: &Name, mark: &str, text: &str, at: Moment, columns: usize) -> String {
-        let time = time(at, columns);
-        let (name_at, mark_at) = (time.len() + 1, time.len() + from.as_bytes().len() + 3);
-        let text_at = mark_at + mark.len();
-        let line = format!("{time}<{from}> {mark}{}", untab(text));
-        let mut spans = vec![
-            (0..time.len(), DIM.into()),
-            (name_at..name_at + from.as_bytes().len(), colour(from)),
-            (mark_at..text_at, BOLD.into()),
-        ];
-        if self.me.as_ref() != Some(from) {
-            let mentions = self.mentions(&line[text_at..]);
-            let marked = |at: Range<usize>| (at.start + text_at..at.end + text_at, MARKED.into());
-            spans.extend(mentions.into_iter().map(marked));
-        }
-        rows(&line, indent(&time, mark_at, columns), columns, self.worn(&spans))
-    }
-
     fn presence(&self, what: &str, at: Moment, columns: usize) -> String {
         let time = time(at, columns);
         let line = format!("{time}* {what}");
@@ -147,14 +139,23 @@ impl Paint {
         for name in names {
             line.push(' ');
             let start = line.len();
-            line.push_str(&name.to_string());
-            spans.push((start..line.len(), colour(name)));
+            line.push_str(name.as_str());
+            spans.push((start..line.len(), colour(name.as_str())));
         }
         rows(&line, indent(&time, time.len() + 2, columns), columns, self.worn(&spans))
     }
 
+    /// `text` in this look, if there are colours.
+    fn look(&self, look: &str, text: &str) -> String {
+        if self.colour { format!("{look}{text}{PLAIN}") } else { text.into() }
+    }
+
     fn prompt_style(&self) -> String {
-        self.me.as_ref().map(colour).unwrap_or_default()
+        self.me.as_ref().map(|me| colour(me.as_str())).unwrap_or_default()
+    }
+
+    fn is_me(&self, name: &str) -> bool {
+        self.me.is_some_and(|me| me.as_str().eq_ignore_ascii_case(name))
     }
 
     /// The spans, if there are colours.
@@ -204,9 +205,9 @@ fn indent(time: &str, text: usize, columns: usize) -> usize {
 }
 
 /// The same colour for a name wherever it comes, in whatever case.
-fn colour(name: &Name) -> String {
+fn colour(name: &str) -> String {
     // FNV-1a.
-    let hash = name.as_bytes().iter().fold(0x811c_9dc5_u32, |hash, b| {
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, b| {
         (hash ^ u32::from(b.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
     });
     let colour = COLOURS[(hash >> 8) as usize % COLOURS.len()];
@@ -339,7 +340,7 @@ mod tests {
     #[test]
     fn in_colour_each_part_has_its_look() {
         let shown = |event| paint(true).event(&event, AT, 80).expect("to be shown");
-        let bob = colour(&name("bob"));
+        let bob = colour("bob");
         assert_eq!(
             shown(msg("bob", "thanks Ada!")),
             format!("{DIM}09:05 {PLAIN}<{bob}bob{PLAIN}> thanks {MARKED}Ada{PLAIN}!\n")
@@ -373,8 +374,8 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_colour_whatever_its_case() {
-        assert_eq!(colour(&name("bob")), colour(&name("BOB")));
-        assert_ne!(colour(&name("bob")), colour(&name("eve")));
+        assert_eq!(colour("bob"), colour("BOB"));
+        assert_ne!(colour("bob"), colour("eve"));
     }
 
     /// As WCAG 2 reckons: 3 is what it asks for large text, on either background.
