@@ -191,9 +191,9 @@ impl Room {
         }
     }
 
-    /// How many are in.
-    pub fn members(&self) -> usize {
-        self.names.len()
+    /// Whether more is likely to be said while a round is written.
+    pub fn is_lively(&self) -> bool {
+        self.names.len() >= limits::GATHER && self.round.is_lively()
     }
 
     /// Whether the connection has not joined yet.

@@ -63,6 +63,11 @@ impl Round {
         self.views.is_empty() && self.public.iter().all(Vec::is_empty)
     }
 
+    /// Whether several have had a part in it.
+    pub fn is_lively(&self) -> bool {
+        self.views.len() > 1
+    }
+
     /// Whether readers have to wait for the flusher.
     pub fn is_full(&self) -> bool {
         let public: usize = self.public.iter().map(Vec::len).sum();

@@ -186,7 +186,7 @@ impl House {
     /// where writing takes long, also after those that have become ready in the meantime.
     async fn flusher(self, bell: Receiver<()>, turn: Turn) {
         while bell.recv().await.is_ok() {
-            if self.room.lock().await.members() >= limits::GATHER {
+            if self.room.lock().await.is_lively() {
                 turn.over().await;
             }
             let fell_behind = self.room.lock().await.flush();
