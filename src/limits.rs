@@ -30,8 +30,8 @@ pub const SCRATCH: usize = 64 * 1024;
 /// take it whole from a receiver that keeps up.
 pub const ROUND: usize = 128 * 1024;
 
-/// Members from which on the flusher gathers: where several have spoken, it looks once more who has
-/// something to say before it writes a round.
+/// Members from which on the flusher gathers: where several have spoken, or one has said much, it
+/// looks once more who has something to say before it writes a round.
 ///
 /// A turn of the reactor costs some 10 µs, a `send` 3: from 50 members on it is a small price, and
 /// in a lively room a round is up to twice as large for it. Where one speaks at a time, it would be

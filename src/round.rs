@@ -63,15 +63,20 @@ impl Round {
         self.views.is_empty() && self.public.iter().all(Vec::is_empty)
     }
 
-    /// Whether several have had a part in it.
+    /// Whether several have had a part in it, or one has said more than fits into a line: there may
+    /// be more where that comes from.
     pub fn is_lively(&self) -> bool {
-        self.views.len() > 1
+        self.views.len() > 1 || self.len() > limits::LINE
     }
 
     /// Whether readers have to wait for the flusher.
     pub fn is_full(&self) -> bool {
+        self.len() >= limits::ROUND
+    }
+
+    fn len(&self) -> usize {
         let public: usize = self.public.iter().map(Vec::len).sum();
-        public + self.private.len() >= limits::ROUND
+        public + self.private.len()
     }
 
     /// What everybody gets who has no view of his own.
