@@ -94,7 +94,7 @@ fn a_round_trip_is_beside_its_message() {
     ada.sees("(1 on its way) ada> █\n");
     ada.types("two\rthr");
     bob.is_told(2, "two");
-    ada.sees("(2 on its way) ada> thr█\n");
+    ada.sees("(2 on their way) ada> thr█\n");
     bob.types("ACK 2");
     ada.sees("09:05 <ada> two  ✓ 1 ms\n(1 on its way) ada> thr█\n");
     bob.says(1, "now the other");
@@ -112,7 +112,7 @@ fn what_is_not_acknowledged_is_said_of_each() {
     bob.is_told(2, "two");
     bob.is_told(3, "three");
     bob.types("ACK 2");
-    ada.sees("09:05 <ada> two  ✓ 1 ms\n(2 on its way) ada> half█\n");
+    ada.sees("09:05 <ada> two  ✓ 1 ms\n(2 on their way) ada> half█\n");
     drop(bob);
     let (code, picture) = ada.ends();
     assert_eq!(code, 1);

@@ -194,7 +194,8 @@ impl Console {
         terminal.prompt(&match self.underway.len() {
             _ if self.finished => String::new(),
             0 => format!("{}> ", self.me),
-            n => format!("({n} on its way) {}> ", self.me),
+            1 => format!("(1 on its way) {}> ", self.me),
+            n => format!("({n} on their way) {}> ", self.me),
         });
     }
 }

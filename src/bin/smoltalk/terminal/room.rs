@@ -45,7 +45,8 @@ impl Terminal {
     /// The conversation begins, as `me`. Whether the room will be asked who is here.
     pub fn joined(&mut self, me: Name, asks: bool) {
         if let Some(room) = &mut self.room {
-            room.asked = asks;
+            // Who was here before one was away may have gone.
+            *room = Room { asked: asks, ..Room::new(room.grammar) };
         }
         // He who comes back goes on typing.
         if self.paint.me.is_none() {
