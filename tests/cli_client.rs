@@ -250,6 +250,28 @@ fn one_that_only_listens_ends_when_nobody_reads_on_though_nothing_happens() {
 }
 
 #[test]
+fn what_was_said_is_confirmed_though_nobody_reads_on() {
+    let (closed, wait) = channel();
+    let server = Fake::after_join(move |mut peer| {
+        wait.recv().expect("nobody reads on");
+        assert_eq!(peer.hear(), "MSG hi");
+        assert_eq!(peer.hear(), "PING sent");
+        // And no PONG.
+    });
+    let mut talk = Talk::start(&mut ada(server.port));
+    talk.types("send hi\n");
+    talk.stdin = None;
+    let Talk { stdout, mut stderr, mut child, .. } = talk;
+    drop(stdout);
+    closed.send(()).expect("it waits");
+    assert_eq!(child.wait().expect("it ended").code(), Some(1));
+    let mut complaints = String::new();
+    stderr.read_to_string(&mut complaints).expect("UTF-8");
+    assert_eq!(complaints, "smoltalk: the server closed the connection\n");
+    server.done();
+}
+
+#[test]
 fn what_nobody_reads_keeps_nobody_from_talking() {
     let server = Fake::after_join(|mut peer| {
         (0..50_000).for_each(|_| peer.say("MSG bob blah blah"));

@@ -193,8 +193,9 @@ impl<'a> Session<'a> {
             }
         };
         let unread = async {
-            // Somebody may still have something to say, though he has heard enough.
-            when(self.finished || io::stdin().is_terminal()).await;
+            // Whoever still has something to say, or waits until it is confirmed, goes on.
+            let listens = self.finished && self.config.stay && !unsent;
+            when(listens || io::stdin().is_terminal()).await;
             Turn::Shown(reader.gone().await)
         };
         future::or(future::race(heard, seen), unread).await
