@@ -74,7 +74,7 @@ impl Console {
     /// Whether a person sits at it.
     pub fn is_terminal(&self) -> bool {
         match self {
-            Self::Lines { screen, .. } => screen.is_terminal(),
+            Self::Lines { screen, .. } => screen.page.is_terminal(),
             Self::Terminal(_) => true,
         }
     }
@@ -107,9 +107,9 @@ impl Console {
     pub async fn turn(&mut self, shows: bool, reads: bool) -> Turn {
         match self {
             Self::Lines { input, screen } => {
-                let shows = shows && !screen.is_flushed();
-                let reads = reads && !screen.is_overfull();
-                either(shows, screen.flush(), reads, input.next()).await
+                let shows = shows && !screen.page.is_flushed();
+                let reads = reads && !screen.page.is_overfull();
+                either(shows, screen.page.flush(), reads, input.next()).await
             }
             Self::Terminal(terminal) => terminal.turn(reads).await,
         }
@@ -135,7 +135,7 @@ impl Console {
     /// From now on, prompts with `text`; with none if it is empty.
     pub fn prompt(&mut self, text: &str) {
         match self {
-            Self::Lines { screen, .. } => screen.prompt(text),
+            Self::Lines { screen, .. } => screen.page.prompt(text),
             Self::Terminal(terminal) => terminal.prompt(text),
         }
     }
@@ -143,7 +143,7 @@ impl Console {
     /// The line that [`Console::next`] returned has been taken note of.
     pub fn entered(&mut self) {
         if let Self::Lines { screen, .. } = self {
-            screen.entered();
+            screen.page.entered();
         }
     }
 
@@ -192,7 +192,7 @@ impl Console {
     /// Takes something to say that is not the room's.
     pub fn notice(&mut self, text: &str) {
         match self {
-            Self::Lines { screen, .. } => screen.notice(text),
+            Self::Lines { screen, .. } => screen.page.notice(text),
             Self::Terminal(terminal) => terminal.notice(text),
         }
     }
@@ -200,7 +200,7 @@ impl Console {
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Lines { screen, .. } => screen.is_full(),
+            Self::Lines { screen, .. } => screen.page.is_full(),
             Self::Terminal(terminal) => terminal.is_full(),
         }
     }
@@ -208,7 +208,7 @@ impl Console {
     /// Writes what was taken.
     pub async fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Lines { screen, .. } => screen.flush().await,
+            Self::Lines { screen, .. } => screen.page.flush().await,
             Self::Terminal(terminal) => terminal.flush().await,
         }
     }

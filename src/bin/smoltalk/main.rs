@@ -2,8 +2,8 @@
 //!
 //! Read `session` first: it is the conversation. `flags` is how it is started, `typed` is the grammar
 //! of what is typed, and `console` is where it is held: on `terminal` by a person; in pipes `input`
-//! and `screen` are its two ends, `show` the look of the second and `json` what scripts see instead.
-//! `direct` is `smoltalk direct`: the other conversation, of two. `failure` is how either may end, and
+//! and `screen` are its two ends, `show` the look of the second and `json` what scripts see instead; `page` is what it is written
+//! to. `direct` is `smoltalk direct`: the other conversation, of two. `failure` is how either may end, and
 //! `wait` what may end it.
 
 mod console;
@@ -12,6 +12,7 @@ mod failure;
 mod flags;
 mod input;
 mod json;
+mod page;
 mod payload;
 mod screen;
 mod session;

@@ -50,7 +50,7 @@ impl Console {
     /// Whether a person sits at it.
     pub fn is_terminal(&self) -> bool {
         match &self.face {
-            Face::Lines { board, .. } => board.is_terminal(),
+            Face::Lines { board, .. } => board.page.is_terminal(),
             Face::Terminal(_) => true,
         }
     }
@@ -65,9 +65,9 @@ impl Console {
     pub async fn turn(&mut self, shows: bool, reads: bool) -> Turn {
         match &mut self.face {
             Face::Lines { input, board } => {
-                let shows = shows && !board.is_flushed();
-                let reads = reads && !board.is_overfull();
-                console::either(shows, board.flush(), reads, input.next()).await
+                let shows = shows && !board.page.is_flushed();
+                let reads = reads && !board.page.is_overfull();
+                console::either(shows, board.page.flush(), reads, input.next()).await
             }
             Face::Terminal(terminal) => terminal.turn(reads).await,
         }
@@ -89,11 +89,16 @@ impl Console {
         }
     }
 
+    /// Whether nothing more will be typed.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// Nothing more will be typed.
     pub fn finish(&mut self) {
         self.finished = true;
         match &mut self.face {
-            Face::Lines { board, .. } => board.no_prompt(),
+            Face::Lines { board, .. } => board.page.prompt(""),
             Face::Terminal(_) => self.prompt(),
         }
     }
@@ -101,7 +106,7 @@ impl Console {
     /// The line that was returned last has been taken note of.
     pub fn entered(&mut self) {
         if let Face::Lines { board, .. } = &mut self.face {
-            board.entered();
+            board.page.entered();
         }
     }
 
@@ -159,7 +164,7 @@ impl Console {
     /// Takes something to say that nobody sent.
     pub fn notice(&mut self, text: &str) {
         match &mut self.face {
-            Face::Lines { board, .. } => board.notice(text),
+            Face::Lines { board, .. } => board.page.notice(text),
             Face::Terminal(terminal) => terminal.notice(text),
         }
     }
@@ -167,7 +172,7 @@ impl Console {
     /// Whether enough has been gathered for a flush to be due.
     pub fn is_full(&self) -> bool {
         match &self.face {
-            Face::Lines { board, .. } => board.is_full(),
+            Face::Lines { board, .. } => board.page.is_full(),
             Face::Terminal(terminal) => terminal.is_full(),
         }
     }
@@ -175,7 +180,7 @@ impl Console {
     /// Whether all that was taken is there.
     pub fn is_flushed(&self) -> bool {
         match &self.face {
-            Face::Lines { board, .. } => board.is_flushed(),
+            Face::Lines { board, .. } => board.page.is_flushed(),
             Face::Terminal(terminal) => terminal.is_flushed(),
         }
     }
@@ -183,7 +188,7 @@ impl Console {
     /// Writes what was taken. It is there when this returns.
     pub async fn flush(&mut self) -> io::Result<()> {
         match &mut self.face {
-            Face::Lines { board, .. } => board.flush().await,
+            Face::Lines { board, .. } => board.page.flush().await,
             Face::Terminal(terminal) => terminal.flush().await,
         }
     }

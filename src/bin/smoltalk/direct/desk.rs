@@ -16,8 +16,6 @@ use std::pin::pin;
 pub struct Desk {
     /// How many bytes a message may have.
     limit: usize,
-    /// Nothing more will be typed.
-    finished: bool,
     console: Console,
     reader: Reader,
     /// The messages that were taken to be shown, but may not have been written yet.
@@ -40,7 +38,6 @@ impl Desk {
     pub fn new(as_whom: &direct::Config, whole: Option<Whole>) -> io::Result<Self> {
         Ok(Self {
             limit: as_whom.limit,
-            finished: false,
             console: Console::open(as_whom, whole)?,
             reader: Reader::watch()?,
             shown: Vec::new(),
@@ -58,7 +55,7 @@ impl Desk {
             // One future for all that is typed: a caller must not be lost to it.
             let mut accepted = pin!(waiting.accept(as_whom));
             let accepted = loop {
-                let reads = !self.finished && self.console.is_terminal();
+                let reads = !self.console.is_finished() && self.console.is_terminal();
                 let accepted = async { Ok(accepted.as_mut().await) };
                 let seen = async { Err(self.console.turn(true, reads).await) };
                 match future::or(accepted, seen).await {
@@ -93,7 +90,7 @@ impl Desk {
     pub async fn converse(&mut self, peer: &mut Direct, leaves: bool) -> io::Result<Option<Error>> {
         loop {
             let heard = peer.waiting() == 0 && self.shown.is_empty();
-            if leaves && self.finished && heard && peer.unacknowledged() == 0 {
+            if leaves && self.console.is_finished() && heard && peer.unacknowledged() == 0 {
                 return Ok(None);
             }
             let end = match self.turn(peer).await {
@@ -127,11 +124,12 @@ impl Desk {
     /// sent; and neither waits for the other.
     async fn turn(&mut self, peer: &mut Direct) -> Turn {
         let Self { console, reader, .. } = self;
-        let said_all = self.finished && peer.unacknowledged() == 0;
+        let finished = console.is_finished();
+        let said_all = finished && peer.unacknowledged() == 0;
         let (full, sent) = (console.is_full(), peer.has_sent());
         let shows = (full || peer.waiting() == 0) && !console.is_flushed();
         // A person may go on typing meanwhile: what cannot be sent is put back.
-        let reads = !self.finished && (sent || console.is_typed());
+        let reads = !finished && (sent || console.is_typed());
         let talked = async {
             match (full, sent) {
                 (false, true) => Turn::Heard(peer.next().await),
@@ -250,7 +248,6 @@ impl Desk {
 
     /// Nothing more will be typed.
     pub fn finish(&mut self) {
-        self.finished = true;
         self.console.finish();
     }
 

@@ -4,7 +4,7 @@ use super::canvas::{Canvas, Drawing};
 use super::paint::Paint;
 use super::raw::{self, Raw};
 use super::width;
-use crate::screen::{BATCH, Stream};
+use crate::page::{BATCH, Stream};
 use std::io::{self, IsTerminal};
 
 /// Rows of a long or pasted text that are shown at once, and no more than half of the screen's.
