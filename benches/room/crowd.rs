@@ -20,12 +20,22 @@ pub const STANDSTILL: Duration = Duration::from_secs(5);
 /// Silence after which nothing more is expected.
 pub const QUIET: Duration = Duration::from_millis(100);
 
+/// How long a poll may sleep: not at all, unless there is but one CPU to share.
+pub fn nap(spin: bool) -> Timespec {
+    Timespec { tv_sec: 0, tv_nsec: if spin { 0 } else { 1_000_000 } }
+}
+
+/// What is wrong with bytes that begin like this.
+pub fn torn(bytes: &[u8]) -> String {
+    let shown: String = String::from_utf8_lossy(bytes).chars().take(80).collect();
+    format!("lost, doubled, out of order or torn at {shown:?}")
+}
+
 /// All clients of one run, numbered in the order in which they were opened.
 pub struct Crowd {
     wire: Wire,
     addr: SocketAddr,
     epoll: OwnedFd,
-    /// How long a poll may sleep: not at all, unless there is but one CPU to share.
     nap: Timespec,
     events: Vec<epoll::Event>,
     scratch: Vec<u8>,
@@ -89,7 +99,7 @@ impl Crowd {
             wire,
             addr,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            nap: Timespec { tv_sec: 0, tv_nsec: if spin { 0 } else { 1_000_000 } },
+            nap: nap(spin),
             events: Vec::with_capacity(1024),
             scratch: vec![0; 256 * 1024],
             clients: Vec::new(),
@@ -425,9 +435,7 @@ impl Witness {
                     && self.unread[..at].ends_with(&leads[*sender])
             });
             let Some(sender) = sender else {
-                let shown = String::from_utf8_lossy(&self.unread[at.saturating_sub(16)..]);
-                let shown: String = shown.chars().take(80).collect();
-                return Err(format!("lost, doubled, out of order or torn at {shown:?}"));
+                return Err(torn(&self.unread[at.saturating_sub(16)..]));
             };
             heard(sender, self.next[sender]);
             self.next[sender] += 1;

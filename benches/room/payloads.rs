@@ -1,7 +1,7 @@
 //! Long messages: one who says them and those who hear them, in one thread, which polls without
 //! sleeping. Every byte that is heard is compared.
 
-use crate::crowd::{QUIET, Result, STANDSTILL};
+use crate::crowd::{QUIET, Result, STANDSTILL, nap, torn};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -158,7 +158,7 @@ impl Exchange {
             unsent: Vec::new(),
             listeners: streams.into_iter().map(listener).collect(),
             epoll,
-            nap: Timespec { tv_sec: 0, tv_nsec: if spin { 0 } else { 1_000_000 } },
+            nap: nap(spin),
             events: Vec::with_capacity(128),
             scratch: vec![0; 256 * 1024],
             arrived: 0,
@@ -256,8 +256,7 @@ impl Listener {
             let awaited = &message.awaited[self.part..];
             let (next, rest) = bytes.split_at(bytes.len().min(awaited.len()));
             if next != &awaited[..next.len()] {
-                let shown: String = String::from_utf8_lossy(next).chars().take(80).collect();
-                return Err(format!("lost, doubled, out of order or torn at {shown:?}").into());
+                return Err(torn(next).into());
             }
             self.part += next.len();
             if self.part == message.awaited.len() {

@@ -140,9 +140,14 @@ impl Talk {
         word.render(self.unsent.tail());
     }
 
+    /// Says what is wrong.
+    fn complain(&mut self, code: &str, text: &str) {
+        self.say(Word::Err(code.as_bytes(), text.as_bytes()));
+    }
+
     /// Says what is wrong, and that it is over.
     fn give_up(&mut self, code: &str, text: &str, end: Error) {
-        self.say(Word::Err(code.as_bytes(), text.as_bytes()));
+        self.complain(code, text);
         self.finish(end);
     }
 }
@@ -169,7 +174,7 @@ impl Talk {
             },
             Frame::Line(Line::TooLong(_)) => {
                 let text = format!("a line here may have {} bytes", limits::LINE);
-                self.say(Word::Err(Refusal::TooLong.code().as_bytes(), text.as_bytes()));
+                self.complain(Refusal::TooLong.code(), &text);
             }
             Frame::Unclosed => self.bad_frame(),
             Frame::Payload(bytes) => {
@@ -259,7 +264,7 @@ impl Talk {
         }
         // The number comes first, so that the sender's program knows which it was.
         let text = format!("{id} has {len} bytes, a message here may have {}", self.limit);
-        self.say(Word::Err(Refusal::TooLong.code().as_bytes(), text.as_bytes()));
+        self.complain(Refusal::TooLong.code(), &text);
         Then::Skip(len)
     }
 

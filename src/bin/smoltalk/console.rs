@@ -31,6 +31,16 @@ pub enum Turn {
     Typed(Option<Line>),
 }
 
+/// What may come next in a conversation.
+pub enum Next<Heard> {
+    /// The other side said something, or has ended it.
+    Heard(Heard),
+    /// What was typed is on its way.
+    Sent,
+    /// Something has happened on this side.
+    Here(Turn),
+}
+
 /// What comes first: what is `flushed`, if it `shows` that, or the next line, if it `reads` one.
 pub async fn either(
     shows: bool,

@@ -7,10 +7,9 @@ mod obey;
 mod ping;
 mod reconnect;
 
-use crate::console::{self, Console};
+use crate::console::{Console, Next, Turn};
 use crate::failure::Failure;
 use crate::flags::Config;
-use crate::input::Line;
 use crate::json;
 use crate::wait::{Reader, unless, when, within};
 use async_signal::{Signal, Signals};
@@ -69,16 +68,6 @@ struct Session<'a> {
     whole: Option<Vec<u8>>,
     /// Why the server did not take it.
     refused: Option<String>,
-}
-
-/// What comes next.
-enum Turn {
-    Heard(Result<Event, client::Error>),
-    Typed(Option<Line>),
-    /// What was heard has appeared.
-    Shown(io::Result<()>),
-    /// What was typed is on its way.
-    Sent,
 }
 
 impl<'a> Session<'a> {
@@ -146,28 +135,28 @@ impl<'a> Session<'a> {
         loop {
             self.confirm()?;
             match self.turn().await {
-                Turn::Shown(shown) => shown?,
-                Turn::Sent => {}
-                Turn::Heard(event) => match event? {
+                Next::Here(Turn::Shown(shown)) => shown?,
+                Next::Sent => {}
+                Next::Heard(event) => match event? {
                     Event::Pong(token) if !self.config.stay && token == BARRIER => {
                         return Ok(self.console.flush().await?);
                     }
                     event => self.show(&event),
                 },
-                Turn::Typed(Some(line)) => {
+                Next::Here(Turn::Typed(Some(line))) => {
                     if self.obey(line).is_break() {
                         self.send().await?;
                         return Ok(self.console.flush().await?);
                     }
                 }
-                Turn::Typed(None) => self.finish()?,
+                Next::Here(Turn::Typed(None)) => self.finish()?,
             }
         }
     }
 
     /// What comes next. What nobody reads keeps nobody from typing, and what the server does not
     /// take yet keeps nobody from listening.
-    async fn turn(&mut self) -> Turn {
+    async fn turn(&mut self) -> Next<Result<Event, client::Error>> {
         let Self { client, console, reader, .. } = self;
         let (full, unsent) = (console.is_full(), client.unsent() > 0);
         let shows = full || client.waiting() == 0;
@@ -175,30 +164,25 @@ impl<'a> Session<'a> {
         let reads = !self.finished && (console.is_typed() || !unsent);
         let heard = async {
             match (full, unsent) {
-                (false, false) => Turn::Heard(client.next().await),
+                (false, false) => Next::Heard(client.next().await),
                 (false, true) => {
-                    client.next_until_sent().await.transpose().map_or(Turn::Sent, Turn::Heard)
+                    client.next_until_sent().await.transpose().map_or(Next::Sent, Next::Heard)
                 }
                 // What comes waits: first here, and then with the server.
                 (true, _) => {
                     when(unsent && client.flush().await.is_ok()).await;
-                    Turn::Sent
+                    Next::Sent
                 }
             }
         };
-        let seen = async {
-            match console.turn(shows, reads).await {
-                console::Turn::Shown(shown) => Turn::Shown(shown),
-                console::Turn::Typed(line) => Turn::Typed(line),
-            }
-        };
+        let here = async { Next::Here(console.turn(shows, reads).await) };
         let unread = async {
             // Whoever still has something to say, or waits until it is confirmed, goes on.
             let listens = self.finished && self.config.stay && !unsent;
             when(listens || io::stdin().is_terminal()).await;
-            Turn::Shown(reader.gone().await)
+            Next::Here(Turn::Shown(reader.gone().await))
         };
-        future::or(future::race(heard, seen), unread).await
+        future::or(future::race(heard, here), unread).await
     }
 
     /// Sends what was typed. Listens meanwhile: the server slows down those who flood the room, and

@@ -1,7 +1,7 @@
 //! What is typed is sent, what is heard is shown, and what has been shown is acknowledged.
 
 use super::console::Console;
-use crate::console;
+use crate::console::{Next, Turn};
 use crate::failure::Failure;
 use crate::input::{Line, Whole};
 use crate::show::Fate;
@@ -22,16 +22,6 @@ pub struct Desk {
     shown: Vec<u64>,
     /// How many messages are too long, here or there.
     pub refused: usize,
-}
-
-/// What comes next.
-enum Turn {
-    Heard(Result<Event, Error>),
-    Typed(Option<Line>),
-    /// What was heard has appeared.
-    Shown(io::Result<()>),
-    /// What was typed is on its way.
-    Sent,
 }
 
 impl Desk {
@@ -57,12 +47,12 @@ impl Desk {
             let accepted = loop {
                 let reads = !self.console.is_finished() && self.console.is_terminal();
                 let accepted = async { Ok(accepted.as_mut().await) };
-                let seen = async { Err(self.console.turn(true, reads).await) };
-                match future::or(accepted, seen).await {
+                let here = async { Err(self.console.turn(true, reads).await) };
+                match future::or(accepted, here).await {
                     Ok(accepted) => break accepted,
-                    Err(console::Turn::Shown(shown)) => shown?,
-                    Err(console::Turn::Typed(None)) => self.finish(),
-                    Err(console::Turn::Typed(Some(line))) => self.keep(&line),
+                    Err(Turn::Shown(shown)) => shown?,
+                    Err(Turn::Typed(None)) => self.finish(),
+                    Err(Turn::Typed(Some(line))) => self.keep(&line),
                 }
             };
             match accepted {
@@ -94,19 +84,19 @@ impl Desk {
                 return Ok(None);
             }
             let end = match self.turn(peer).await {
-                Turn::Shown(shown) => {
+                Next::Here(Turn::Shown(shown)) => {
                     shown?;
                     self.acknowledge(peer);
                     None
                 }
-                Turn::Heard(Ok(event)) => self.show(peer, event),
-                Turn::Heard(Err(end)) => Some(end),
-                Turn::Typed(Some(typed)) => {
+                Next::Heard(Ok(event)) => self.show(peer, event),
+                Next::Heard(Err(end)) => Some(end),
+                Next::Here(Turn::Typed(Some(typed))) => {
                     self.send(peer, typed);
                     None
                 }
-                Turn::Sent => None,
-                Turn::Typed(None) => {
+                Next::Sent => None,
+                Next::Here(Turn::Typed(None)) => {
                     self.finish();
                     None
                 }
@@ -122,7 +112,7 @@ impl Desk {
 
     /// What comes next. Nothing is heard that could not be shown, and nothing read that could not be
     /// sent; and neither waits for the other.
-    async fn turn(&mut self, peer: &mut Direct) -> Turn {
+    async fn turn(&mut self, peer: &mut Direct) -> Next<Result<Event, Error>> {
         let Self { console, reader, .. } = self;
         let finished = console.is_finished();
         let said_all = finished && peer.unacknowledged() == 0;
@@ -132,31 +122,26 @@ impl Desk {
         let reads = !finished && (sent || console.is_typed());
         let talked = async {
             match (full, sent) {
-                (false, true) => Turn::Heard(peer.next().await),
+                (false, true) => Next::Heard(peer.next().await),
                 (false, false) => {
-                    peer.next_until_sent().await.transpose().map_or(Turn::Sent, Turn::Heard)
+                    peer.next_until_sent().await.transpose().map_or(Next::Sent, Next::Heard)
                 }
                 // What comes waits: first here, and then with the peer.
                 (true, _) => {
                     when(!sent && peer.flush().await.is_ok()).await;
-                    Turn::Sent
+                    Next::Sent
                 }
             }
         };
-        let seen = async {
-            match console.turn(shows, reads).await {
-                console::Turn::Shown(shown) => Turn::Shown(shown),
-                console::Turn::Typed(line) => Turn::Typed(line),
-            }
-        };
+        let here = async { Next::Here(console.turn(shows, reads).await) };
         let unread = async {
             // Somebody may still have something to say, though he has heard enough.
             when(said_all).await;
-            Turn::Shown(reader.gone().await)
+            Next::Here(Turn::Shown(reader.gone().await))
         };
         let next = async {
             // What has come appears, and is acknowledged, before more comes.
-            if shows { future::or(seen, talked).await } else { future::race(seen, talked).await }
+            if shows { future::or(here, talked).await } else { future::race(here, talked).await }
         };
         future::or(next, unread).await
     }
