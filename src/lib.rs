@@ -7,17 +7,12 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`protocol`] | the words: what is said on a connection, in both directions; no I/O |
-//! | [`lines`] | where lines end in a stream of bytes, and what of it is telnet; no I/O |
-//! | [`frames`] | where payloads lie between the lines; no I/O |
-//! | [`text`] | what is safe to print |
 //! | [`limits`] | every number |
-//! | `round` | the order: what was said since the last flush, and who gets which slices of it |
-//! | `backlog` | what becomes of members who lag behind |
-//! | `post` | how a round gets into the sockets |
-//! | `room` | who is in, who gets what: the state behind the one lock |
-//! | `session` | one connection, from its greeting to its end |
-//! | [`server`] | listening, accepting, the tasks that work for the room, the goodbye |
+//! | [`protocol`] | the words, where they lie in a stream of bytes, what is safe to print; no I/O |
+//! | `net` | sockets, where one listens, who gets a place |
+//! | `room` | who is in, who gets what, in which order |
+//! | `delivery` | how that gets into the sockets, and what becomes of the slow |
+//! | [`server`] | accepting, one connection from greeting to end, the tasks that work for the room |
 //! | [`client`] | the other side of a connection, for `smoltalk`, bots and tests |
 //! | [`direct`] | a conversation of two, without a server |
 //!
@@ -37,20 +32,10 @@
 
 pub mod client;
 pub mod direct;
-pub mod frames;
 pub mod limits;
-pub mod lines;
 pub mod protocol;
 pub mod server;
-pub mod text;
 
-mod address;
-mod backlog;
-mod door;
-mod notice;
-mod post;
+mod delivery;
+mod net;
 mod room;
-mod round;
-mod session;
-mod socket;
-mod unsent;

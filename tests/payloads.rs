@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use smoltalk::limits::{GUEST_ERRORS, LINE, Limits};
-use smoltalk::text::to_safe;
+use smoltalk::protocol::text::to_safe;
 use std::io::Read;
 use std::thread;
 use support::{Daemon, Telnet, TestServer, transcript};

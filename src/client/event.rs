@@ -21,7 +21,7 @@ pub enum Event {
         text: String,
     },
     /// A member said something to the room that need not be text. Only these bytes are not made safe
-    /// to print: [`to_safe`](crate::text::to_safe) does that.
+    /// to print: [`to_safe`](crate::protocol::text::to_safe) does that.
     Data {
         /// Who said it.
         from: Name,

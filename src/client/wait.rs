@@ -1,9 +1,9 @@
 //! How a client waits: whatever it waits for, it goes on sending and hearing.
 
 use super::{Client, Error, Event};
-use crate::frames::Frame;
-use crate::lines::Line;
 use crate::protocol::Command;
+use crate::protocol::frames::Frame;
+use crate::protocol::lines::Line;
 use futures_lite::AsyncRead;
 use std::future::poll_fn;
 use std::io;

@@ -3,12 +3,12 @@
 use super::flight::Flight;
 use super::words::{Malformed, VERSION, Word};
 use super::{Config, Error, Event};
-use crate::frames::Frame;
+use crate::client::unsent::Unsent;
 use crate::limits;
-use crate::lines::Line;
+use crate::protocol::frames::Frame;
+use crate::protocol::lines::Line;
+use crate::protocol::text::to_safe;
 use crate::protocol::{Refusal, is_foreign};
-use crate::text::to_safe;
-use crate::unsent::Unsent;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -297,7 +297,7 @@ impl Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frames::Frames;
+    use crate::protocol::frames::Frames;
     use proptest::prelude::*;
     use std::time::Duration;
 

@@ -4,7 +4,7 @@ use super::talk::BUSY;
 use super::{Config, Direct, Error};
 use crate::client::within;
 use crate::limits;
-use crate::socket::{Bound, Listener};
+use crate::net::listener::{Bound, Listener};
 use async_channel::{Receiver, Sender};
 use async_lock::Semaphore;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 
 use super::{Event, Form, HELP, Name, Refusal, VERSION, WELCOME, line};
 use crate::limits;
-use crate::text::push_safe;
+use crate::protocol::text::push_safe;
 
 impl Event<'_> {
     /// Appends a payload, in either form.

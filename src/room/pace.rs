@@ -1,8 +1,8 @@
 //! What is sent, and how fast: the round to all, the rest to the slow, and who waits for whom.
 
 use super::{Lagger, Room, SeatId, State, ring};
-use crate::notice::Closed;
-use crate::post::Post;
+use crate::delivery::flush::Post;
+use crate::room::notice::Closed;
 use async_channel::Receiver;
 use std::io::ErrorKind;
 use std::mem;

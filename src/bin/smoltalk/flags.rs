@@ -4,7 +4,7 @@ use crate::direct;
 use crate::typed::Grammar;
 use argh::{EarlyExit, FromArgs};
 use smoltalk::limits;
-use smoltalk::text::to_safe;
+use smoltalk::protocol::text::to_safe;
 use std::env;
 use std::ffi::OsString;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! How a payload looks: as text where it is text, else in a few words.
 
-use smoltalk::text::to_safe;
+use smoltalk::protocol::text::to_safe;
 
 /// The lines that show `bytes`, one at least. All of them are safe to print.
 pub fn lines(bytes: &[u8]) -> Vec<String> {

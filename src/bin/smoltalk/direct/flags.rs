@@ -4,7 +4,7 @@ use super::{Config, Place};
 use crate::flags::{Start, either, instead, split_value, version};
 use argh::FromArgs;
 use smoltalk::protocol::Name;
-use smoltalk::text::to_safe;
+use smoltalk::protocol::text::to_safe;
 use std::ffi::OsString;
 
 const DEFAULT: &str = "127.0.0.1:7879";

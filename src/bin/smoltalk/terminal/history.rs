@@ -119,7 +119,11 @@ fn load(file: &Path) -> Vec<String> {
     let read = File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes));
     let Ok(_) = read else { return Vec::new() };
     // Whatever has got into the file must not get to the terminal.
-    bytes.split(|b| *b == b'\n').map(smoltalk::text::to_safe).filter(|l| !l.is_empty()).collect()
+    bytes
+        .split(|b| *b == b'\n')
+        .map(smoltalk::protocol::text::to_safe)
+        .filter(|l| !l.is_empty())
+        .collect()
 }
 
 fn append(file: &Path, line: &str) -> io::Result<()> {

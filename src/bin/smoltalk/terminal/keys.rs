@@ -1,6 +1,6 @@
 //! Which keys the bytes mean that a terminal sends.
 
-use smoltalk::text::to_safe;
+use smoltalk::protocol::text::to_safe;
 
 /// Bytes of one paste that are taken in; the rest of it is thrown away.
 const PASTE: usize = 256 * 1024;

@@ -8,8 +8,8 @@ use super::history::{self, History};
 use super::paint::Paint;
 use crate::typed::Grammar;
 use smoltalk::client::Event;
+use smoltalk::protocol::text::to_safe;
 use smoltalk::protocol::{Command, Name};
-use smoltalk::text::to_safe;
 use std::collections::BTreeSet;
 
 /// What a terminal knows of a room.

@@ -1,18 +1,20 @@
-//! The room: who is in it, and who gets what. [`presence`] is how they come and go, [`pace`] what
+//! The room: who is in it, and who gets what. [`life`] is how they come and go, [`pace`] what
 //! becomes of the slow.
 //!
 //! Everything here happens under the one lock, in one critical section an event: that is what makes
 //! the order the same for all. Nothing here waits.
 
+mod life;
+pub mod notice;
 mod pace;
-mod presence;
+pub mod round;
 
-use crate::backlog::{Backlog, Chunk};
+use crate::delivery::backlog::{Backlog, Chunk};
 use crate::limits::{self, Limits};
-use crate::notice::{Closed, Notice, note};
+use crate::net::socket::{Peer, Socket};
 use crate::protocol::{Event, Form, Name, Refusal};
-use crate::round::{Listeners, Round, ViewId};
-use crate::socket::{Peer, Socket};
+use crate::room::notice::{Closed, Notice, note};
+use crate::room::round::{Listeners, Round, ViewId};
 use async_channel::{Receiver, Sender};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};

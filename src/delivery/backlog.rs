@@ -1,7 +1,7 @@
 //! What a member's socket did not take at once, and the judgement on those who lag behind.
 
 use crate::limits::{self, Limits};
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 use async_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

@@ -35,9 +35,9 @@ pub use event::Event;
 pub use waiting::Waiting;
 
 use crate::client::{reach, within};
-use crate::frames::Frames;
 use crate::limits;
 use crate::protocol::Name;
+use crate::protocol::frames::Frames;
 use futures_lite::AsyncRead;
 use smol::Async;
 use std::future::poll_fn;
@@ -271,7 +271,7 @@ impl Direct {
         match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut self.scratch)) {
             Ok(0) => {
                 if let Some(line) = self.frames.pending() {
-                    self.talk.frame(crate::frames::Frame::Line(line), Instant::now());
+                    self.talk.frame(crate::protocol::frames::Frame::Line(line), Instant::now());
                 }
                 self.talk.hear_the_end();
             }

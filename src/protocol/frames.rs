@@ -1,7 +1,7 @@
 //! Lines and payloads: a stream of text lines, some of which announce so many bytes of any value.
 //! Still no I/O.
 
-use crate::lines::{Line, Lines};
+use crate::protocol::lines::{Line, Lines};
 
 /// What a stream holds next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

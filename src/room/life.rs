@@ -2,9 +2,9 @@
 
 use super::{Room, Seat, SeatId, State, ring};
 use crate::limits;
-use crate::notice::{Closed, Notice};
+use crate::net::socket::Socket;
 use crate::protocol::{Event, Form, Name, Refusal};
-use crate::socket::Socket;
+use crate::room::notice::{Closed, Notice};
 use async_channel::Receiver;
 use std::io::ErrorKind;
 use std::mem;

@@ -1,11 +1,11 @@
 //! What was heard on one connection and waits to be taken: frames in, events out. Still no I/O.
 
 use super::{Error, Event};
-use crate::frames::Frame;
 use crate::limits;
-use crate::lines::Line;
+use crate::protocol::frames::Frame;
+use crate::protocol::lines::Line;
+use crate::protocol::text::to_safe;
 use crate::protocol::{self, Name, VERSION};
-use crate::text::to_safe;
 use std::collections::VecDeque;
 
 /// The events that wait, and after them how the connection ended, if it has.

@@ -5,16 +5,19 @@
 
 mod command;
 mod event;
+pub mod frames;
+pub mod lines;
 mod name;
 mod refusal;
 mod reply;
+pub mod text;
 
 pub use command::{Command, Form};
 pub use event::Event;
 pub use name::Name;
 pub use refusal::Refusal;
 
-use crate::text::push_safe;
+use text::push_safe;
 
 /// What HELLO says that the server speaks.
 pub const VERSION: &str = "smoltalk/1";

@@ -2,7 +2,7 @@
 
 use super::within;
 use crate::limits;
-use crate::socket::set_connection_options;
+use crate::net::socket::set_connection_options;
 use smol::Async;
 use std::future::poll_fn;
 use std::io;

@@ -3,18 +3,20 @@
 //! One executor thread, one task a connection. The *flusher* writes rounds, the *watch* looks after
 //! deadlines and stalls, a *drain* sends one slow member what its socket did not take at once.
 
-pub use crate::address::Address;
-use crate::backlog::Hand;
-pub use crate::door::raise_descriptor_limit;
-use crate::door::{Admission, Door};
+use crate::delivery::backlog::Hand;
 use crate::limits::{self, Limits};
-use crate::notice::note;
-pub use crate::notice::{Closed, Notice};
+pub use crate::net::address::Address;
+pub use crate::net::admission::raise_descriptor_limit;
+use crate::net::admission::{Admission, Door};
 use crate::protocol::{Event, Refusal};
+use crate::room::notice::note;
+pub use crate::room::notice::{Closed, Notice};
 use crate::room::{Bells, Lagger, Room};
-use crate::session;
-pub use crate::socket::{Bound, Peer};
-use crate::socket::{Listener, Socket, Turn, send_once};
+mod session;
+pub use crate::net::listener::Bound;
+use crate::net::listener::Listener;
+pub use crate::net::socket::Peer;
+use crate::net::socket::{Socket, Turn, send_once};
 use async_channel::{Receiver, Sender};
 use async_lock::Mutex;
 use futures_lite::FutureExt;

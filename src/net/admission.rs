@@ -1,7 +1,7 @@
 //! The door: how many connections there are, and who gets in.
 
+use super::socket::Peer;
 use crate::limits::{self, Limits};
-use crate::socket::Peer;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::collections::HashMap;
 use std::net::IpAddr;

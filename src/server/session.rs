@@ -1,12 +1,12 @@
 //! One connection, from its greeting to its end: what it says is read, and done in the room.
 
-use crate::frames::{Frame, Frames};
 use crate::limits;
-use crate::lines::Line;
-use crate::notice::Closed;
+use crate::net::socket::Socket;
+use crate::protocol::frames::{Frame, Frames};
+use crate::protocol::lines::Line;
 use crate::protocol::{Command, Event, Refusal, is_foreign};
+use crate::room::notice::Closed;
 use crate::room::{Room, SeatId};
-use crate::socket::Socket;
 use async_channel::Receiver;
 use async_lock::Mutex;
 use std::io::ErrorKind;

@@ -1,10 +1,10 @@
 //! The post: a round on its way into the sockets. The one place where bytes go out.
 
-use crate::backlog::{Backlog, Chunk};
+use crate::delivery::backlog::{Backlog, Chunk};
 use crate::limits::{self, Limits};
 use crate::protocol::Form;
+use crate::room::round::Round;
 use crate::room::{Lagger, Seat, SeatId, State};
-use crate::round::Round;
 use slab::Slab;
 use std::io::{ErrorKind, IoSlice};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Where a server listens, as a person writes it.
 
-use crate::socket::{Bound, Listener};
+use super::listener::{Bound, Listener};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddrV6, ToSocketAddrs};

@@ -15,22 +15,23 @@
 //! # });
 //! ```
 
+mod connect;
 mod error;
 mod event;
-mod heard;
-mod reach;
+mod inbox;
+pub(crate) mod unsent;
 mod wait;
 
 pub use error::Error;
 pub use event::Event;
 
-use crate::frames::Frames;
+use crate::client::unsent::Unsent;
 use crate::limits;
+use crate::protocol::frames::Frames;
 use crate::protocol::{Command, Form, Name, Refusal};
-use crate::unsent::Unsent;
+pub(crate) use connect::reach;
 use futures_lite::future;
-use heard::Heard;
-pub(crate) use reach::reach;
+use inbox::Heard;
 use smol::{Async, Timer};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;

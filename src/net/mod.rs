@@ -1,0 +1,6 @@
+//! Where connections come from: addresses, listeners, sockets, and who gets a place.
+
+pub mod address;
+pub mod admission;
+pub mod listener;
+pub mod socket;
