@@ -1,5 +1,6 @@
 //! Every number of the server, with its unit and its reason. Flags only override [`Limits`].
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 /// Longest line a client may send, in bytes, its CR and LF not counted.
@@ -84,6 +85,11 @@ pub const SHUTDOWN: Duration = Duration::from_secs(4);
 
 /// The longest a timeout can be: a year. A deadline that far away never comes.
 pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The most that a limit in bytes can be: 256 MiB.
+///
+/// [`OUTBOXES`] times as much still counts in 32 bits.
+pub const LARGEST: usize = 256 * 1024 * 1024;
 
 /// Notices that may wait for the operator's log; what is over that is lost.
 pub const NOTICES: usize = 1024;
@@ -173,11 +179,13 @@ pub const GOODBYE: Duration = Duration::from_secs(2);
 pub const QUOTE: usize = 80;
 
 /// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
+///
+/// A server refuses those that it cannot keep: see [`Limits::check`].
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once; `None` for what the descriptor limit allows.
-    pub max_connections: Option<usize>,
-    /// Connections at once from one IP address; 0 for no limit.
+    /// Connections at once; 0 for what the descriptor limit allows, which is never exceeded.
+    pub max_connections: usize,
+    /// Connections at once from one IPv4 address or IPv6 network of 64 bits; 0 for no limit.
     pub max_per_address: usize,
     /// Members past which nobody is told of arrivals and departures any more: they would cost the
     /// square of the room.
@@ -196,7 +204,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: None,
+            max_connections: 0,
             max_per_address: 0,
             presence_limit: 1000,
             join_timeout: Duration::from_secs(30),
@@ -204,5 +212,26 @@ impl Default for Limits {
             payload: 65_536,
             outbox: 1024 * 1024,
         }
+    }
+}
+
+impl Limits {
+    /// Fails where a server could not keep them, naming the first such field and what it takes: a
+    /// timeout is over 0 and at most [`LONGEST`], an outbox 1 to [`LARGEST`] bytes, a payload at most
+    /// as many.
+    pub fn check(&self) -> io::Result<()> {
+        let time = |time: Duration| !time.is_zero() && time <= LONGEST;
+        let wrong = if !time(self.join_timeout) {
+            "limits.join_timeout takes a time over 0 and at most a year"
+        } else if !time(self.stall_timeout) {
+            "limits.stall_timeout takes a time over 0 and at most a year"
+        } else if !(1..=LARGEST).contains(&self.outbox) {
+            "limits.outbox takes a number of bytes, 1 or more and at most 256 MiB"
+        } else if self.payload > LARGEST {
+            "limits.payload takes a number of bytes, at most 256 MiB"
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(ErrorKind::InvalidInput, wrong))
     }
 }

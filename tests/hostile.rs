@@ -269,7 +269,7 @@ fn resets_all_at_once_disturb_nobody() {
 
 #[test]
 fn a_connection_over_the_limit_is_told_so_instead_of_hello() {
-    let server = TestServer::with(Limits { max_connections: Some(2), ..Limits::default() });
+    let server = TestServer::with(Limits { max_connections: 2, ..Limits::default() });
     let (mut ada, guest) = (server.member("ada"), server.guest());
     for _ in 0..3 {
         let mut late = Telnet::tcp(server.address());
@@ -284,7 +284,8 @@ fn a_connection_over_the_limit_is_told_so_instead_of_hello() {
 
 #[test]
 fn however_many_come_to_a_full_house_each_is_told_so() {
-    let server = TestServer::with(Limits { max_connections: Some(0), ..Limits::default() });
+    let server = TestServer::with(Limits { max_connections: 1, ..Limits::default() });
+    let _first = server.guest();
     let crowd: Vec<_> = (0..3 * REFUSED_AT_ONCE).map(|_| Telnet::tcp(server.address())).collect();
     for mut late in crowd {
         late.sees("ERR full ...");

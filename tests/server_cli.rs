@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
-use support::{DEADLINE, Daemon, SocketPath, Telnet, command, has_ipv6, run};
+use support::{DEADLINE, Daemon, SocketPath, Telnet, command, command_after, has_ipv6, run};
 
 // Flags.
 
@@ -49,7 +49,7 @@ fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
         ("--presence-limit", &["", "x", "-1"]),
         ("--join-timeout", &["", "x", "-1", "inf", "NaN", "1e300"]),
         ("--stall-timeout", &["", "x", "-1"]),
-        ("--outbox", &["", "x", "-1"]),
+        ("--outbox", &["", "x", "-1", "0", "268435457"]),
     ] {
         for value in values {
             is_a_usage_error(&run(command(&[flag, value])), flag);
@@ -224,6 +224,17 @@ fn the_first_line_says_how_many_connections_the_descriptors_allow() {
     assert_eq!(connections("ulimit -n 500", &[]) - few, 200);
     assert_eq!(connections("ulimit -n 300", &["--max-connections", "1000"]), few);
     assert_eq!(connections("ulimit -n 300", &["--max-connections", "100"]), 100);
+    assert_eq!(connections("ulimit -n 300", &["--max-connections", "0"]), few);
+}
+
+#[test]
+fn more_connections_than_the_descriptors_allow_are_said_to_be_too_many() {
+    let many = ["--max-connections", "1000"];
+    let mut daemon = Daemon::launch(command_after("ulimit -n 300", &many));
+    daemon.log.sees("smoltalkd ...");
+    let line = daemon.log.line();
+    assert!(line.contains("--max-connections 1000") && line.ends_with(": 236"), "{line}");
+    daemon.log.sees("listening on ...");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Door {
     /// A door for as many as `limits` say, and no more than the descriptor limit allows.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            max_connections: limits.max_connections.unwrap_or(usize::MAX).min(descriptors_allow()),
+            max_connections: places(limits.max_connections, descriptors_allow()),
             max_per_address: limits.max_per_address,
             census: Mutex::default(),
         }
@@ -118,6 +118,12 @@ pub fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
+/// How many connections there are places for: as many as `wanted`, where 0 is any number, and no
+/// more than `possible`.
+fn places(wanted: usize, possible: usize) -> usize {
+    if wanted == 0 { possible } else { wanted.min(possible) }
+}
+
 /// How many connections the limit of descriptors leaves room for.
 fn descriptors_allow() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
@@ -130,8 +136,7 @@ mod tests {
     use super::*;
 
     fn door(max_connections: usize, max_per_address: usize) -> Arc<Door> {
-        let limits =
-            Limits { max_connections: Some(max_connections), max_per_address, ..Limits::default() };
+        let limits = Limits { max_connections, max_per_address, ..Limits::default() };
         Arc::new(Door::new(&limits))
     }
 
@@ -157,6 +162,11 @@ mod tests {
     }
 
     #[test]
+    fn no_number_is_as_many_as_possible_and_no_number_is_more() {
+        assert_eq!([0, 1, 7, 8, usize::MAX].map(|wanted| places(wanted, 7)), [7, 1, 7, 7, 7]);
+    }
+
+    #[test]
     fn an_address_has_its_own_limit() {
         let door = door(9, 1);
         let first = welcome(door.admit(peer("10.0.0.1:1")));
@@ -170,7 +180,8 @@ mod tests {
 
     #[test]
     fn so_many_are_heard_out_and_the_rest_just_closed() {
-        let door = door(0, 0);
+        let door = door(1, 0);
+        let _first = welcome(door.admit(Peer::Unix));
         let told: Vec<_> = (0..limits::REFUSED_AT_ONCE).map(|_| door.admit(Peer::Unix)).collect();
         assert!(told.iter().all(|admission| matches!(admission, Admission::Full(_))));
         assert!(matches!(door.admit(Peer::Unix), Admission::Overrun));

@@ -51,8 +51,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at all addresses of `config`, or fails, naming the one where that is not possible.
+    /// Listens at all addresses of `config`, or fails, naming the one where that is not possible, or
+    /// the limit that cannot be kept ([`Limits::check`]).
     pub fn bind(config: Config) -> io::Result<Self> {
+        config.limits.check()?;
         let mut listeners = Vec::new();
         for address in &config.listen {
             let named = |e: io::Error| io::Error::new(e.kind(), format!("{address}: {e}"));

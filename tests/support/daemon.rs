@@ -32,10 +32,7 @@ impl Daemon {
     /// The same in a shell that has done something first, such as to set a limit.
     #[track_caller]
     pub fn start_after(first: &str, arguments: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{first}; exec \"$0\" --listen 127.0.0.1:0 \"$@\""), SMOLTALKD]);
-        shell.args(arguments);
-        Self::spawn(shell)
+        Self::spawn(command_after(first, arguments))
     }
 
     /// Starts it, and waits until it listens.
@@ -123,6 +120,15 @@ pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(SMOLTALKD);
     command.args(arguments).env_remove("SMOLTALK_LISTEN");
     command
+}
+
+/// The command line of a shell that does something first, and then is a smoltalkd on a port of its
+/// own.
+pub fn command_after(first: &str, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{first}; exec \"$0\" --listen 127.0.0.1:0 \"$@\""), SMOLTALKD]);
+    shell.args(arguments);
+    shell
 }
 
 /// Runs a smoltalkd that must end by itself.

@@ -43,11 +43,11 @@ struct Flags {
     #[argh(option, arg_name = "addr")]
     listen: Vec<Address>,
 
-    /// connections at once (default: what the descriptor limit allows)
-    #[argh(option, arg_name = "n", from_str_fn(count))]
-    max_connections: Option<usize>,
+    /// connections at once (default: 0, what the descriptor limit allows)
+    #[argh(option, arg_name = "n", from_str_fn(count), default = "0")]
+    max_connections: usize,
 
-    /// connections at once from one address (default: 0, no limit)
+    /// connections at once from one IPv4 address or IPv6 /64 (default: 0, no limit)
     #[argh(option, arg_name = "n", from_str_fn(count), default = "0")]
     max_per_address: usize,
 
@@ -161,8 +161,8 @@ fn count(written: &str) -> Result<usize, String> {
 
 fn size(written: &str) -> Result<usize, String> {
     match written.parse() {
-        Ok(size @ 1..) => Ok(size),
-        _ => Err("takes a number of bytes, 1 or more".into()),
+        Ok(size @ 1..=limits::LARGEST) => Ok(size),
+        _ => Err("takes a number of bytes, 1 or more and at most 256 MiB".into()),
     }
 }
 
@@ -193,7 +193,7 @@ fn run(flags: Flags) -> Result<(), Exit> {
     };
     let signals = Signals::new([Signal::Int, Signal::Term]).map_err(Exit::Failed)?;
     let server = Server::bind(config).map_err(Exit::Failed)?;
-    say(&started(&server));
+    say(&started(&server, flags.max_connections));
     let (stop, stopped) = async_channel::bounded(1);
     let logged = spawn_log(notices).map_err(Exit::Failed)?;
     spawn_signals(signals, stop).map_err(Exit::Failed)?;
@@ -210,10 +210,16 @@ fn run(flags: Flags) -> Result<(), Exit> {
 /// How long the server waits at its end for the log to be written.
 const LOG_FAREWELL: Duration = Duration::from_millis(500);
 
-fn started(server: &Server) -> String {
+fn started(server: &Server, wanted: usize) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let mut lines =
-        format!("smoltalkd {version}, up to {} connections\n", server.max_connections());
+    let possible = server.max_connections();
+    let mut lines = format!("smoltalkd {version}, up to {possible} connections\n");
+    if wanted > possible {
+        let _ = writeln!(
+            lines,
+            "--max-connections {wanted} is more than the descriptor limit allows: {possible}"
+        );
+    }
     for address in server.addresses() {
         let _ = writeln!(lines, "listening on {address}");
     }
