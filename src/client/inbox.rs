@@ -91,7 +91,7 @@ impl Heard {
                 let from = self.speaker.take()?;
                 self.push(Event::Data { from, bytes: bytes.into() });
             }
-            Frame::Unclosed => {
+            Frame::Unclosed { .. } => {
                 self.finish(Error::NotSmoltalk("a payload that is not closed".into()));
             }
         }
@@ -101,8 +101,9 @@ impl Heard {
     /// Takes a line in. Words that this version does not have are skipped.
     fn line(&mut self, line: Line<'_>) -> Option<usize> {
         match line {
-            Line::Whole(b"") => {}
-            Line::TooLong(_) => {
+            // The latter two are telnet's, and a server is none.
+            Line::Whole(b"") | Line::TimingMark | Line::Interrupt => {}
+            Line::TooLong { .. } => {
                 let why = format!("a line over {} bytes", limits::EVENT_LINE);
                 self.finish(Error::NotSmoltalk(why));
             }

@@ -28,7 +28,7 @@ pub use event::Event;
 use crate::client::unsent::Unsent;
 use crate::limits;
 use crate::protocol::frames::Frames;
-use crate::protocol::{Command, Form, Name, Refusal};
+use crate::protocol::{Command, Form, JoinOptions, Name, Refusal};
 pub(crate) use connect::reach;
 use futures_lite::future;
 use inbox::Heard;
@@ -95,7 +95,7 @@ impl Client {
     /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
     pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        let joined = self.ask(Command::Join(name, form), |event| match event {
+        let joined = self.ask(Command::Join(name, JoinOptions { form }), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
@@ -231,7 +231,7 @@ impl Client {
             _ => return Err(Error::PayloadTooLong),
         }
         let unsent = self.unsent.tail();
-        Command::Data(bytes.len() as u64).render(unsent);
+        Command::Data(bytes.len()).render(unsent);
         unsent.extend_from_slice(bytes);
         unsent.push(b'\n');
         Ok(())

@@ -114,7 +114,7 @@ impl Client {
             }
         }
         // Not only once its LF has come: it may never.
-        if let Some(line @ Line::TooLong(_)) = self.frames.pending() {
+        if let Some(line @ Line::TooLong { .. }) = self.frames.pending() {
             self.heard.frame(Frame::Line(line));
         }
     }

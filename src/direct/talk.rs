@@ -8,7 +8,7 @@ use crate::limits;
 use crate::protocol::frames::Frame;
 use crate::protocol::lines::Line;
 use crate::protocol::text::to_safe;
-use crate::protocol::{Refusal, is_foreign};
+use crate::protocol::{Refusal, begins_foreign};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -164,19 +164,22 @@ impl Talk {
     pub fn frame(&mut self, frame: Frame<'_>, now: Instant) -> Then {
         match frame {
             _ if self.end.is_some() => {}
-            Frame::Line(Line::Whole(b"")) => {}
-            Frame::Line(Line::Whole(line) | Line::TooLong(line)) if self.peer.is_none() => {
+            // The latter two are telnet's, and who speaks here is none.
+            Frame::Line(Line::Whole(b"") | Line::TimingMark | Line::Interrupt) => {}
+            Frame::Line(Line::Whole(line) | Line::TooLong { beginning: line, .. })
+                if self.peer.is_none() =>
+            {
                 self.greeting(line);
             }
             Frame::Line(Line::Whole(line)) => match Word::parse(line) {
                 Ok(word) => return self.word(word, now),
                 Err(Malformed) => self.bad_frame(),
             },
-            Frame::Line(Line::TooLong(_)) => {
+            Frame::Line(Line::TooLong { .. }) => {
                 let text = format!("a line here may have {} bytes", limits::LINE);
                 self.complain(Refusal::TooLong.code(), &text);
             }
-            Frame::Unclosed => self.bad_frame(),
+            Frame::Unclosed { .. } => self.bad_frame(),
             Frame::Payload(bytes) => {
                 if let Some(id) = self.announced.take() {
                     self.push(Event::Message { id, bytes: bytes.into() });
@@ -192,8 +195,9 @@ impl Talk {
             return;
         }
         match beginning {
-            Line::Whole(line) if !is_foreign(line) => {}
-            Line::Whole(line) | Line::TooLong(line) => self.greeting(line),
+            Line::Whole(line) if !begins_foreign(line) => {}
+            Line::Whole(line) | Line::TooLong { beginning: line, .. } => self.greeting(line),
+            Line::TimingMark | Line::Interrupt => {}
         }
     }
 

@@ -26,7 +26,8 @@ impl Room {
         });
         self.deadlines.insert((until, id));
         ring(&self.bells.watch);
-        self.answer(id, Event::render_hello);
+        let view = self.view(id);
+        self.round.tell(view, |out| Event::render_hello(&self.limits, out));
         id
     }
 

@@ -133,7 +133,8 @@ impl Room {
     pub fn say_payload(&mut self, id: SeatId, payload: &[u8]) -> Result<(), Refusal> {
         let name = self.member(id)?;
         let view = self.view(id);
-        let render = |form, out: &mut _| Event::render_payload(name, payload, form, out);
+        let most = self.limits.payload;
+        let render = |form, out: &mut _| Event::render_payload(name, payload, form, most, out);
         self.round.say(Some(view), &self.listeners, render);
         Ok(())
     }

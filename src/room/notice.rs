@@ -47,12 +47,11 @@ impl Closed {
     #[must_use]
     pub fn left(self) -> &'static str {
         match self {
-            Self::Lost => "lost",
+            Self::Lost | Self::BadFrame => "lost",
             Self::Stalled => "stalled",
             // The last three never were members.
             Self::Left
             | Self::Ended
-            | Self::BadFrame
             | Self::Shutdown
             | Self::JoinTimeout
             | Self::TooManyErrors

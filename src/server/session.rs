@@ -4,7 +4,8 @@ use crate::limits;
 use crate::net::socket::Socket;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
-use crate::protocol::{Command, Event, Refusal, is_foreign};
+use crate::protocol::telnet::WILL_TIMING_MARK;
+use crate::protocol::{Command, Event, Refusal, Speaker, begins_foreign, is_foreign};
 use crate::room::notice::Closed;
 use crate::room::{Room, SeatId};
 use async_channel::Receiver;
@@ -27,7 +28,8 @@ enum Next {
 ///
 /// An idle session holds no buffer: bytes are received into the room's, under its lock.
 pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
-    let mut session = Session { seat, frames: Frames::new(limits::LINE), unheard: Box::default() };
+    let frames = Frames::with_telnet(limits::LINE);
+    let mut session = Session { seat, frames, unheard: Box::default() };
     loop {
         // Before the first wait, too: who says JOIN as it comes gets HELLO and OK in one packet.
         let next = session.turn(&socket, &mut *room.lock().await);
@@ -111,46 +113,55 @@ enum Then {
     Skip(u64),
 }
 
-/// Does what a frame asks for, or answers why not.
+/// Does what a frame asks for, or answers why not. One command is refused once: what was skipped
+/// and then does not end as it should is only closed on.
 fn obey(seat: SeatId, frame: Frame<'_>, room: &mut Room) -> Then {
-    let done = match frame {
-        Frame::Line(Line::Whole(b"")) => return Then::Line,
-        Frame::Line(Line::Whole(line) | Line::TooLong(line))
-            if turn_away_foreigner(seat, line, room) =>
-        {
-            return Then::Line;
+    match frame {
+        Frame::Line(line) => return obey_line(seat, line, room),
+        Frame::Payload(payload) => {
+            if let Err(refusal) = room.say_payload(seat, payload) {
+                refuse(seat, refusal, room);
+            }
         }
-        Frame::Line(Line::Whole(line)) => match Command::parse(line) {
-            Ok(Command::Data(len)) => return announced(seat, len, room),
-            Ok(command) => carry_out(seat, command, room),
-            Err(refusal) => Err(refusal),
-        },
-        Frame::Line(Line::TooLong(_)) => Err(Refusal::TooLong),
-        Frame::Payload(payload) => room.say_payload(seat, payload),
-        Frame::Unclosed => Err(Refusal::BadFrame),
-    };
-    if let Err(refusal) = done {
-        refuse(seat, refusal, room);
+        Frame::Unclosed { skipped: false } => refuse(seat, Refusal::BadFrame, room),
+        Frame::Unclosed { skipped: true } => room.close(seat, Closed::BadFrame),
     }
     Then::Line
 }
 
-/// Says what becomes of a payload of `len` bytes.
-fn announced(seat: SeatId, len: u64, room: &mut Room) -> Then {
-    let limit = room.payload_limit();
-    let refusal = match usize::try_from(len) {
-        _ if room.is_guest(seat) => Refusal::NotJoined,
-        Ok(0) => Refusal::Empty,
-        Ok(len) if len <= limit => return Then::Expect(len),
-        _ => Refusal::TooLong,
+fn obey_line(seat: SeatId, line: Line<'_>, room: &mut Room) -> Then {
+    let refused = match line {
+        _ if room.is_guest(seat) && is_foreign(line) => Refusal::NotSmoltalk.into(),
+        Line::Whole(b"") => return Then::Line,
+        Line::TooLong { .. } => Refusal::TooLong.into(),
+        Line::Whole(line) => match Command::parse(line, speaker(seat, room)) {
+            Ok(Command::Data(len)) => return Then::Expect(len),
+            Ok(command) => match carry_out(seat, command, room) {
+                Ok(()) => return Then::Line,
+                Err(refusal) => refusal.into(),
+            },
+            Err(refused) => refused,
+        },
+        Line::TimingMark => {
+            room.answer(seat, |out| out.extend_from_slice(&WILL_TIMING_MARK));
+            return Then::Line;
+        }
+        Line::Interrupt => {
+            room.close(seat, Closed::Left);
+            return Then::Line;
+        }
     };
-    room.refuse(seat, refusal);
-    Then::Skip(len)
+    refuse(seat, refused.refusal, room);
+    refused.payload.map_or(Then::Line, Then::Skip)
+}
+
+fn speaker(seat: SeatId, room: &Room) -> Speaker {
+    Speaker { is_member: !room.is_guest(seat), payload: room.payload_limit() }
 }
 
 fn carry_out(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), Refusal> {
     match command {
-        Command::Join(name, form) => room.join(seat, name, form)?,
+        Command::Join(name, options) => room.join(seat, name, options.form)?,
         Command::Msg(text) => room.say(seat, text)?,
         Command::Tell(to, text) => room.tell(seat, to, text)?,
         Command::Who => room.who(seat)?,
@@ -163,30 +174,21 @@ fn carry_out(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), 
     Ok(())
 }
 
+/// Answers why something is not done, and closes where there is no going on after it.
 fn refuse(seat: SeatId, refusal: Refusal, room: &mut Room) {
-    let guest = room.is_guest(seat);
-    room.refuse(
-        seat,
-        match refusal {
-            // Whatever else is wrong with it, this is not for guests, or not for members.
-            Refusal::Empty | Refusal::NoSuchMember if guest => Refusal::NotJoined,
-            Refusal::BadName | Refusal::BadOption if !guest => Refusal::AlreadyJoined,
-            refusal => refusal,
-        },
-    );
-    if refusal == Refusal::BadFrame {
-        room.close(seat, Closed::BadFrame);
+    room.refuse(seat, refusal);
+    match refusal {
+        Refusal::BadFrame => room.close(seat, Closed::BadFrame),
+        Refusal::NotSmoltalk => room.close(seat, Closed::NotSmoltalk),
+        _ => {}
     }
 }
 
-/// Sends a guest away whose line begins as another protocol's do. Says whether it did.
-fn turn_away_foreigner(seat: SeatId, line: &[u8], room: &mut Room) -> bool {
-    let foreign = room.is_guest(seat) && is_foreign(line);
-    if foreign {
-        room.refuse(seat, Refusal::NotSmoltalk);
-        room.close(seat, Closed::NotSmoltalk);
+/// Sends a guest away whose line begins as another protocol's do.
+fn turn_away_foreigner(seat: SeatId, beginning: &[u8], room: &mut Room) {
+    if room.is_guest(seat) && begins_foreign(beginning) {
+        refuse(seat, Refusal::NotSmoltalk, room);
     }
-    foreign
 }
 
 #[cfg(test)]
