@@ -25,6 +25,10 @@ pub const GUEST_ERRORS: u8 = 10;
 /// As much as a socket's initial receive buffer holds, so that one call empties it.
 pub const SCRATCH: usize = 64 * 1024;
 
+/// What a session takes of it at a time, but within a payload: what it cannot say in one turn has to
+/// be kept for the next.
+pub const RECEIVED: usize = 16 * 1024;
+
 /// Bytes of one round past which readers wait for the flusher.
 ///
 /// Enough to share one `send` among hundreds of lines; small enough for a socket's send buffer to
@@ -49,17 +53,47 @@ pub const SEND_BUFFER: usize = 128 * 1024;
 /// Chunks of a backlog that share a system call.
 pub const HAND: usize = 64;
 
+/// Bytes of a backlog from which on no further chunk shares a system call: a goodbye waits behind
+/// what is in hand, and a socket rarely takes more at a time.
+pub const HAND_BYTES: usize = 64 * 1024;
+
+/// Bytes of a piece of the round from which on those who lag share it; what is shorter is copied, for
+/// a chunk of its own would cost more ([`CHUNK_OVERHEAD`]).
+pub const SHARED: usize = 1024;
+
+/// Bytes of output that one turn of a session may cause, answers included, before it has to let the
+/// others have theirs.
+///
+/// A few hundred lines: enough to keep rounds large, and little enough that thousands who ask for
+/// all that they can get a turn within a tenth of a second.
+pub const TURN: usize = 16 * 1024;
+
+/// Bytes of answers that may wait for a member before it is read further; for a guest, 16 KiB.
+pub const ASKED: usize = 64 * 1024;
+/// The same for a guest, which has not even said its name.
+pub const ASKED_BY_GUEST: usize = 16 * 1024;
+
 /// Pieces of a round that share a system call: Linux takes no more (`UIO_MAXIOV`).
 pub const PIECES: usize = 1024;
 
 /// What a queued chunk costs beside its bytes: its slot in the channel and its allocation.
 pub const CHUNK_OVERHEAD: usize = 64;
 
-/// The senders wait for a member for whom this many times [`Limits::outbox`] wait.
+/// Those who say much wait for a member for whom this many times [`Limits::outbox`] wait.
 ///
 /// 10 MiB fill in 0.4 s in a room as lively as one core makes it: the others notice next to nothing
 /// of a stalled member before it goes. And all who lag behind share most of that memory.
 pub const OUTBOXES: usize = 10;
+
+/// All who say something wait for a member for whom this many times [`Limits::outbox`] wait.
+pub const OUTBOXES_FOR_ALL: usize = 12;
+
+/// Bytes said in [`LOUD_WITHIN`] that make a member one of those who say much.
+///
+/// The longest line: who says one now and then is not kept from it by those who flood the room.
+pub const LOUD: usize = LINE;
+/// See [`LOUD`].
+pub const LOUD_WITHIN: Duration = Duration::from_secs(1);
 
 /// The part of a stall timeout, in percent, for which the senders wait for one who has taken nothing
 /// since it lags. For others they wait as long as these are in time.
@@ -71,6 +105,14 @@ pub const PATIENCE: u32 = 40;
 /// How coarse the one clock is that watches deadlines and stalls. It stands still while there is
 /// nothing to watch.
 pub const TICK: Duration = Duration::from_millis(25);
+
+/// Time between two ticks from which on the server has been away, and what was due in it is judged
+/// later: a machine that is busy is late by less.
+pub const AWAY: Duration = Duration::from_millis(100);
+
+/// How long a member stays whose socket takes nothing any more, while what it has said before is
+/// heard. Nearly all such sockets are found to have ended at once.
+pub const DEAF: Duration = Duration::from_secs(2);
 
 /// How long a connection that is over may take for its last bytes.
 ///
@@ -199,6 +241,8 @@ pub struct Limits {
     /// Bytes that may wait for one member before it has to keep up: half as many in each
     /// [`Limits::stall_timeout`], or it goes.
     pub outbox: usize,
+    /// Bytes that may wait for all connections together. Past it, those for whom most waits go.
+    pub memory: usize,
 }
 
 impl Default for Limits {
@@ -211,6 +255,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(1),
             payload: 65_536,
             outbox: 1024 * 1024,
+            memory: 256 * 1024 * 1024,
         }
     }
 }
@@ -227,6 +272,8 @@ impl Limits {
             "limits.stall_timeout takes a time over 0 and at most a year"
         } else if !(1..=LARGEST).contains(&self.outbox) {
             "limits.outbox takes a number of bytes, 1 or more and at most 256 MiB"
+        } else if self.memory == 0 {
+            "limits.memory takes a number of bytes, 1 or more"
         } else if self.payload > LARGEST {
             "limits.payload takes a number of bytes, at most 256 MiB"
         } else {

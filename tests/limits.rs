@@ -15,6 +15,7 @@ fn limits_that_cannot_be_kept_are_refused_by_name() {
     for (name, limits) in [
         ("outbox", Limits { outbox: 0, ..usual() }),
         ("outbox", Limits { outbox: LARGEST + 1, ..usual() }),
+        ("memory", Limits { memory: 0, ..usual() }),
         ("payload", Limits { payload: LARGEST + 1, ..usual() }),
         ("stall_timeout", Limits { stall_timeout: Duration::ZERO, ..usual() }),
         ("stall_timeout", Limits { stall_timeout: Duration::MAX, ..usual() }),
@@ -41,6 +42,7 @@ fn a_room_works_within_the_smallest_and_within_the_largest_limits() {
         max_connections: usize::MAX,
         max_per_address: usize::MAX,
         presence_limit: usize::MAX,
+        memory: usize::MAX,
     };
     for limits in [least, most] {
         TestServer::with(limits).plays(

@@ -4,4 +4,5 @@ pub mod address;
 pub mod admission;
 mod claim;
 pub mod listener;
+pub mod sink;
 pub mod socket;

@@ -96,12 +96,17 @@ impl Frames {
         Some(Frame::Payload(if kept.is_empty() { data } else { kept }))
     }
 
+    /// Whether what comes next is part of a payload.
+    #[must_use]
+    pub fn is_within_payload(&self) -> bool {
+        self.payload.as_ref().is_some_and(|payload| !payload.finished)
+    }
+
     /// What came last and lacks its LF. At the end of the stream it counts as a line; a payload that
     /// is not whole counts as nothing.
     #[must_use]
     pub fn pending(&self) -> Option<Line<'_>> {
-        let within_payload = self.payload.as_ref().is_some_and(|payload| !payload.finished);
-        if within_payload { None } else { self.lines.pending() }
+        if self.is_within_payload() { None } else { self.lines.pending() }
     }
 }
 

@@ -59,6 +59,12 @@ impl Closed {
         }
     }
 
+    /// Whether an operator is told of a guest that ends so: not where it just went.
+    #[must_use]
+    pub fn is_worth_a_notice(self) -> bool {
+        !matches!(self, Self::Left | Self::Ended | Self::Lost)
+    }
+
     /// The reason in an operator's line.
     fn why(self) -> &'static str {
         match self {
