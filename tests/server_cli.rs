@@ -254,7 +254,7 @@ fn joins_departures_and_refusals_are_logged_with_their_reasons() {
     let bob = daemon.member("bob");
     log(&mut daemon, &["bob joined"]);
     is_full(Telnet::tcp(daemon.address()));
-    log(&mut daemon, &["refused", "127.0.0.1:", "full"]);
+    log(&mut daemon, &["refused", "127.0.0.1:", "full (the server has 3 of 3)"]);
     bob.breaks();
     log(&mut daemon, &["bob left", "lost"]);
     ada.types("LEAVE");
@@ -264,6 +264,22 @@ fn joins_departures_and_refusals_are_logged_with_their_reasons() {
     log(&mut daemon, &["eve left"]);
     guest.sends(b"GET / HTTP/1.1\n");
     log(&mut daemon, &["refused", "127.0.0.1:", "not-smoltalk"]);
+}
+
+#[test]
+fn a_refusal_says_whether_the_server_is_full_or_the_address_has_its_share() {
+    if !has_ipv6() {
+        return;
+    }
+    let arguments = ["--max-connections", "2", "--max-per-address", "1"];
+    let mut daemon = Daemon::start(&[&arguments[..], &["--listen", "[::1]:0"]].concat());
+    let v6 = daemon.log.finds("listening on ").split_off("listening on ".len());
+    let _guest = daemon.guest();
+    Telnet::tcp(daemon.address()).sees("ERR full there are too many connections from your address");
+    assert!(daemon.log.line().ends_with(": full (its address has 1 of 1)"));
+    let _other = Telnet::tcp(v6.parse().expect("an address")).greeted();
+    Telnet::tcp(daemon.address()).sees("ERR full there is no place for another connection");
+    assert!(daemon.log.line().ends_with(": full (the server has 2 of 2)"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What an operator is told: a line for each arrival, departure and refusal.
 
+use crate::net::admission::Full;
 use crate::net::socket::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
@@ -83,7 +84,9 @@ pub enum Notice {
     Left(Name, Closed, usize),
     /// A guest was sent away.
     SentAway(Peer, Closed),
-    /// A connection or a JOIN was refused.
+    /// There was no place for a connection.
+    Full(Peer, Full),
+    /// What a guest asked for was refused.
     Refused(Peer, Refusal),
     /// No connection can be taken for now.
     CannotAccept(String),
@@ -99,6 +102,9 @@ impl fmt::Display for Notice {
                 write!(f, "{name} left ({}), {members} here", closed.why())
             }
             Self::SentAway(peer, closed) => write!(f, "refused {peer}: {}", closed.why()),
+            Self::Full(peer, full) => {
+                write!(f, "refused {peer}: {} ({full})", Refusal::Full.code())
+            }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
         }

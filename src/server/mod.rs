@@ -6,8 +6,8 @@
 use crate::delivery::backlog::Hand;
 use crate::limits::{self, Limits};
 pub use crate::net::address::Address;
-pub use crate::net::admission::raise_descriptor_limit;
 use crate::net::admission::{Admission, Door};
+pub use crate::net::admission::{Full, raise_descriptor_limit};
 use crate::protocol::{Event, Refusal};
 use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
@@ -174,13 +174,14 @@ impl House {
                 let seat = self.room.lock().await.arrive(socket.clone());
                 executor.spawn(session::serve(self.room.clone(), seat, socket)).detach();
             }
-            Admission::Full(permit) => {
-                note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));
-                executor.spawn(turn_away(Socket::new(fd, peer, permit)?)).detach();
-            }
-            Admission::Overrun => {
-                note(self.notices.as_ref(), || Notice::Refused(peer, Refusal::Full));
-                send_once(&fd, &refusal());
+            Admission::Full(full, permit) => {
+                note(self.notices.as_ref(), || Notice::Full(peer, full));
+                match permit {
+                    Some(permit) => {
+                        executor.spawn(turn_away(Socket::new(fd, peer, permit)?, full)).detach();
+                    }
+                    None => send_once(&fd, &refusal(full)),
+                }
             }
         }
         Ok(())
@@ -233,16 +234,17 @@ async fn drain(room: Arc<Mutex<Room>>, lagger: Lagger) {
 }
 
 /// What those are told for whom there is no place.
-fn refusal() -> Vec<u8> {
+fn refusal(full: Full) -> Vec<u8> {
+    let (code, text) = (Refusal::Full.code(), full.explanation());
     let mut refusal = Vec::new();
-    Event::render_refusal(Refusal::Full, &mut refusal);
+    Event::Err(code.as_bytes(), text.as_bytes()).render(&mut refusal);
     refusal
 }
 
 /// Tells a connection for which there is no place, and reads on for a moment, so that the reason is
 /// not lost to a reset.
-async fn turn_away(socket: Socket) {
-    if socket.send(&refusal()).is_err() {
+async fn turn_away(socket: Socket, full: Full) {
+    if socket.send(&refusal(full)).is_err() {
         return;
     }
     socket.shut_writing();
