@@ -198,6 +198,35 @@ fn a_stale_unix_socket_is_taken_over_and_removed_in_the_end() {
 }
 
 #[test]
+fn of_many_that_find_a_stale_unix_socket_one_gets_it_and_the_others_say_so() {
+    let path = SocketPath::new("stale-for-many");
+    drop(UnixListener::bind(&path.0).expect("bound")); // The file stays.
+    let start = |_| Daemon::launch(command(&["--listen", &path.address()]));
+    let started: Vec<Daemon> = (0..8).map(start).collect();
+    let mut winners = Vec::new();
+    for mut daemon in started {
+        let line = daemon.log.line();
+        if line.contains(": Address already in use") && line.contains(&path.address()) {
+            let (status, rest) = daemon.end();
+            assert_eq!((status.code(), rest), (Some(1), vec![]));
+        } else {
+            daemon.log.sees(&format!("listening on {}", path.address()));
+            winners.push(daemon);
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    Telnet::unix(&path.0).greeted().joined("ada");
+    winners[0].log.sees("ada joined ...");
+}
+
+#[test]
+fn where_no_socket_can_be_made_the_error_names_the_place() {
+    let (code, _, errors) = said(&run(command(&["--listen", "unix:/no/such/folder/s"])));
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.starts_with("smoltalkd: unix:/no/such/folder/s: cannot make /no/"), "{errors}");
+}
+
+#[test]
 fn all_of_ipv6_is_ipv6_alone() {
     if !has_ipv6() {
         return;

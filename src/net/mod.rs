@@ -2,5 +2,6 @@
 
 pub mod address;
 pub mod admission;
+mod claim;
 pub mod listener;
 pub mod socket;
