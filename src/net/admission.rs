@@ -189,7 +189,7 @@ mod tests {
     fn welcome(admission: Admission) -> Option<Permit> {
         match admission {
             Admission::Welcome(permit) => Some(permit),
-            _ => None,
+            Admission::Full(..) => None,
         }
     }
 

@@ -30,8 +30,8 @@ pub enum Start {
                {command_name} --listen 0.0.0.0:7878 --listen [::]:7878\n\
                {command_name} --listen unix:/run/smoltalk.sock --quiet",
     note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
-    note = "On SIGTERM, SIGINT and SIGHUP it stops accepting, says goodbye to everybody and\n\
-            ends within 5 seconds; one more SIGTERM or SIGINT ends it at once.",
+    note = "On SIGTERM, SIGINT and SIGHUP it stops accepting, says goodbye to everybody\n\
+            and ends within 5 seconds; one more SIGTERM or SIGINT ends it at once.",
     note = "There is more in man smoltalkd.",
     error_code(0, "stopped by a signal"),
     error_code(1, "cannot run, as where an address is in use"),
@@ -153,5 +153,32 @@ fn seconds(written: &str) -> Result<Duration, String> {
     match seconds {
         Some(seconds) if !seconds.is_zero() && seconds <= limits::LONGEST => Ok(seconds),
         _ => Err("takes a number of seconds, over 0 and at most a year".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(args: &[&str]) -> String {
+        let flags = Flags::from_args(&["smoltalkd"], args).expect("good flags");
+        format!("{:?}", flags.config().expect("a good environment"))
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_the_help_shows() {
+        let help = Flags::from_args(&["smoltalkd"], &["--help"]).err().expect("help").output;
+        let options = help.split("\n  --").skip(1);
+        let shown: Vec<String> = options
+            .filter_map(|option| {
+                let (flag, (_, default)) =
+                    (option.split(' ').next()?, option.split_once("(default:")?);
+                let value = default.trim_start().split([' ', ',', ')', '\n']).next()?;
+                Some([format!("--{flag}"), value.into()])
+            })
+            .flatten()
+            .collect();
+        assert_eq!(shown.len(), 2 * 7, "a flag with an argument has a default: {shown:?}");
+        assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }
 }
