@@ -98,7 +98,7 @@ pub fn read() -> Result<Start, String> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
         Ok(flags) if flags.version => Ok(Start::Print(version())),
-        Ok(flags) => flags.config().map(Start::Serve),
+        Ok(flags) => flags.config(env::var_os("SMOLTALK_LISTEN")).map(Start::Serve),
         Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
         Err(early) => Err(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())),
     }
@@ -109,8 +109,12 @@ fn version() -> String {
 }
 
 impl Flags {
-    fn config(self) -> Result<Config, String> {
-        let listen = if self.listen.is_empty() { listen_from_environment()? } else { self.listen };
+    /// What they ask for, with what the environment says instead of --listen.
+    fn config(self, environment: Option<OsString>) -> Result<Config, String> {
+        let listen = match self.listen {
+            none if none.is_empty() => listen_from(environment.unwrap_or_default())?,
+            listen => listen,
+        };
         let limits = Limits {
             max_connections: self.max_connections,
             max_per_address: self.max_per_address,
@@ -124,8 +128,8 @@ impl Flags {
     }
 }
 
-fn listen_from_environment() -> Result<Vec<Address>, String> {
-    let listen = unicode(env::var_os("SMOLTALK_LISTEN").unwrap_or_default())?;
+fn listen_from(environment: OsString) -> Result<Vec<Address>, String> {
+    let listen = unicode(environment)?;
     let listen = if listen.is_empty() { DEFAULT_ADDRESS } else { &listen };
     let address = |written: &str| {
         written.parse().map_err(|error| format!("SMOLTALK_LISTEN {error}, not '{written}'"))
@@ -162,7 +166,7 @@ mod tests {
 
     fn config(args: &[&str]) -> String {
         let flags = Flags::from_args(&["smoltalkd"], args).expect("good flags");
-        format!("{:?}", flags.config().expect("a good environment"))
+        format!("{:?}", flags.config(None).expect("a good default"))
     }
 
     #[test]
