@@ -45,6 +45,7 @@ pub enum Full {
 
 impl Full {
     /// What it says to a person who does not get in.
+    #[must_use]
     pub fn explanation(self) -> &'static str {
         match self {
             Self::Server(_) => Refusal::Full.explanation(),
@@ -155,7 +156,7 @@ pub fn raise_descriptor_limit() {
 fn counted_as(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -188,7 +189,7 @@ mod tests {
     fn welcome(admission: Admission) -> Option<Permit> {
         match admission {
             Admission::Welcome(permit) => Some(permit),
-            _ => None,
+            Admission::Full(..) => None,
         }
     }
 

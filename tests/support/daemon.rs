@@ -45,9 +45,14 @@ impl Daemon {
     }
 
     /// Starts it, and has not read its log.
-    pub fn launch(mut command: Command) -> Self {
+    pub fn launch(command: Command) -> Self {
         // A socket pair and no pipe: it can be read with a deadline.
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        Self::launch_on(command, ours, theirs)
+    }
+
+    /// The same, with `theirs` as its log, which `ours` reads.
+    pub fn launch_on(mut command: Command, ours: UnixStream, theirs: UnixStream) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(OwnedFd::from(theirs));
         let child = command.spawn().expect("started");
         let log = Telnet::over_unix(ours);
