@@ -558,6 +558,18 @@ fn a_broken_connection_is_lost() {
 }
 
 #[test]
+fn one_who_closes_without_having_read_all_is_lost() {
+    let server = TestServer::start();
+    let [mut ada, mut bob] = server.members(["ada", "bob"]);
+    bob.types("PING");
+    // It has come, and is not read: closing now is a reset.
+    assert_eq!(bob.socket().peek(&mut [0; 1]).expect("PONG"), 1);
+    drop(bob);
+    ada.sees("LEFT bob lost");
+    ada.fence();
+}
+
+#[test]
 fn a_name_is_free_as_soon_as_the_others_know() {
     let server = TestServer::start();
     let mut ada = server.member("ada");

@@ -402,8 +402,19 @@ mod tests {
         }
     }
 
+    /// What comes before an interrupt, after which nothing counts: only a timing mark may depend on
+    /// the packets there.
+    fn until_interrupted(mut seen: Vec<Result<String, ()>>) -> Vec<Result<String, ()>> {
+        if let Some(at) = seen.iter().position(|line| *line == Ok("(interrupt)".into())) {
+            seen.truncate(at);
+            while seen.pop_if(|line| *line == Ok("(timing mark)".into())).is_some() {}
+        }
+        seen
+    }
+
     fn streams() -> impl Strategy<Value = Vec<u8>> {
-        let telling = prop::sample::select(vec![b'\n', b'\r', b'a', 255, 250, 240, 251, 253, 6, 1]);
+        let telling =
+            prop::sample::select(vec![b'\n', b'\r', b'a', 255, 255, 250, 240, 251, 253, 6, 244]);
         prop::collection::vec(prop_oneof![3 => telling, 1 => any::<u8>()], 0..400)
     }
 
@@ -411,9 +422,9 @@ mod tests {
         #[test]
         fn every_cut_of_a_stream_gives_the_same_lines(stream in streams(), cut in 0..400usize) {
             let cut = cut.min(stream.len());
-            let whole = lines([&stream[..]]);
-            prop_assert_eq!(&lines([&stream[..cut], &stream[cut..]]), &whole);
-            prop_assert_eq!(&lines(stream.chunks(1)), &whole);
+            let whole = until_interrupted(lines([&stream[..]]));
+            prop_assert_eq!(&until_interrupted(lines([&stream[..cut], &stream[cut..]])), &whole);
+            prop_assert_eq!(&until_interrupted(lines(stream.chunks(1))), &whole);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::limits::{self, Limits};
 use crate::protocol::text::push_safe;
 
 impl Event<'_> {
-    /// Appends a payload, in either form. As text it is at most [`TEXT_FORM`] times `limit` long,
+    /// Appends a payload, in either form. As text it is at most four times `limit` long,
     /// which is how many bytes a payload may have.
     pub fn render_payload(name: Name, payload: &[u8], form: Form, limit: usize, out: &mut Vec<u8>) {
         match form {
