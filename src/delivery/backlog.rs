@@ -140,10 +140,18 @@ impl Backlog {
         self.tellers.into_iter().chain(self.asker_waits.then_some(own))
     }
 
-    /// Throws away all that the drain task has not taken out yet.
+    /// Throws away all that the drain task has not taken out yet, but for the rest of what the socket
+    /// has begun to take: the peer is to understand what comes after it.
     pub fn discard(&mut self) {
+        let mut begun = None;
         while let Ok(chunk) = self.queue.try_recv() {
             self.forget(chunk.cost());
+            if chunk.is_torn() {
+                begun = Some(chunk);
+            }
+        }
+        if let Some(chunk) = begun {
+            self.push(chunk);
         }
     }
 
@@ -324,6 +332,16 @@ mod tests {
         let limits = Limits { outbox: 1, ..limits() };
         let (backlog, start) = lagging(OUTBOX + 1);
         assert!(backlog.is_stalled(start + Duration::from_secs(1), &limits));
+    }
+
+    #[test]
+    fn a_line_that_was_begun_is_not_discarded() {
+        let now = Instant::now();
+        let (mut backlog, queue) = Backlog::new(now);
+        backlog.push(chunk(5).torn_off(true));
+        backlog.push(chunk(7));
+        backlog.discard();
+        assert_eq!((queue.len(), backlog.queued()), (1, 5 + limits::CHUNK_OVERHEAD));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Chunk {
     end: u32,
     /// How many bytes of it the connection has asked for.
     asked: u32,
+    /// What comes before its first byte, in the middle of a line as a rule, has been sent.
+    torn: bool,
 }
 
 /// What a chunk counts for in a backlog, or what part of it has been sent.
@@ -71,7 +73,18 @@ impl Chunk {
     /// These bytes of what is held, of which the connection has asked for `asked`.
     pub fn new(held: Arc<Held>, range: Range<usize>, asked: usize) -> Self {
         let short = |n| u32::try_from(n).expect("a round has its limit");
-        Self { held, start: short(range.start), end: short(range.end), asked: short(asked) }
+        let (start, end) = (short(range.start), short(range.end));
+        Self { held, start, end, asked: short(asked), torn: false }
+    }
+
+    /// The same, where the bytes before it have been sent.
+    pub fn torn_off(self, torn: bool) -> Self {
+        Self { torn, ..self }
+    }
+
+    /// Whether the bytes before it have been sent.
+    pub fn is_torn(&self) -> bool {
+        self.torn
     }
 
     fn bytes(&self) -> &[u8] {
@@ -117,6 +130,12 @@ impl Hand {
     fn take(&mut self, chunk: Chunk) {
         self.bytes += chunk.bytes().len();
         self.chunks.push_back(chunk);
+    }
+
+    /// Whether there is nothing in it.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
     }
 
     /// Sends what the sink takes at once, and returns what that counts for in the backlog.

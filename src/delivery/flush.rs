@@ -104,8 +104,8 @@ impl<S: Sink + Clone> Post<'_, S> {
         match send(outlet, parts) {
             Ok(sent) if sent == total => {}
             Ok(sent) => {
-                for chunk in self.rest(own, sent) {
-                    self.queue(own.seat, outlet, chunk);
+                for (at, chunk) in self.rest(own, sent).into_iter().enumerate() {
+                    self.queue(own.seat, outlet, chunk.torn_off(at == 0 && sent > 0));
                 }
             }
             Err(error) => return self.break_off(own.seat, outlet, &error),
@@ -132,6 +132,7 @@ impl<S: Sink + Clone> Post<'_, S> {
                 Ok(sent) if sent == public.len() => {}
                 Ok(sent) => {
                     let chunk = Chunk::new(self.share(form), sent..public.len(), 0);
+                    let chunk = chunk.torn_off(sent > 0);
                     self.queue(id, outlet, chunk);
                 }
                 Err(error) => self.break_off(id, outlet, &error),

@@ -212,6 +212,12 @@ impl<S: Sink> Delivery<S> {
         !self.lagging.is_empty()
     }
 
+    /// How many bytes wait for all together.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.memory.used()
+    }
+
     fn hold_or_let_go(&mut self) {
         let awaited = |id: &SeatId| {
             let outlet = self.outlets[*id].as_ref();

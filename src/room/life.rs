@@ -204,6 +204,12 @@ impl Room {
         self.seats.iter().map(|(id, _)| id).collect()
     }
 
+    /// How many have one.
+    #[cfg(test)]
+    pub fn seated(&self) -> usize {
+        self.seats.len()
+    }
+
     /// Whether nobody has a seat.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()

@@ -4,6 +4,9 @@
 //! checked by the room, ordered by the log, applied by the room to its round, written by the delivery.
 //! What becomes of the writing comes back as reports, which end connections.
 
+#[cfg(test)]
+mod model;
+
 use super::clock::Clock;
 use super::line::{Line, Parked};
 use crate::delivery::chunk::Cost;
@@ -36,6 +39,9 @@ pub struct Registry<S> {
     emptied: Option<Sender<()>>,
     /// What one `recv` takes, for all connections: reading happens under the lock.
     pub scratch: Vec<u8>,
+    /// What the model test holds everybody's story against.
+    #[cfg(test)]
+    entered: Vec<model::Entered>,
 }
 
 /// How those are called who work for the room.
@@ -63,6 +69,8 @@ impl<S: Sink + Clone> Registry<S> {
             bells,
             emptied: None,
             scratch: vec![0; limits::SCRATCH],
+            #[cfg(test)]
+            entered: Vec::new(),
         }
     }
 
@@ -226,6 +234,8 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// An entry gets its place in the log, and takes effect.
     fn enter(&mut self, entry: Entry<'_>) {
+        #[cfg(test)]
+        self.entered.push(entry.into());
         let id = self.log.append();
         self.room.apply(id, entry);
     }

@@ -12,7 +12,7 @@ use crate::room::notice::Closed;
 use crate::room::{SeatId, Speech};
 use async_channel::Receiver;
 use async_lock::Mutex;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,7 +35,9 @@ pub async fn serve(registry: Arc<Mutex<Registry<Arc<Socket>>>>, seat: SeatId, so
     let mut session = Session::new(seat);
     loop {
         // Before the first wait, too: who says JOIN as it comes gets HELLO and OK in one packet.
-        let next = session.turn(&socket, &mut *registry.lock().await);
+        let mut registry = registry.lock().await;
+        let next = session.turn(&mut registry, Instant::now(), |bytes| socket.receive(bytes));
+        drop(registry);
         match next {
             Next::Read => socket.readable().await,
             Next::Wait(gate) => _ = gate.recv().await,
@@ -60,36 +62,36 @@ impl Session {
         Self { seat, frames, unheard: Box::default() }
     }
 
-    /// Takes its turn, if it may.
-    fn turn(&mut self, socket: &Socket, registry: &mut Registry<Arc<Socket>>) -> Next {
-        if let Some(gate) = self.wait(registry) {
+    /// Receives once, and does what the lines received ask for, if it may.
+    pub fn turn<S: Sink + Clone>(
+        &mut self,
+        registry: &mut Registry<S>,
+        now: Instant,
+        receive: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> Next {
+        if let Some(gate) = registry.begin_turn(self.seat) {
             return Next::Wait(gate);
         }
-        let now = Instant::now();
         let next = if self.unheard.is_empty() {
-            self.receive(socket, registry, now)
+            self.receive(registry, now, receive)
         } else {
-            self.go_on(registry, now)
+            let unheard = mem::take(&mut self.unheard);
+            self.hear(&unheard, registry, now)
         };
         registry.end_turn();
         next
     }
 
-    /// What it has to wait for before it may have a turn.
-    pub fn wait<S: Sink + Clone>(&mut self, registry: &mut Registry<S>) -> Option<Receiver<()>> {
-        registry.begin_turn(self.seat)
-    }
-
-    fn receive(
+    fn receive<S: Sink + Clone>(
         &mut self,
-        socket: &Socket,
-        registry: &mut Registry<Arc<Socket>>,
+        registry: &mut Registry<S>,
         now: Instant,
+        receive: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Next {
         let mut scratch = mem::take(&mut registry.scratch);
         // What is not heard in this turn has to be kept, and stays in the socket better.
         let most = if self.frames.is_within_payload() { scratch.len() } else { limits::RECEIVED };
-        let next = match socket.receive(&mut scratch[..most]) {
+        let next = match receive(&mut scratch[..most]) {
             Ok(0) => self.end(Closed::Ended, registry, now),
             Ok(received) => self.hear(&scratch[..received], registry, now),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Next::Read,
@@ -99,14 +101,8 @@ impl Session {
         next
     }
 
-    /// Hears what has not been heard in an earlier turn.
-    pub fn go_on<S: Sink + Clone>(&mut self, registry: &mut Registry<S>, now: Instant) -> Next {
-        let unheard = mem::take(&mut self.unheard);
-        self.hear(&unheard, registry, now)
-    }
-
     /// Does what the lines received ask for, until its turn is over or it has to wait.
-    pub fn hear<S: Sink + Clone>(
+    fn hear<S: Sink + Clone>(
         &mut self,
         mut bytes: &[u8],
         registry: &mut Registry<S>,
@@ -138,7 +134,7 @@ impl Session {
     }
 
     /// The connection is over. What came last counts as a line even though its LF is missing.
-    pub fn end<S: Sink + Clone>(
+    fn end<S: Sink + Clone>(
         &mut self,
         closed: Closed,
         registry: &mut Registry<S>,
