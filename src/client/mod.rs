@@ -15,25 +15,23 @@
 //! # });
 //! ```
 
-mod connect;
+pub(crate) mod connect;
 mod error;
 mod event;
 mod inbox;
+pub(crate) mod link;
+pub(crate) mod queue;
 pub(crate) mod unsent;
-mod wait;
 
 pub use error::Error;
 pub use event::Event;
 
-use crate::client::unsent::Unsent;
 use crate::limits;
-use crate::protocol::frames::Frames;
 use crate::protocol::{Command, Form, Name, Refusal};
-pub(crate) use connect::reach;
-use futures_lite::future;
-use inbox::Heard;
-use smol::{Async, Timer};
-use std::net::{Shutdown, TcpStream};
+use connect::{connect, within};
+use inbox::Inbox;
+use link::Link;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,10 +47,7 @@ use std::time::{Duration, Instant};
 /// Dropping a client closes the connection without a goodbye.
 #[derive(Debug)]
 pub struct Client {
-    socket: Async<TcpStream>,
-    frames: Frames,
-    heard: Heard,
-    unsent: Unsent,
+    link: Link<Inbox>,
     form: Form,
     /// Each PING gets its number as token, so that its PONG is known.
     pings: u64,
@@ -68,20 +63,24 @@ impl Client {
     /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
     pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = reach(time, host, port).await;
+        let reached = connect(time, host, port).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
-        let mut client = Self {
-            socket,
-            frames: Frames::new(limits::EVENT_LINE),
-            heard: Heard::default(),
-            unsent: Unsent::default(),
-            form: Form::Text,
-            pings: 0,
-        };
+        let link = Link::new(socket, limits::EVENT_LINE, Inbox::new());
+        let mut client = Self { link, form: Form::Text, pings: 0 };
         let rest = time.saturating_sub(began.elapsed());
         let silence = || Error::NotSmoltalk("it says nothing".into());
-        within(rest, client.greeting()).await.unwrap_or_else(|| Err(silence()))?;
+        within(rest, client.greeted()).await.unwrap_or_else(|| Err(silence()))?;
         Ok(client)
+    }
+
+    /// Waits for HELLO.
+    async fn greeted(&mut self) -> Result<(), Error> {
+        self.link
+            .until(|Link { inbox, .. }, _| {
+                let end = || inbox.queue.end().cloned().map(Err);
+                inbox.is_greeted().then_some(Ok(())).or_else(end)
+            })
+            .await
     }
 
     /// Enters the room; returns how many members it has, this one included. Payloads come as text.
@@ -180,20 +179,19 @@ impl Client {
 
     /// The next thing heard. After the last, each call says how the connection ended.
     pub async fn next(&mut self) -> Result<Event, Error> {
-        self.until(|client, _| client.heard.next()).await
+        self.link.until(|link, _| link.inbox.queue.next()).await
     }
 
     /// Closes the connection without a goodbye, as dropping the client does; but what was heard can
     /// still be taken with [`next`](Self::next).
     pub fn hang_up(&mut self) {
-        // One that is gone already is as good.
-        let _ = self.socket.get_ref().shutdown(Shutdown::Both);
+        self.link.hang_up();
     }
 
     /// How many events wait for [`next`](Self::next): so many times it returns at once.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.heard.len()
+        self.link.inbox.queue.len()
     }
 
     /// Sends any command; returns when it is on its way. Its answer comes out of
@@ -213,7 +211,7 @@ impl Client {
         if let Command::Msg(b"") | Command::Tell(_, b"") | Command::Data(_) = command {
             return Err(Error::Empty);
         }
-        let unsent = self.unsent.tail();
+        let unsent = self.link.unsent.tail();
         let start = unsent.len();
         command.render(unsent);
         if unsent.len() - start - b"\n".len() > limits::LINE {
@@ -230,7 +228,7 @@ impl Client {
             1..=limits::PAYLOAD => {}
             _ => return Err(Error::PayloadTooLong),
         }
-        let unsent = self.unsent.tail();
+        let unsent = self.link.unsent.tail();
         Command::Data(bytes.len() as u64).render(unsent);
         unsent.extend_from_slice(bytes);
         unsent.push(b'\n');
@@ -240,7 +238,7 @@ impl Client {
     /// How many bytes of commands the socket has not taken yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
-        self.unsent.len()
+        self.link.unsent.len()
     }
 
     /// Returns once all commands are on their way. What is heard meanwhile waits for
@@ -251,21 +249,71 @@ impl Client {
 
     /// What is heard while commands wait to be sent; `None` once all are on their way.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
-        self.until(|client, sent| {
-            if sent {
-                return Some(Ok(None));
-            }
-            client.heard.next().map(|heard| heard.map(Some))
-        })
-        .await
+        self.link
+            .until(|link, sent| {
+                if sent {
+                    return Some(Ok(None));
+                }
+                link.inbox.queue.next().map(|heard| heard.map(Some))
+            })
+            .await
     }
 }
 
-/// What `future` comes to, if it does in `time`.
-pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let late = async {
-        Timer::after(time).await;
-        None
-    };
-    future::or(async { Some(future.await) }, late).await
+// Waiting. Whatever is waited for, sending and hearing goes on.
+impl Client {
+    /// Sends `command` and waits for the first event from then on in which `read` sees its answer.
+    /// All other events wait for `next`.
+    async fn ask<T>(
+        &mut self,
+        command: Command<'_>,
+        read: impl Fn(&Event) -> Option<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.sent().await?;
+        if self.link.is_full() {
+            return Err(Error::Behind);
+        }
+        self.queue(command)?;
+        let mut seen = self.waiting();
+        self.link
+            .until(|link, _| {
+                let queue = &mut link.inbox.queue;
+                let answer = queue.take_answer(&mut seen, &read);
+                let end = || queue.end().cloned().map(Err);
+                answer.or_else(end).or_else(|| queue.is_full().then_some(Err(Error::Behind)))
+            })
+            .await
+    }
+
+    /// Waits until the socket has taken everything.
+    async fn sent(&mut self) -> Result<(), Error> {
+        self.link
+            .until(|link, sent| match link.inbox.queue.end() {
+                Some(end) => Some(Err(end.clone())),
+                None if sent && !link.unsent.is_mute() => Some(Ok(())),
+                // The reason may have come, but nothing is heard while so much waits.
+                None if sent && link.is_full() => Some(Err(Error::Lost(ErrorKind::BrokenPipe))),
+                None => None,
+            })
+            .await
+    }
+
+    /// Says LEAVE and waits for BYE.
+    async fn goodbye(&mut self) -> Result<(), Error> {
+        self.queue(Command::Leave)?;
+        self.link
+            .until(|Link { inbox: Inbox { queue, .. }, .. }, _| match queue.end() {
+                // Without BYE the server has seen us go all the same.
+                Some(Error::Closed { .. } | Error::Lost(_)) => Some(Ok(())),
+                Some(end) => Some(Err(end.clone())),
+                None => {
+                    // Who leaves has stopped listening; but BYE comes after all the rest.
+                    if queue.is_full() {
+                        queue.clear();
+                    }
+                    None
+                }
+            })
+            .await
+    }
 }

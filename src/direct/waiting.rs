@@ -1,16 +1,17 @@
 //! The side that waits: one peer at a time, and a word for everybody else.
 
-use super::talk::BUSY;
+use super::dialogue::BUSY;
 use super::{Config, Direct, Error};
-use crate::client::within;
+use crate::client::connect::within;
+use crate::client::link;
 use crate::limits;
 use crate::net::listener::{Bound, Listener};
 use async_channel::{Receiver, Sender};
 use async_lock::Semaphore;
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use futures_lite::AsyncWriteExt;
 use smol::{Async, Task, Timer};
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -124,8 +125,5 @@ async fn turn_away(socket: TcpStream) -> io::Result<()> {
     let mut busy = Vec::new();
     BUSY.render(&mut busy);
     socket.write_all(&busy).await?;
-    socket.get_ref().shutdown(Shutdown::Write)?;
-    let mut ignored = [0; 4096];
-    while socket.read(&mut ignored).await? > 0 {}
-    Ok(())
+    link::close(&mut socket).await
 }
