@@ -273,10 +273,9 @@ fn how_it_ended_is_said_after_all_that_came_and_stays_so() {
     run(async {
         let (mut socket, mut bob) = with_socket(&Config::default()).await;
         bob.send(b"x").await.expect("sent");
-        socket.sends(b"DATA 1 2\nhi\nACK 1");
+        socket.sends(b"DATA 1 2\nhi\nACK 1\n");
         socket.ends();
         assert!(matches!(bob.next().await, Ok(Event::Message { id: 1, .. })));
-        // A last line counts without its LF.
         assert!(matches!(bob.next().await, Ok(Event::Acked { id: 1, .. })));
         for _ in 0..3 {
             assert!(matches!(bob.next().await, Err(Error::Gone)));
@@ -287,6 +286,38 @@ fn how_it_ended_is_said_after_all_that_came_and_stays_so() {
         socket.finds("ACK 1");
         socket.sees_the_end();
     });
+}
+
+#[test]
+fn half_an_acknowledgement_is_none() {
+    run(async {
+        let (mut socket, mut bob) = with_socket(&Config::default()).await;
+        for _ in 0..17 {
+            bob.send(b"x").await.expect("sent");
+        }
+        socket.sends(b"ACK 1"); // Of `ACK 17`.
+        socket.ends();
+        assert!(matches!(bob.next().await, Err(Error::Gone)));
+        assert_eq!(bob.unacknowledged(), 17);
+    });
+}
+
+#[test]
+fn half_a_greeting_is_none_and_what_is_there_instead_is_quoted() {
+    for (torn, why) in [
+        ("HELLO smoltalk-direct/1 ad", "it says nothing"),
+        ("ERR bus", "it says nothing"),
+        ("JOIN ada", "it says \"JOIN ada\""),
+    ] {
+        run(async {
+            let waiting = listen().await;
+            let mut socket = Telnet::tcp(waiting.address());
+            socket.sends(torn.as_bytes());
+            socket.ends();
+            let refused = waiting.accept(&Config::default()).await.expect_err("nobody");
+            assert_eq!(refused.to_string(), format!("this is no smoltalk direct: {why}"));
+        });
+    }
 }
 
 #[test]

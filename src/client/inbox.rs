@@ -55,8 +55,12 @@ impl Hear for Inbox {
     }
 
     fn end(&mut self, torn: Option<Line<'_>>, out: &mut Vec<u8>) {
-        if let Some(line) = torn {
-            self.frame(Frame::Line(line), out);
+        // A word of the protocol might have gone on: `ERR full` may be half of another code.
+        if let Some(Line::Whole(line)) = torn
+            && !self.greeted
+            && protocol::Event::parse(line).is_none()
+        {
+            self.frame(Frame::Line(Line::Whole(line)), out);
         }
         self.lost(ErrorKind::UnexpectedEof);
     }

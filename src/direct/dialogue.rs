@@ -112,8 +112,11 @@ impl Hear for Dialogue {
     }
 
     fn end(&mut self, torn: Option<Line<'_>>, out: &mut Vec<u8>) {
-        if let Some(line) = torn {
-            self.frame(Frame::Line(line), out);
+        if let Some(Line::Whole(line)) = torn
+            && self.peer.is_none()
+            && Word::parse(line) == Ok(Word::Unknown)
+        {
+            self.frame(Frame::Line(Line::Whole(line)), out);
         }
         self.queue.finish(match self.peer {
             None => Error::NotDirect("it says nothing".into()),
