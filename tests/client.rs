@@ -354,6 +354,32 @@ fn one_who_speaks_and_hears_at_once_needs_no_buffer_for_either() {
 }
 
 #[test]
+fn what_waits_to_be_sent_is_bounded() {
+    let server = Fake::after_join(|mut peer| {
+        while peer.hear() != "PING 1" {}
+        peer.say("PONG 1");
+        while peer.hear() != "LEAVE" {}
+    });
+    run(async {
+        let mut ada = joined(server.port, "ada").await;
+        let line = Command::Msg(&[b'x'; 4000]);
+        while ada.has_room() {
+            ada.queue(line).expect("there is room");
+        }
+        assert!(matches!(ada.queue(line), Err(Error::NoRoom)));
+        assert!(matches!(ada.queue_data(b"hi"), Err(Error::NoRoom)));
+        assert!(ada.unsent() < limits::UNSENT + limits::LINE);
+        // Who waits has room again.
+        ada.ping().await.expect("all has arrived");
+        while ada.has_room() {
+            ada.queue(line).expect("there is room");
+        }
+        ada.leave().await.expect("there is room for a goodbye");
+    });
+    server.done();
+}
+
+#[test]
 fn one_who_does_not_listen_is_told_and_holds_no_more_than_the_limit() {
     let server = Fake::after_join(|mut peer| {
         assert_eq!(peer.hear(), "PING 1");

@@ -113,6 +113,51 @@ fn what_cannot_be_said_is_not_sent() {
 }
 
 #[test]
+fn the_form_is_what_the_server_said_ok_to_though_nobody_waited_for_that() {
+    for (answers, form) in [
+        (&["OK ada 1"][..], Form::Data),
+        (&["ERR bad-option what?", "OK ada 1"], Form::Text),
+        (&["OK ada 1", "ERR already-joined you are in"], Form::Data),
+    ] {
+        let server = Fake::runs(move |mut peer| {
+            peer.say("HELLO smoltalk/1");
+            for asked in ["JOIN ada data", "JOIN ada", "PING now"] {
+                assert_eq!(peer.hear_all(), asked);
+            }
+            for answer in answers {
+                peer.say(answer);
+            }
+        });
+        run(async {
+            let mut ada = Client::connect("127.0.0.1", server.port).await.expect("a server");
+            for form in [Form::Data, Form::Text] {
+                // Dropped once the line is on its way.
+                assert!(future::poll_once(ada.join_with("ada", form)).await.is_none());
+            }
+            ada.send(Command::Ping(b"now")).await.expect("sent");
+            while ada.next().await.is_ok() {}
+            assert_eq!(ada.form(), form, "{answers:?}");
+        });
+        server.done();
+    }
+}
+
+#[test]
+fn the_limit_of_a_payload_is_what_the_server_says() {
+    let hello = "< HELLO smoltalk/1 JOIN <name> to enter [line=4096 payload=100 weather=rain]";
+    let server = Fake::plays(&format!("{hello}\n> PING 1\n< PONG 1"));
+    run(async {
+        let mut client = Client::connect("127.0.0.1", server.port).await.expect("a server");
+        assert_eq!(client.greeting().line, Some(4096));
+        assert!(client.greeting().has("weather=rain") && client.takes(100).is_ok());
+        let long = client.send_data(&[0; 101]).await.expect_err("too long");
+        assert_eq!(long.to_string(), "a payload may have 100 bytes, this one has 101 (too-long)");
+        client.ping().await.expect("nothing else came");
+    });
+    server.done();
+}
+
+#[test]
 fn a_server_without_payloads_refuses_the_option() {
     let server = Fake::runs(|mut peer| {
         peer.say("HELLO smoltalk/1");

@@ -2,20 +2,32 @@
 
 use super::error::Error;
 use super::event::Event;
+use super::greeting::Greeting;
 use super::link::{Hear, Next};
 use super::queue::Queue;
 use crate::limits;
 use crate::protocol::frames::Frame;
 use crate::protocol::lines::Line;
 use crate::protocol::text::to_safe;
-use crate::protocol::{self, Name, VERSION};
+use crate::protocol::{self, Form, Name, VERSION};
+use std::collections::VecDeque;
 use std::io::ErrorKind;
+
+/// The errors that answer JOIN and nothing else.
+const REFUSALS: [&[u8]; 5] =
+    [b"bad-name", b"bad-option", b"name-taken", b"already-joined", b"denied"];
 
 /// What a client has heard.
 #[derive(Debug)]
 pub struct Inbox {
     pub queue: Queue<Event, Error>,
-    greeted: bool,
+    /// The server has said HELLO, and this of itself.
+    pub greeted: bool,
+    pub greeting: Greeting,
+    /// The form in which payloads come, once one is in.
+    pub form: Form,
+    /// The forms that were asked for, by each JOIN that is not answered yet.
+    pub joins: VecDeque<Form>,
     /// The names so far of an answer to WHO that goes on in another line.
     who: Vec<Name>,
     /// Whose payload comes next.
@@ -24,12 +36,15 @@ pub struct Inbox {
 
 impl Inbox {
     pub fn new() -> Self {
-        Self { queue: Queue::new(), greeted: false, who: Vec::new(), speaker: None }
-    }
-
-    /// Whether the server has said HELLO.
-    pub fn is_greeted(&self) -> bool {
-        self.greeted
+        Self {
+            queue: Queue::new(),
+            greeted: false,
+            greeting: Greeting::default(),
+            form: Form::Text,
+            joins: VecDeque::new(),
+            who: Vec::new(),
+            speaker: None,
+        }
     }
 }
 
@@ -107,8 +122,9 @@ impl Inbox {
 
     fn greeting(&mut self, line: &[u8]) {
         match protocol::Event::parse(line) {
-            Some(protocol::Event::Hello(version, _)) if version == VERSION.as_bytes() => {
+            Some(protocol::Event::Hello(version, text)) if version == VERSION.as_bytes() => {
                 self.greeted = true;
+                self.greeting = Greeting::parse(text);
             }
             Some(protocol::Event::Err(code, text)) => {
                 self.queue.finish(Error::said(&to_safe(code), &to_safe(text)));
@@ -124,6 +140,7 @@ impl Inbox {
     }
 
     fn event(&mut self, event: protocol::Event<'_>) {
+        self.answered(&event);
         self.queue.push(match event {
             protocol::Event::Ok(name, members) => Event::Ok { name, members },
             protocol::Event::Msg(from, text) => Event::Msg { from, text: to_safe(text) },
@@ -142,6 +159,22 @@ impl Inbox {
             // A payload is taken whole.
             protocol::Event::Hello(..) | protocol::Event::Data(..) => return,
         });
+    }
+
+    /// Notes the answers to JOIN, which come in the order in which it was asked, and whether or not
+    /// anybody waits for them.
+    fn answered(&mut self, event: &protocol::Event<'_>) {
+        match event {
+            protocol::Event::Ok(..) => {
+                if let Some(form) = self.joins.pop_front() {
+                    self.form = form;
+                }
+            }
+            protocol::Event::Err(code, _) if REFUSALS.iter().any(|of_join| of_join == code) => {
+                self.joins.pop_front();
+            }
+            _ => {}
+        }
     }
 
     /// Collects the lines of an answer to WHO: it is whole once `total` names have come.
@@ -237,7 +270,7 @@ mod tests {
             (&"x".repeat(5000), &format!("it says \"{}\"", "x".repeat(80))),
         ] {
             let heard = heard(&[line]);
-            assert!(!heard.is_greeted());
+            assert!(!heard.greeted);
             assert!(
                 matches!(heard.queue.end(), Some(Error::NotSmoltalk(said)) if said == why),
                 "{line}"

@@ -18,6 +18,7 @@
 pub(crate) mod connect;
 mod error;
 mod event;
+mod greeting;
 mod inbox;
 pub(crate) mod link;
 pub(crate) mod queue;
@@ -25,6 +26,7 @@ pub(crate) mod unsent;
 
 pub use error::Error;
 pub use event::Event;
+pub use greeting::Greeting;
 
 use crate::limits;
 use crate::protocol::{Command, Form, Name, Refusal};
@@ -42,13 +44,13 @@ use std::time::{Duration, Instant};
 ///
 /// While a command waits to be sent, the client goes on reading: a server that slows its senders
 /// down also drops members that do not read. What is heard meanwhile waits for `next`, up to
-/// [`limits::HEARD`] bytes, and one payload of at most [`limits::PAYLOAD`].
+/// [`limits::HEARD`] bytes, and one payload of at most [`limits::PAYLOAD`]. What waits to be sent is
+/// bounded by [`limits::UNSENT`], and one command or payload.
 ///
 /// Dropping a client closes the connection without a goodbye.
 #[derive(Debug)]
 pub struct Client {
     link: Link<Inbox>,
-    form: Form,
     /// Each PING gets its number as token, so that its PONG is known.
     pings: u64,
 }
@@ -66,7 +68,7 @@ impl Client {
         let reached = connect(time, host, port).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let link = Link::new(socket, limits::EVENT_LINE, Inbox::new());
-        let mut client = Self { link, form: Form::Text, pings: 0 };
+        let mut client = Self { link, pings: 0 };
         let rest = time.saturating_sub(began.elapsed());
         let silence = || Error::NotSmoltalk("it says nothing".into());
         within(rest, client.greeted()).await.unwrap_or_else(|| Err(silence()))?;
@@ -78,9 +80,15 @@ impl Client {
         self.link
             .until(|Link { inbox, .. }, _| {
                 let end = || inbox.queue.end().cloned().map(Err);
-                inbox.is_greeted().then_some(Ok(())).or_else(end)
+                inbox.greeted.then_some(Ok(())).or_else(end)
             })
             .await
+    }
+
+    /// What the server said of itself in its HELLO.
+    #[must_use]
+    pub fn greeting(&self) -> &Greeting {
+        &self.link.inbox.greeting
     }
 
     /// Enters the room; returns how many members it has, this one included. Payloads come as text.
@@ -94,22 +102,31 @@ impl Client {
     /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
     pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        let joined = self.ask(Command::Join(name, form), |event| match event {
+        self.ask(Command::Join(name, form), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
             Event::Err { code, text } => Some(Err(Error::said(code, text))),
             _ => None,
-        });
-        let members = joined.await?;
-        self.form = form;
-        Ok(members)
+        })
+        .await
     }
 
-    /// In which form payloads come. Where they come as [`Form::Data`], the server knows DATA.
+    /// In which form payloads come: that which the server has said OK to, whoever waited for it. Where
+    /// they come as [`Form::Data`], the server knows DATA.
     #[must_use]
     pub fn form(&self) -> Form {
-        self.form
+        self.link.inbox.form
+    }
+
+    /// Whether a payload may have `len` bytes, or why not: there are as many as the server
+    /// [says](Greeting::payload) that it takes, and never more than [`limits::PAYLOAD`].
+    pub fn takes(&self, len: usize) -> Result<(), Error> {
+        match self.greeting().payload {
+            _ if len > limits::PAYLOAD => Err(Error::PayloadTooLong),
+            Some(limit) if len > limit => Err(Error::over(limit, len)),
+            _ => Ok(()),
+        }
     }
 
     /// Says `text` to the room; returns when it is on its way.
@@ -122,8 +139,9 @@ impl Client {
     /// Only where the server knows DATA, which it does if it let [`join_with`](Self::join_with) ask
     /// for [`Form::Data`]: any other would take the bytes for commands.
     ///
-    /// How many it may be, 65,536 as a rule, the server knows: more is answered with an
-    /// [`Event::Err`] whose code is `too-long`. [`ping`](Self::ping) to know that it was not.
+    /// More than it [takes](Self::takes) are refused at once. A server that does not say how many it
+    /// takes answers more with an [`Event::Err`] whose code is `too-long`:
+    /// [`ping`](Self::ping) to know that it did not.
     pub async fn send_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.sent().await?;
         self.queue_data(bytes)?;
@@ -203,6 +221,7 @@ impl Client {
     }
 
     /// Takes a command to be sent, without waiting: the next call that waits sends it.
+    /// [`Error::NoRoom`] where there is no [room](Self::has_room) for it.
     ///
     /// With [`next_until_sent`](Self::next_until_sent) for programs that speak and listen at the
     /// same time, and never want one to wait for the other.
@@ -211,6 +230,36 @@ impl Client {
         if let Command::Msg(b"") | Command::Tell(_, b"") | Command::Data(_) = command {
             return Err(Error::Empty);
         }
+        self.room()?;
+        self.put(command)
+    }
+
+    /// Takes any bytes to be said to the room, without waiting, as [`queue`](Self::queue) does.
+    pub fn queue_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Err(Error::Empty);
+        }
+        self.takes(bytes.len())?;
+        self.room()?;
+        let unsent = self.link.unsent.tail();
+        Command::Data(bytes.len() as u64).render(unsent);
+        unsent.extend_from_slice(bytes);
+        unsent.push(b'\n');
+        Ok(())
+    }
+
+    /// Whether one more command, or payload, may be queued: while fewer than [`limits::UNSENT`] bytes
+    /// wait to be sent.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.unsent() < limits::UNSENT
+    }
+
+    fn room(&self) -> Result<(), Error> {
+        if self.has_room() { Ok(()) } else { Err(Error::NoRoom) }
+    }
+
+    fn put(&mut self, command: Command<'_>) -> Result<(), Error> {
         let unsent = self.link.unsent.tail();
         let start = unsent.len();
         command.render(unsent);
@@ -218,20 +267,9 @@ impl Client {
             unsent.truncate(start);
             return Err(Error::TooLong);
         }
-        Ok(())
-    }
-
-    /// Takes any bytes to be said to the room, without waiting, as [`queue`](Self::queue) does.
-    pub fn queue_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        match bytes.len() {
-            0 => return Err(Error::Empty),
-            1..=limits::PAYLOAD => {}
-            _ => return Err(Error::PayloadTooLong),
+        if let Command::Join(_, form) = command {
+            self.link.inbox.joins.push_back(form);
         }
-        let unsent = self.link.unsent.tail();
-        Command::Data(bytes.len() as u64).render(unsent);
-        unsent.extend_from_slice(bytes);
-        unsent.push(b'\n');
         Ok(())
     }
 
@@ -300,7 +338,8 @@ impl Client {
 
     /// Says LEAVE and waits for BYE.
     async fn goodbye(&mut self) -> Result<(), Error> {
-        self.queue(Command::Leave)?;
+        // There is always room for this.
+        self.put(Command::Leave)?;
         self.link
             .until(|Link { inbox: Inbox { queue, .. }, .. }, _| match queue.end() {
                 // Without BYE the server has seen us go all the same.

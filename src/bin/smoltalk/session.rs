@@ -62,8 +62,8 @@ struct Session<'a> {
     /// How often getting back in was tried since a connection last proved steady.
     attempts: u32,
     doubt: Doubt,
-    /// What a person typed while there was no connection.
-    kept: VecDeque<Vec<u8>>,
+    /// What was typed and waits: for a connection, or for the server to take what came before.
+    waiting: VecDeque<Vec<u8>>,
     /// All that there is to say, until it is said.
     whole: Option<Vec<u8>>,
     /// Why the server did not take it.
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
             finished: false,
             attempts: 0,
             doubt: Doubt::default(),
-            kept: VecDeque::new(),
+            waiting: VecDeque::new(),
             whole: None,
             refused: None,
         }
@@ -125,14 +125,13 @@ impl<'a> Session<'a> {
         if self.finished {
             self.finish()?;
         }
-        while let Some(line) = self.kept.pop_front() {
-            // What was kept is no `leave`.
-            let _ = self.obey_whole(&line);
-        }
         if let Some(whole) = self.whole.take() {
             self.say_bytes(&whole);
         }
         loop {
+            if self.obey_waiting().is_break() {
+                return self.send_all().await;
+            }
             self.confirm()?;
             match self.turn().await {
                 Next::Here(Turn::Shown(shown)) => shown?,
@@ -145,8 +144,7 @@ impl<'a> Session<'a> {
                 },
                 Next::Here(Turn::Typed(Some(line))) => {
                     if self.obey(line).is_break() {
-                        self.send().await?;
-                        return Ok(self.console.flush().await?);
+                        return self.send_all().await;
                     }
                 }
                 Next::Here(Turn::Typed(None)) => self.finish()?,
@@ -157,11 +155,12 @@ impl<'a> Session<'a> {
     /// What comes next. What nobody reads keeps nobody from typing, and what the server does not
     /// take yet keeps nobody from listening.
     async fn turn(&mut self) -> Next<Result<Event, client::Error>> {
-        let Self { client, console, reader, .. } = self;
+        let Self { client, console, reader, waiting, .. } = self;
         let (full, unsent) = (console.is_full(), client.unsent() > 0);
         let shows = full || client.waiting() == 0;
-        // A person may go on typing meanwhile: what waits to be sent grows only so fast.
-        let reads = !self.finished && (console.is_typed() || !unsent);
+        // A person may go on typing meanwhile: what waits to be sent grows only so fast, and so far.
+        let room = waiting.is_empty() && client.has_room();
+        let reads = !self.finished && room && (console.is_typed() || !unsent);
         let heard = async {
             match (full, unsent) {
                 (false, false) => Next::Heard(client.next().await),
@@ -195,6 +194,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    async fn send_all(&mut self) -> Result<(), Failure> {
+        self.send().await?;
+        Ok(self.console.flush().await?)
+    }
+
     /// Nothing more will be typed.
     fn finish(&mut self) -> Result<(), Failure> {
         self.finished = true;
@@ -209,13 +213,14 @@ impl<'a> Session<'a> {
     /// moment.
     async fn close(&mut self) {
         self.console.prompt("");
-        match self.kept.len() {
+        match self.waiting.len() {
             0 => {}
             1 => self.console.notice("smoltalk: 1 line was not sent"),
             n => self.console.notice(&format!("smoltalk: {n} lines were not sent")),
         }
         let closed = async {
-            if self.connected && self.client.queue(Command::Leave).is_ok() {
+            let room = self.client.has_room() || self.send().await.is_ok();
+            if self.connected && room && self.client.queue(Command::Leave).is_ok() {
                 let end = loop {
                     match self.client.next().await {
                         Ok(event) => self.show(&event),

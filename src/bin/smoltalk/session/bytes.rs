@@ -30,10 +30,7 @@ impl Session<'_> {
     pub(super) fn say_bytes(&mut self, bytes: &[u8]) {
         if !self.takes_bytes() {
             self.console.notice("smoltalk: this server takes lines only");
-            if self.config.whole {
-                self.refused = Some("nothing was said".into());
-            }
-            return;
+            return self.refuse_whole();
         }
         match self.client.queue_data(bytes) {
             Ok(()) => {
@@ -42,27 +39,53 @@ impl Session<'_> {
                     self.console.said(&Command::Msg(line.as_bytes()));
                 }
             }
-            Err(error) => self.complain(&error),
+            Err(error) => {
+                self.complain(&error);
+                self.refuse_whole();
+            }
+        }
+    }
+
+    /// With `--whole`, there was nothing else to say.
+    fn refuse_whole(&mut self) {
+        if self.config.whole {
+            self.refused = Some("nothing was said".into());
         }
     }
 
     pub(super) fn say_file(&mut self, path: &[u8]) {
-        match read(Path::new(OsStr::from_bytes(path))) {
-            Ok(bytes) => self.say_bytes(&bytes),
+        match self.read(Path::new(OsStr::from_bytes(path))) {
+            Ok(Ok(bytes)) => self.say_bytes(&bytes),
+            Ok(Err(too_long)) => self.complain(&too_long),
             Err(error) => {
                 self.console.notice(&format!("smoltalk: {}: {error}", to_safe(path)));
             }
         }
     }
+
+    /// What is in a file, if the server takes as much.
+    fn read(&self, path: &Path) -> io::Result<Result<Vec<u8>, Error>> {
+        let len = length(path)?;
+        match self.client.takes(len) {
+            Err(too_long) if self.takes_bytes() => Ok(Err(too_long)),
+            _ => read(path).map(Ok),
+        }
+    }
 }
 
-/// What is in a file, or a little more than may be said of it.
-///
-/// At once, though disks are slow: it is little. What is no file could take for ever.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if !path.metadata()?.is_file() {
+/// How long a file is. What is no file could take for ever.
+fn length(path: &Path) -> io::Result<usize> {
+    let found = path.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "this is no file"));
     }
+    Ok(usize::try_from(found.len()).unwrap_or(usize::MAX))
+}
+
+/// What is in a file, or a little more than may be said of it; it may have grown.
+///
+/// At once, though disks are slow: it is little.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limits::PAYLOAD as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -7,9 +7,6 @@ use smoltalk::client;
 use smoltalk::protocol::{Command, Refusal};
 use std::ops::ControlFlow;
 
-/// Bytes of commands gathered into one write, where the input brings them faster.
-const BATCH: usize = 64 * 1024;
-
 /// Lines kept for a person who goes on typing. In a pipe nothing is kept: it is not read.
 const KEPT: usize = 100;
 
@@ -19,8 +16,23 @@ impl Session<'_> {
         let mut next = Some(line);
         while let Some(line) = next {
             self.obey_one(line)?;
-            let full = self.client.unsent() >= BATCH || self.console.is_full();
-            next = if full { None } else { self.console.ready() };
+            self.obey_waiting()?;
+            let more = self.client.has_room() && !self.console.is_full();
+            next = if more { self.console.ready() } else { None };
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Obeys what waits, as far as there is room for it.
+    pub(super) fn obey_waiting(&mut self) -> ControlFlow<()> {
+        while self.client.has_room()
+            && let Some(line) = self.waiting.pop_front()
+        {
+            if self.obey_whole(&line).is_break() {
+                // What was pasted behind a `leave` goes nowhere.
+                self.waiting.clear();
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     }
@@ -35,15 +47,20 @@ impl Session<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Obeys a line, or the several that were pasted into it.
-    pub(super) fn obey_whole(&mut self, line: &[u8]) -> ControlFlow<()> {
+    /// Obeys a line. Where several were pasted into it, they wait: there may not be room for all.
+    fn obey_whole(&mut self, line: &[u8]) -> ControlFlow<()> {
         let grammar = self.config.grammar;
         if line.contains(&b'\n') {
             if let Some(message) = grammar.message(line).filter(|_| self.takes_bytes()) {
                 self.say_bytes(&message);
                 return ControlFlow::Continue(());
             }
-            return grammar.unfold(line).iter().try_for_each(|line| self.obey_whole(line));
+            let lines = grammar.unfold(line);
+            if !self.connected {
+                return lines.iter().try_for_each(|line| self.obey_whole(line));
+            }
+            lines.into_iter().rev().for_each(|line| self.waiting.push_front(line));
+            return ControlFlow::Continue(());
         }
         if line.trim_ascii().is_empty() {
             return ControlFlow::Continue(());
@@ -81,8 +98,8 @@ impl Session<'_> {
 
     /// Keeps a message until there is a connection again.
     fn keep(&mut self, line: &[u8]) {
-        if self.kept.len() < KEPT {
-            self.kept.push_back(line.into());
+        if self.waiting.len() < KEPT {
+            self.waiting.push_back(line.into());
             self.console.notice("* not connected: kept for later");
         } else {
             let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");

@@ -21,7 +21,7 @@ impl Session<'_> {
     /// Where a lost connection is not the end, has the server confirm what was said: what it has not
     /// confirmed may be lost as well.
     pub(super) fn confirm(&mut self) -> Result<(), Failure> {
-        if self.config.reconnect && self.doubt.ask() {
+        if self.config.reconnect && self.client.has_room() && self.doubt.ask() {
             self.client.queue(Command::Ping(SO_FAR.as_bytes()))?;
         }
         Ok(())
