@@ -29,8 +29,11 @@ async fn listen() -> Waiting {
     Direct::listen("127.0.0.1", 0).await.expect("a port")
 }
 
+/// Calls one who is there, but may be busy.
 async fn call(waiting: &Waiting, config: &Config) -> Result<Direct, Error> {
-    Direct::connect("127.0.0.1", waiting.address().port(), config).await
+    let there = async { match waiting.run().await {} };
+    let port = waiting.address().port();
+    future::or(Direct::connect("127.0.0.1", port, config), there).await
 }
 
 /// Ada, who called, and bob, who waited. They talk on when the door is dropped.
@@ -256,6 +259,39 @@ fn what_does_not_greet_is_not_accepted_and_the_next_is() {
         assert!(matches!(next, (Ok(_), Ok(_))), "{next:?}");
         told.join().expect("told");
     });
+}
+
+#[test]
+fn a_caller_is_answered_as_soon_as_somebody_waits_whatever_he_waits_for() {
+    run(async {
+        let (waiting, mut ada, mut bob) = pair(&Config::default(), &Config::default()).await;
+        let mut eve = Telnet::tcp(waiting.address());
+        let talk = async {
+            ada.send(b"hi").await.expect("sent");
+            bob.next().await.expect("a message")
+        };
+        let answer = async { match waiting.run().await {} };
+        assert!(matches!(future::or(talk, answer).await, Event::Message { .. }));
+        let told = smol::unblock(move || eve.sees("ERR busy ..."));
+        future::or(told, async { match waiting.run().await {} }).await;
+    });
+}
+
+/// What a library puts on the global executor runs on threads that nobody asked for.
+#[test]
+fn nothing_runs_that_nobody_runs() {
+    run(async {
+        let (waiting, ada, bob) = pair(&Config::default(), &Config::default()).await;
+        assert!(matches!(call(&waiting, &Config::default()).await, Err(Error::Busy)));
+        future::zip(ada.leave(), bob.leave()).await;
+        let mut stranger = Telnet::tcp(waiting.address());
+        stranger.types("JOIN ada");
+        waiting.accept(&Config::default()).await.expect_err("a stranger");
+    });
+    for thread in std::fs::read_dir("/proc/self/task").expect("Linux").flatten() {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        assert!(!name.starts_with("smol-"), "{name}");
+    }
 }
 
 #[test]

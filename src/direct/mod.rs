@@ -44,7 +44,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
-use waiting::Place;
+use waiting::Turn;
 use words::{VERSION, Word};
 
 /// How one side takes part.
@@ -76,7 +76,7 @@ impl Default for Config {
 pub struct Direct {
     /// Above the socket, and so given back before that is closed: whoever sees the end of this
     /// conversation may begin the next at once.
-    place: Option<Place>,
+    turn: Option<Turn>,
     link: Link<Dialogue>,
 }
 
@@ -86,7 +86,12 @@ impl Direct {
     pub async fn connect(host: &str, port: u16, config: &Config) -> Result<Self, Error> {
         let reached = connect(limits::GREETING, host, port).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
-        Self::greet(socket, None, config).await
+        let mut direct = Self::on(socket, None, config);
+        if let Err(error) = direct.greeted().await {
+            direct.leave().await;
+            return Err(error);
+        }
+        Ok(direct)
     }
 
     /// Waits for calls at the first address of `host` that this machine has. With port 0 the system
@@ -96,45 +101,33 @@ impl Direct {
     }
 
     /// Both sides say HELLO at once.
-    async fn greet(
-        socket: Async<TcpStream>,
-        place: Option<Place>,
-        config: &Config,
-    ) -> Result<Self, Error> {
+    fn on(socket: Async<TcpStream>, turn: Option<Turn>, config: &Config) -> Self {
         let link = Link::new(socket, limits::LINE, Dialogue::new(config.limit));
-        let mut direct = Self { place, link };
+        let mut direct = Self { turn, link };
         direct.say(Word::Hello(VERSION.as_bytes(), config.name.as_bytes()));
-        let silence = || Error::NotDirect("it says nothing".into());
-        let greeted = within(limits::GREETING, direct.greeting()).await;
-        match greeted.unwrap_or_else(|| Err(silence())) {
-            Ok(()) => Ok(direct),
-            Err(error) => {
-                // It may want to know why, but nobody waits for that.
-                smol::spawn(direct.leave()).detach();
-                Err(error)
-            }
-        }
+        direct
     }
 
-    async fn greeting(&mut self) -> Result<(), Error> {
-        self.link
-            .until(|Link { inbox, .. }, _| match inbox.peer() {
-                Some(_) => Some(Ok(())),
-                None => inbox.queue.end().cloned().map(Err),
-            })
-            .await
+    /// Waits for the other side's.
+    async fn greeted(&mut self) -> Result<(), Error> {
+        let greeted = self.link.until(|Link { inbox, .. }, _| match inbox.peer() {
+            Some(_) => Some(Ok(())),
+            None => inbox.queue.end().cloned().map(Err),
+        });
+        let silence = || Error::NotDirect("it says nothing".into());
+        within(limits::GREETING, greeted).await.unwrap_or_else(|| Err(silence()))
     }
 
     /// Goes: sends what was queued, acknowledgements too, and waits until the peer has seen the end,
     /// [`limits::GOODBYE`] at most. Does not wait for acknowledgements, and takes no more messages.
-    pub async fn leave(mut self) {
-        within(limits::GOODBYE, self.goodbye()).await;
-    }
-
-    async fn goodbye(&mut self) {
-        self.link.send().await;
-        self.place = None;
-        self.link.close().await;
+    pub fn leave(mut self) -> impl Future<Output = ()> + Send {
+        // At once: who hears that this conversation is over may call for the next.
+        self.turn = None;
+        let goodbye = async move {
+            self.link.send().await;
+            self.link.close().await;
+        };
+        async { _ = within(limits::GOODBYE, goodbye).await }
     }
 
     fn say(&mut self, word: Word<'_>) {

@@ -14,7 +14,8 @@ use crate::input::Whole;
 use crate::wait::{unless, within};
 use async_signal::{Signal, Signals};
 use desk::Desk;
-use smoltalk::direct::{self, Direct, Error};
+use futures_lite::future;
+use smoltalk::direct::{self, Direct, Error, Waiting};
 use smoltalk::limits;
 use smoltalk::protocol::Name;
 use std::io;
@@ -88,8 +89,12 @@ impl<'a> Side<'a> {
         let deaf = |error: io::Error| Failure::Alone(format!("{host}:{port}: {error}"));
         let waiting = Direct::listen(host, port).await.map_err(deaf)?;
         self.desk.notice(&format!("listening on {}", waiting.address()));
+        future::or(self.serve(&waiting), async { match waiting.run().await {} }).await
+    }
+
+    async fn serve(&mut self, waiting: &Waiting) -> Result<(), Failure> {
         loop {
-            let peer = self.desk.await_peer(&waiting, &self.as_whom).await?;
+            let peer = self.desk.await_peer(waiting, &self.as_whom).await?;
             let name = peer.peer().to_string();
             let end = self.converse(peer, false).await?;
             let (lost, peer) = self.part();
