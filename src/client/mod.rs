@@ -284,7 +284,10 @@ impl Client {
     pub async fn flush(&mut self) -> Result<(), Error> {
         self.sent().await
     }
+}
 
+// Speaking and listening at once.
+impl Client {
     /// What is heard while commands wait to be sent; `None` once all are on their way.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
         self.link
@@ -293,6 +296,18 @@ impl Client {
                     return Some(Ok(None));
                 }
                 link.inbox.queue.next().map(|heard| heard.map(Some))
+            })
+            .await
+    }
+
+    /// The next thing heard, if it `hears`; or `None`, once all commands are on their way that are not
+    /// now.
+    pub async fn next_or_sent(&mut self, hears: bool) -> Option<Result<Event, Error>> {
+        let had_sent = self.unsent() == 0;
+        self.link
+            .until(|link, sent| {
+                let heard = if hears { link.inbox.queue.next() } else { None };
+                heard.map(Some).or_else(|| (sent && !had_sent).then_some(None))
             })
             .await
     }

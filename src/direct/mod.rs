@@ -207,6 +207,17 @@ impl Direct {
             .await
     }
 
+    /// The next thing heard, if it `hears`; or `None`, once [all is sent](Self::has_sent) if it is not now.
+    pub async fn next_or_sent(&mut self, hears: bool) -> Option<Result<Event, Error>> {
+        let had_sent = self.has_sent();
+        self.link
+            .until(|Link { inbox, unsent, .. }, _| {
+                let heard = if hears { inbox.queue.next() } else { None };
+                heard.map(Some).or_else(|| (inbox.has_sent(unsent) && !had_sent).then_some(None))
+            })
+            .await
+    }
+
     /// Returns once all that was queued is on its way and there is room for more. What is heard
     /// meanwhile waits for [`next`](Self::next); [`Error::Behind`] where so much does that nothing
     /// more is heard, and so no room comes.

@@ -1,0 +1,271 @@
+//! What the command line of `smoltalk` asks for.
+
+use super::common::{Given, Start, split_value, version};
+use crate::room::Visit;
+use crate::ui::{Colour, Grammar, Looks, Output};
+use argh::FromArgs;
+use smoltalk::limits;
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// Talk in a smoltalk room, from a terminal or a script.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(FromArgs)]
+#[argh(
+    help_triggers("-h", "--help"),
+    usage = "[-u <name>] [--host <host>] [--port <port>] [<option>...]",
+    example = "{command_name} -u ada                               talk from a terminal\n\
+               echo 'send hi' | {command_name} -u bot              say it, confirm it, leave\n\
+               {command_name} -u log --stay --json </dev/null      record what is said\n\
+               {command_name} -u ada --host chat.example.org --reconnect",
+    note = "In the room, type:\n  \
+            send <MSG>         say MSG to the room\n  \
+            send-file <PATH>   say what is in a file\n  \
+            tell <NAME> <MSG>  say MSG to one member\n  \
+            who                list who is here\n  \
+            ping               measure the round trip to the server\n  \
+            leave              leave and exit; so do Ctrl-D and Ctrl-C\n\
+            With --chat, a bare line is a message, and these begin with /.",
+    note = "In a pipe, standard output has one line for each event and nothing else. When\n\
+            standard input ends, all of it is sent and confirmed before smoltalk leaves.",
+    note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags.\n\
+            NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
+    note = "Without a server, two can talk: smoltalk direct --help says how.",
+    error_code(0, "left, by itself or on a signal"),
+    error_code(1, "cannot connect, or the connection was lost or ended by the server"),
+    error_code(2, "called wrongly"),
+    error_code(3, "refused by the server: name taken, bad name, full, denied")
+)]
+struct Flags {
+    /// your name in the room; asked for on a terminal
+    #[argh(option, short = 'u', arg_name = "name")]
+    username: Option<String>,
+    /// the server's name or address (default: 127.0.0.1)
+    #[argh(option, arg_name = "host")]
+    host: Option<String>,
+    /// the server's port (default: 7878)
+    #[argh(option, arg_name = "port")]
+    port: Option<String>,
+    /// how many seconds it may take to get in (default: 10)
+    #[argh(option, arg_name = "secs")]
+    timeout: Option<String>,
+    /// come back, under the same name, when the connection is lost
+    #[argh(switch)]
+    reconnect: bool,
+    /// keep listening after standard input has ended
+    #[argh(switch)]
+    stay: bool,
+    /// send all of standard input as one message, whatever bytes it is
+    #[argh(switch)]
+    whole: bool,
+    /// print each event as a line of JSON
+    #[argh(switch)]
+    json: bool,
+    /// what to print of messages that are bytes: text, or raw, which is those bytes
+    /// and nothing else (default: text)
+    #[argh(option, arg_name = "form")]
+    output: Option<String>,
+    /// a bare line is a message; commands begin with /
+    #[argh(switch)]
+    chat: bool,
+    /// when to use colour: auto, always or never (default: auto)
+    #[argh(option, arg_name = "when")]
+    color: Option<String>,
+    /// do not ring for a mention or a private message
+    #[argh(switch)]
+    no_bell: bool,
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+}
+
+/// What each flag takes, as a usage error says it.
+const TAKES: [(&str, &str); 14] = [
+    ("--host", "a host name or an address"),
+    ("--port", "a number from 1 to 65535"),
+    ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
+    ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
+    ("--stay", "no value"),
+    ("--whole", "no value"),
+    ("--json", "no value"),
+    ("--output", "text or raw"),
+    ("--chat", "no value"),
+    ("--color", "auto, always or never"),
+    ("--no-bell", "no value"),
+    ("--reconnect", "no value"),
+    ("--timeout", "a number of seconds, over 0 and at most a year"),
+    ("--version", "no value"),
+];
+
+/// Reads the flags; or says what is wrong with them, in one line.
+pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
+    let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
+    let given = Given { takes: &TAKES, env };
+    let flags = match Flags::from_args(&["smoltalk"], &args) {
+        Ok(flags) if flags.version => return Ok(version()),
+        Ok(flags) => flags,
+        Err(early) => return given.instead(&early),
+    };
+    let host = given.either("--host", flags.host, "SMOLTALK_HOST", host)?;
+    let port = given.either("--port", flags.port, "SMOLTALK_PORT", port)?;
+    let username = given
+        .either("--username", flags.username, "SMOLTALK_USERNAME", |name| Some(name.into()))?;
+    // NO_COLOR is no other word for the flag: it says less.
+    let colour = given.either("--color", flags.color, "", colour)?;
+    let output = given.either("--output", flags.output, "", output)?;
+    let output = match (flags.json, output) {
+        (true, Some(_)) => return Err("--json and --output exclude each other".into()),
+        (true, None) => Output::Json,
+        (false, output) => output.unwrap_or(Output::Text),
+    };
+    let colour = colour.unwrap_or(Colour::Auto);
+    let looks = Looks { output, colour, bell: !flags.no_bell };
+    let timeout = given.either("--timeout", flags.timeout, "", seconds)?;
+    Ok(Start::Talk(Visit {
+        host: host.unwrap_or_else(|| "127.0.0.1".into()),
+        port: port.unwrap_or(7878),
+        username,
+        stay: flags.stay,
+        whole: flags.whole,
+        looks,
+        reconnect: flags.reconnect,
+        timeout: timeout.unwrap_or(limits::GREETING),
+        grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
+    }))
+}
+
+fn host(value: &str) -> Option<String> {
+    // `[::1]` is how people write an IPv6 address beside a port.
+    let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+    let host = inner.unwrap_or(value);
+    (!host.is_empty()).then(|| host.into())
+}
+
+fn colour(value: &str) -> Option<Colour> {
+    Some(match value {
+        "auto" => Colour::Auto,
+        "always" => Colour::Always,
+        "never" => Colour::Never,
+        _ => return None,
+    })
+}
+
+fn output(value: &str) -> Option<Output> {
+    match value {
+        "text" => Some(Output::Text),
+        "raw" => Some(Output::Raw),
+        _ => None,
+    }
+}
+
+fn port(value: &str) -> Option<u16> {
+    value.parse().ok().filter(|port| *port != 0)
+}
+
+fn seconds(value: &str) -> Option<Duration> {
+    let time = Duration::try_from_secs_f64(value.parse().ok()?).ok()?;
+    (!time.is_zero() && time <= limits::LONGEST).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(args: &[&str], env: &[(&str, &str)]) -> Result<Start, String> {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        start(&args, |variable| {
+            env.iter().find(|(name, _)| *name == variable).map(|(_, value)| value.into())
+        })
+    }
+
+    fn visit(args: &[&str], env: &[(&str, &str)]) -> Visit {
+        match started(args, env) {
+            Ok(Start::Talk(visit)) => visit,
+            Ok(Start::Print(text)) => panic!("printed {text}"),
+            Ok(Start::Direct(_)) => panic!("one to one"),
+            Err(usage) => panic!("{usage}"),
+        }
+    }
+
+    fn usage_error(args: &[&str], env: &[(&str, &str)]) -> String {
+        let error = started(args, env).err().expect("a usage error");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    }
+
+    const ENV: [(&str, &str); 3] =
+        [("SMOLTALK_HOST", "h"), ("SMOLTALK_PORT", "1"), ("SMOLTALK_USERNAME", "u")];
+
+    #[test]
+    fn nothing_given_is_the_local_server_and_no_name() {
+        let default = Visit {
+            host: "127.0.0.1".into(),
+            port: 7878,
+            username: None,
+            stay: false,
+            whole: false,
+            reconnect: false,
+            timeout: Duration::from_secs(10),
+            grammar: Grammar::Commands,
+            looks: Looks { output: Output::Text, colour: Colour::Auto, bell: true },
+        };
+        assert_eq!(visit(&[], &[]), default);
+        assert_eq!(visit(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment() {
+        let from_env =
+            Visit { host: "h".into(), port: 1, username: Some("u".into()), ..visit(&[], &[]) };
+        assert_eq!(visit(&[], &ENV), from_env);
+        let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
+        let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();
+        let flags = [&flags[..], &["--chat", "--color", "never", "--no-bell"]].concat();
+        let from_flags = Visit {
+            host: "::1".into(),
+            port: 2,
+            username: Some("ada".into()),
+            stay: true,
+            whole: true,
+            reconnect: true,
+            timeout: Duration::from_millis(500),
+            grammar: Grammar::Chat,
+            looks: Looks { output: Output::Json, colour: Colour::Never, bell: false },
+        };
+        assert_eq!(visit(&flags, &ENV), from_flags);
+        assert_eq!(visit(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
+    }
+
+    #[test]
+    fn a_usage_error_names_the_flag_and_what_it_takes() {
+        for bad in ["0", "65536", "-1", "x", ""] {
+            assert!(usage_error(&["--port", bad], &[]).starts_with("--port takes a number from 1"));
+        }
+        for bad in ["0", "-1", "x", "", "inf", "1e9"] {
+            assert!(usage_error(&["--timeout", bad], &[]).starts_with("--timeout takes a number"));
+        }
+        let by_env = usage_error(&[], &[("SMOLTALK_PORT", "x\ny")]);
+        assert_eq!(by_env, r#"SMOLTALK_PORT takes a number from 1 to 65535, not "x␊y""#);
+        assert!(usage_error(&["--host", ""], &[]).contains("--host takes a host name"));
+        assert!(usage_error(&["--port"], &[]).contains("--port takes a number"));
+        assert!(usage_error(&["--port", "1", "--port", "2"], &[]).contains("'--port'"));
+        assert!(usage_error(&["--prot", "1"], &[]).contains("--prot"));
+        assert!(usage_error(&["--output", "x"], &[]).starts_with("--output takes text or raw"));
+        assert!(usage_error(&["--output=raw", "--json"], &[]).contains("exclude each other"));
+        assert!(usage_error(&["room\nroom"], &[]).contains("room"));
+        assert!(usage_error(&["--stay=yes"], &[]).contains("yes"));
+    }
+
+    #[test]
+    fn help_and_version_are_printed() {
+        for args in [["-h"], ["--help"]] {
+            let Ok(Start::Print(help)) = started(&args, &[]) else { panic!("no help") };
+            for word in ["--host", "-u, --username", "--json", "SMOLTALK_HOST", "tell <NAME> <MSG>"]
+            {
+                assert!(help.contains(word), "{word}");
+            }
+        }
+        let Ok(Start::Print(version)) = started(&["--version"], &[]) else { panic!("no version") };
+        assert_eq!(version, format!("smoltalk {}", env!("CARGO_PKG_VERSION")));
+    }
+}
