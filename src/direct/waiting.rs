@@ -1,7 +1,9 @@
 //! The side that waits: one peer at a time, and a word for everybody else.
 
+use super::chair::Chair;
+use super::conversation::{Config, Direct};
 use super::dialogue::BUSY;
-use super::{Config, Direct, Error};
+use super::error::Error;
 use crate::client::connect::within;
 use crate::client::link;
 use crate::limits;
@@ -13,7 +15,7 @@ use smol::{Async, Executor, Task, Timer};
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 /// Waits for one peer after the other. Dropping it stops the waiting, and no conversation.
@@ -34,27 +36,19 @@ pub struct Waiting {
 #[derive(Debug)]
 struct Caller {
     socket: TcpStream,
-    turn: Turn,
+    chair: Chair,
 }
 
-/// The one place that there is: as long as somebody has it, all others are told to be late.
-#[derive(Debug)]
-pub struct Turn(Arc<AtomicBool>);
-
-impl Turn {
-    fn take(taken: &Arc<AtomicBool>) -> Option<Self> {
-        (!taken.swap(true, Ordering::SeqCst)).then(|| Self(taken.clone()))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+impl Direct {
+    /// Waits for calls at the first address of `host` that this machine has. With port 0 the system
+    /// chooses one.
+    pub async fn listen(host: &str, port: u16) -> io::Result<Waiting> {
+        Waiting::at(host, port).await
     }
 }
 
 impl Waiting {
-    pub(super) async fn at(host: &str, port: u16) -> io::Result<Self> {
+    async fn at(host: &str, port: u16) -> io::Result<Self> {
         let mut failed = io::Error::new(ErrorKind::NotFound, "the host has no address");
         for address in smol::net::resolve((host, port)).await? {
             match Listener::tcp(address) {
@@ -93,9 +87,9 @@ impl Waiting {
 
     async fn next(&self, config: &Config) -> Result<Direct, Error> {
         let gone = |_| Error::Lost(ErrorKind::NotConnected);
-        let Caller { socket, turn } = self.callers.recv().await.map_err(gone)?;
+        let Caller { socket, chair } = self.callers.recv().await.map_err(gone)?;
         let socket = Async::new_nonblocking(socket).map_err(|error| Error::Lost(error.kind()))?;
-        let mut direct = Direct::on(socket, Some(turn), config);
+        let mut direct = Direct::on(socket, Some(chair), config);
         match direct.greeted().await {
             Ok(()) => Ok(direct),
             Err(error) => {
@@ -133,9 +127,9 @@ async fn answer(listener: Listener, callers: Sender<Caller>, tasks: Weak<Executo
         match accepted {
             Ok((socket, _)) => {
                 let socket = TcpStream::from(socket);
-                if let Some(turn) = Turn::take(&taken) {
+                if let Some(chair) = Chair::take(&taken) {
                     // Without waiting: whoever might be in the queue has the place.
-                    let _ = callers.try_send(Caller { socket, turn });
+                    let _ = callers.try_send(Caller { socket, chair });
                 } else if let (Some(permit), Some(tasks)) =
                     (refused.try_acquire_arc(), tasks.upgrade())
                 {

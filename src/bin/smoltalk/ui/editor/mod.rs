@@ -9,7 +9,7 @@ pub use history::History;
 pub use keys::{Key, Keys};
 
 use draft::Draft;
-use search::Search;
+use search::{Search, Step};
 
 /// Bytes of the longest text that is taken in: as much as one paste may have.
 const LONGEST: usize = 256 * 1024;
@@ -72,6 +72,11 @@ impl Editor {
         self.draft.cursor()
     }
 
+    /// What stands before the line instead of the prompt, during a search.
+    pub fn search(&self) -> Option<String> {
+        self.search.as_ref().map(Search::prompt)
+    }
+
     /// Remembers a line that was entered.
     pub fn remember(&mut self, line: &str) {
         self.history.entered(line);
@@ -107,11 +112,31 @@ impl Editor {
                 let newer = self.history.newer();
                 self.recall(newer)
             }
-            Key::Ctrl('r') => self.begin_search(),
+            Key::Ctrl('r') => {
+                self.search = Some(Search::new(self.draft.clone(), &self.history));
+                Did::Edited
+            }
             Key::Ctrl('l') => Did::ClearScreen,
             Key::Ctrl('d') if self.text().is_empty() => Did::Ended,
             key => self.edit(key, before),
         }
+    }
+
+    /// `None`: there is no search, or it is over, and the key is for the line.
+    fn press_in_search(&mut self, key: &Key) -> Option<Did> {
+        match self.search.as_mut()?.press(key, &self.history) {
+            Step::Found(line) => self.draft = line,
+            Step::Nothing => return Some(Did::Nothing),
+            Step::GivenUp => self.draft = self.search.take()?.before,
+            Step::Over => {
+                let Search { at, before, .. } = self.search.take()?;
+                if at < self.history.len() {
+                    self.history.go_to(at, before.text());
+                }
+                return None;
+            }
+        }
+        Some(Did::Edited)
     }
 
     /// Where a key moves the cursor to.
