@@ -2,7 +2,7 @@
 
 use async_channel::{Receiver, Sender};
 use async_signal::{Signal, Signals};
-use futures_lite::future;
+use futures_lite::{StreamExt, future};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::io;
@@ -25,6 +25,12 @@ pub async fn unless<T, S>(
         None
     };
     future::or(stop, async { Some(future.await) }).await
+}
+
+/// Waits until it has `closed`, unless a signal comes. It gets going even where one has come already,
+/// which may be the first: a window that is closed also ends what is typed.
+pub async fn close(signals: &mut Signals, closed: impl Future<Output = ()>) {
+    future::or(closed, async { _ = signals.next().await }).await;
 }
 
 /// Waits for ever, unless it is `so`.

@@ -6,7 +6,7 @@ mod conversation;
 
 use crate::failure::Failure;
 use crate::ui::Whole;
-use crate::wait::{signals, unless};
+use crate::wait::{close, signals, unless};
 use conversation::Conversation;
 use futures_lite::{StreamExt, future};
 use smol::Timer;
@@ -41,7 +41,7 @@ pub async fn run(call: &Call) -> Result<(), Failure> {
     let mut side = Side::new(call)?;
     let mut signals = signals(side.here.console.is_terminal())?;
     let talked = unless(signals.next(), side.talk()).await.unwrap_or(Ok(()));
-    unless(signals.next(), side.close()).await;
+    close(&mut signals, side.close()).await;
     match Failure::unless_unread(talked) {
         Ok(()) if side.lost > 0 => Err(Failure::Unacknowledged(side.lost)),
         ended => ended,

@@ -17,7 +17,7 @@ pub use visit::Visit;
 
 use crate::failure::Failure;
 use crate::ui::{Console, Next, Turn, json};
-use crate::wait::{Reader, signals, unless, when};
+use crate::wait::{Reader, close, signals, unless, when};
 use enter::enter;
 use futures_lite::StreamExt;
 use ping::BARRIER;
@@ -46,7 +46,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
     let mut session = Session::new(visit, name, client, console, Reader::watch()?);
     session.whole = whole;
     let talked = unless(signals.next(), session.converse()).await.unwrap_or(Ok(()));
-    unless(signals.next(), session.close()).await;
+    close(&mut signals, session.close()).await;
     Failure::unless_unread(talked)
 }
 
