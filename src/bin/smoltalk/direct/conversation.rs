@@ -54,13 +54,13 @@ impl Conversation {
             let mut accepted = pin!(waiting.accept(as_whom));
             let accepted = loop {
                 let reads = !self.finished && self.console.is_terminal();
-                let accepted = async { Ok(accepted.as_mut().await) };
-                let here = async { Err(self.console.turn(true, reads).await) };
-                match future::or(accepted, here).await {
-                    Ok(accepted) => break accepted,
-                    Err(Turn::Shown(shown)) => shown?,
-                    Err(Turn::Typed(None)) => self.finish(),
-                    Err(Turn::Typed(Some(line))) => self.keep(&line),
+                let called = async { Some(accepted.as_mut().await) };
+                match self.console.converse(0, reads, called, future::pending()).await {
+                    Next::Heard(accepted) => break accepted,
+                    Next::Sent => {}
+                    Next::Here(Turn::Shown(shown)) => shown?,
+                    Next::Here(Turn::Typed(None)) => self.finish(),
+                    Next::Here(Turn::Typed(Some(line))) => self.keep(&line),
                 }
             };
             match accepted {
@@ -91,24 +91,18 @@ impl Conversation {
             if leaves && self.finished && heard && peer.unacknowledged() == 0 {
                 return Ok(None);
             }
-            let end = match self.turn(peer).await {
+            let mut end = None;
+            match self.turn(peer).await {
                 Next::Here(Turn::Shown(shown)) => {
                     shown?;
                     self.acknowledge(peer);
-                    None
                 }
-                Next::Heard(Ok(event)) => self.show(peer, event),
-                Next::Heard(Err(end)) => Some(end),
-                Next::Here(Turn::Typed(Some(typed))) => {
-                    self.send(peer, typed);
-                    None
-                }
-                Next::Sent => None,
-                Next::Here(Turn::Typed(None)) => {
-                    self.finish();
-                    None
-                }
-            };
+                Next::Here(Turn::Typed(Some(typed))) => self.send(peer, typed),
+                Next::Here(Turn::Typed(None)) => self.finish(),
+                Next::Heard(Ok(event)) => end = self.show(peer, event),
+                Next::Heard(Err(ended)) => end = Some(ended),
+                Next::Sent => {}
+            }
             if end.is_some() {
                 // It may have stopped talking and still listen.
                 self.console.flush().await?;

@@ -26,7 +26,10 @@ use smol::Timer;
 use smoltalk::client::{Error, Event};
 use smoltalk::limits;
 use smoltalk::protocol::Command;
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+use std::time::Instant;
+use unconfirmed::Unconfirmed;
 
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
 /// second ends it wherever it is.
@@ -43,8 +46,21 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
             return otherwise.map_or(Ok(()), |entered| entered.map(drop));
         }
     };
-    let mut session = Session::new(visit, name, client, console, Reader::watch()?);
-    session.whole = whole;
+    let mut session = Session {
+        visit,
+        name,
+        client,
+        console,
+        reader: Reader::watch()?,
+        connected: true,
+        since: Instant::now(),
+        finished: false,
+        attempts: 0,
+        unconfirmed: Unconfirmed::default(),
+        waiting: VecDeque::new(),
+        whole,
+        refused: None,
+    };
     let talked = unless(signals.next(), session.converse()).await.unwrap_or(Ok(()));
     close(&mut signals, session.close()).await;
     Failure::unless_unread(talked)

@@ -3,7 +3,8 @@
 use super::enter::{arrive, greet};
 use super::session::Session;
 use crate::failure::Failure;
-use crate::ui::{Line, json};
+use crate::ui::{Next, Turn, json};
+use crate::wait::when;
 use futures_lite::future;
 use smol::Timer;
 use smoltalk::client::{Client, Error};
@@ -40,16 +41,6 @@ fn pause(failed: u32, random: u64) -> Duration {
     allowed / 2 + allowed / 2 * thousandths / 1000
 }
 
-/// What comes next while there is no connection.
-// There is one of them at a time.
-#[allow(clippy::large_enum_variant)]
-enum Came {
-    Arrived(Result<(Client, usize), Error>),
-    Typed(Option<Line>),
-    Unread(io::Result<()>),
-    Tick,
-}
-
 impl Session<'_> {
     /// Tries until it is in again, under the same name; breaks where the person leaves first.
     pub(super) async fn reconnect(&mut self, lost: &Error) -> Result<ControlFlow<()>, Failure> {
@@ -83,7 +74,8 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until it is `time`, then tries once. Meanwhile a person may go on typing.
+    /// Waits until it is `time`, then tries once. Meanwhile a person may go on typing; a pipe keeps what
+    /// it has, and whoever writes to it waits.
     async fn attempt(
         &mut self,
         time: Instant,
@@ -91,40 +83,36 @@ impl Session<'_> {
         let (visit, name) = (self.visit, self.name.clone());
         let mut arrival = pin!(async {
             Timer::at(time).await;
-            Came::Arrived(arrive(visit, &name).await)
+            Some(arrive(visit, &name).await)
         });
+        let person = self.console.is_terminal();
         loop {
             self.show_progress(time);
-            self.console.flush().await?;
-            match future::or(arrival.as_mut(), self.meanwhile()).await {
-                Came::Unread(unread) => unread?,
-                Came::Arrived(arrived) => return Ok(ControlFlow::Continue(arrived)),
-                Came::Typed(None) if self.visit.stay => self.finished = true,
-                Came::Typed(None) => return Ok(ControlFlow::Break(())),
-                Came::Typed(Some(line)) => {
+            let second = async {
+                when(person).await;
+                Timer::after(COUNTDOWN).await;
+                None
+            };
+            let reader = &self.reader;
+            let unread = async {
+                when(!person).await;
+                reader.gone().await
+            };
+            let arrived = future::or(arrival.as_mut(), second);
+            match self.console.converse(0, person && !self.finished, arrived, unread).await {
+                Next::Heard(arrived) => return Ok(ControlFlow::Continue(arrived)),
+                // A second has passed.
+                Next::Sent => {}
+                Next::Here(Turn::Shown(shown)) => shown?,
+                Next::Here(Turn::Typed(None)) if visit.stay => self.finished = true,
+                Next::Here(Turn::Typed(None)) => return Ok(ControlFlow::Break(())),
+                Next::Here(Turn::Typed(Some(line))) => {
                     if self.obey_one(line).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
-                Came::Tick => {}
             }
         }
-    }
-
-    /// What else may come next, where a person sits. A pipe keeps what it has, and whoever writes to
-    /// it waits.
-    async fn meanwhile(&mut self) -> Came {
-        if !self.console.is_terminal() {
-            return Came::Unread(self.reader.gone().await);
-        }
-        let tick = async {
-            Timer::after(COUNTDOWN).await;
-            Came::Tick
-        };
-        if self.finished {
-            return tick.await;
-        }
-        future::or(async { Came::Typed(self.console.next().await) }, tick).await
     }
 
     /// What a person is shown in place of the prompt, in one line that changes.

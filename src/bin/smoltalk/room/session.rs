@@ -33,31 +33,7 @@ pub struct Session<'a> {
     pub refused: Option<String>,
 }
 
-impl<'a> Session<'a> {
-    pub fn new(
-        visit: &'a Visit,
-        name: String,
-        client: Client,
-        console: Console,
-        reader: Reader,
-    ) -> Self {
-        Self {
-            visit,
-            name,
-            client,
-            console,
-            reader,
-            connected: true,
-            since: Instant::now(),
-            finished: false,
-            attempts: 0,
-            unconfirmed: Unconfirmed::default(),
-            waiting: VecDeque::new(),
-            whole: None,
-            refused: None,
-        }
-    }
-
+impl Session<'_> {
     /// Sends what was typed. Listens meanwhile: the server slows down those who flood the room, and
     /// drops those who do not listen.
     pub async fn send(&mut self) -> Result<(), Failure> {

@@ -182,9 +182,7 @@ impl Editor {
             Key::Char(c) => self.insert(c.encode_utf8(&mut [0; 4]), before),
             Key::Paste(text) => self.insert(&text, Last::Other),
             Key::Ctrl('y') => self.insert(&self.killed.clone(), Last::Other),
-            Key::Ctrl('t') => self.transpose(),
             Key::Ctrl('_') => self.undo(),
-            Key::Alt(c @ ('u' | 'l' | 'c')) => self.recase(c),
             Key::Backspace => self.replace(draft.left(), cursor, ""),
             Key::Delete | Key::Ctrl('d') => self.replace(cursor, draft.right(), ""),
             Key::WordBackspace => self.kill(draft.word_left(), cursor, before),
@@ -231,34 +229,6 @@ impl Editor {
         self.killed.insert_str(place, &self.draft.text()[start..end]);
         self.last = Last::Killed;
         self.replace(start, end, "")
-    }
-
-    fn transpose(&mut self) -> Did {
-        let (draft, text) = (&self.draft, self.draft.text());
-        let end = if draft.cursor() == text.len() { text.len() } else { draft.right() };
-        let middle = draft.left_of(end);
-        let start = draft.left_of(middle);
-        if start == middle {
-            return Did::Nothing;
-        }
-        let turned = text[middle..end].to_string() + &text[start..middle];
-        self.replace(start, end, &turned)
-    }
-
-    /// Writes the word at the cursor large, small, or with a capital.
-    fn recase(&mut self, how: char) -> Did {
-        let (start, end) = (self.cursor(), self.draft.word_right());
-        let word = &self.text()[start..end];
-        let recased = match how {
-            'u' => word.to_uppercase(),
-            'l' => word.to_lowercase(),
-            _ => {
-                let first = word.find(char::is_alphanumeric).unwrap_or(0);
-                let rest = word[first..].chars().next().map_or(first, |c| first + c.len_utf8());
-                word[..rest].to_uppercase() + &word[rest..].to_lowercase()
-            }
-        };
-        self.replace(start, end, &recased)
     }
 
     fn save(&mut self) {
@@ -323,8 +293,6 @@ mod tests {
         assert_eq!(after(text, &[Key::WordBackspace]), "send one-two, |");
         assert_eq!(after(text, &[Key::Ctrl('w'), Key::Ctrl('w')]), "send |");
         assert_eq!(after(text, &[Key::Home, Key::Alt('d')]), "| one-two, three");
-        assert_eq!(after("ab cd", &[Key::Home, Key::Alt('u'), Key::Alt('c')]), "AB Cd|");
-        assert_eq!(after("abc", &[Key::Ctrl('t')]), "acb|");
     }
 
     #[test]

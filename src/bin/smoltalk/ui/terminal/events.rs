@@ -61,24 +61,11 @@ impl Look {
 
     /// The line that says that another day has begun.
     pub fn day(&self, day: Day, columns: usize) -> String {
-        const DAYS: [&str; 7] =
-            ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-        const MONTHS: [&str; 12] = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ];
-        let weekday = DAYS[usize::from(day.weekday) % 7];
-        let month = MONTHS[usize::from(day.month + 11) % 12];
+        const DAYS: &str = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday";
+        const MONTHS: &str = "January February March April May June July August September \
+                              October November December";
+        let nth = |names: &'static str, n: u8| names.split(' ').nth(n.into()).unwrap_or_default();
+        let (weekday, month) = (nth(DAYS, day.weekday), nth(MONTHS, day.month.saturating_sub(1)));
         let line = format!("── {weekday}, {} {month} {} ──", day.of_month, day.year);
         rows(&line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
     }

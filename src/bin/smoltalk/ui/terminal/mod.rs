@@ -93,7 +93,10 @@ impl Terminal {
     ///
     /// One that has been begun then can still be read: it may have been much to type.
     pub fn prompt(&mut self, text: &str) {
-        if text.is_empty() && !self.prompt.is_empty() && !self.editor.text().is_empty() {
+        if text == self.prompt {
+            return;
+        }
+        if text.is_empty() && !self.editor.text().is_empty() {
             let typed = self.look.typed(self.editor.text(), Screen::columns());
             self.screen.show(&typed);
         }
