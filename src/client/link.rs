@@ -3,6 +3,7 @@
 //! made of it; they differ in who hears the frames.
 
 use super::unsent::Unsent;
+use crate::limits;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
 use futures_lite::AsyncRead;
@@ -13,8 +14,8 @@ use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Bytes read at once. On the stack: an idle connection costs no buffer.
-const READ: usize = 16 * 1024;
+/// Bytes read at once where little comes. On the stack: an idle connection costs no buffer.
+const LITTLE: usize = 16 * 1024;
 
 /// Who hears what comes in. What it answers by itself, it appends to `out`.
 pub trait Hear {
@@ -52,6 +53,8 @@ pub enum Next {
 pub struct Link<H> {
     socket: Async<TcpStream>,
     frames: Frames,
+    /// Where much comes, it is read into this, until nothing more is there.
+    scratch: Option<Box<[u8]>>,
     pub unsent: Unsent,
     pub inbox: H,
 }
@@ -59,7 +62,8 @@ pub struct Link<H> {
 impl<H: Hear> Link<H> {
     /// The lines of the other side have at most `longest` bytes.
     pub fn new(socket: Async<TcpStream>, longest: usize, inbox: H) -> Self {
-        Self { socket, frames: Frames::new(longest), unsent: Unsent::default(), inbox }
+        let frames = Frames::new(longest);
+        Self { socket, frames, scratch: None, unsent: Unsent::default(), inbox }
     }
 
     /// Whether reading has stopped until something is taken.
@@ -104,10 +108,17 @@ impl<H: Hear> Link<H> {
         if self.is_full() {
             return Poll::Pending;
         }
-        let mut scratch = [0; READ];
-        match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut scratch)) {
+        // Taken out as long as it is read into: what is not put back, as at a wait, is given back.
+        let mut scratch = self.scratch.take();
+        let mut little = [0; LITTLE];
+        let buffer = scratch.as_deref_mut().unwrap_or(&mut little);
+        match ready!(Pin::new(&mut self.socket).poll_read(cx, buffer)) {
             Ok(0) => self.inbox.end(self.frames.pending(), self.unsent.tail()),
-            Ok(received) => self.hear(&scratch[..received]),
+            Ok(received) => {
+                self.hear(&buffer[..received]);
+                let much = received >= LITTLE;
+                self.scratch = scratch.or_else(|| much.then(|| vec![0; limits::SCRATCH].into()));
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => self.inbox.lost(error.kind()),
         }
