@@ -46,24 +46,33 @@ impl Session<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Obeys a line. Where several were pasted into it, they wait: there may not be room for all.
     fn obey_whole(&mut self, line: &[u8]) -> ControlFlow<()> {
+        match line {
+            line if line.contains(&b'\n') => self.obey_pasted(line),
+            line if line.trim_ascii().is_empty() => ControlFlow::Continue(()),
+            line => self.obey_single(line),
+        }
+    }
+
+    /// Obeys pasted lines: as one message, or one by one. Then they wait: there may not be room for all.
+    fn obey_pasted(&mut self, lines: &[u8]) -> ControlFlow<()> {
         let grammar = self.visit.grammar;
-        if line.contains(&b'\n') {
-            if let Some(message) = grammar.message(line).filter(|_| self.takes_bytes()) {
-                self.say_bytes(&message);
-                return ControlFlow::Continue(());
-            }
-            let lines = grammar.unfold(line);
-            if !self.connected {
-                return lines.iter().try_for_each(|line| self.obey_whole(line));
-            }
-            lines.into_iter().rev().for_each(|line| self.waiting.push_front(line));
+        if let Some(message) = grammar.message(lines).filter(|_| self.takes_bytes()) {
+            self.say_bytes(&message);
             return ControlFlow::Continue(());
         }
-        if line.trim_ascii().is_empty() {
-            return ControlFlow::Continue(());
+        let mut lines = grammar.unfold(lines);
+        if !self.connected {
+            return lines.iter().try_for_each(|line| self.obey_single(line));
         }
+        while let Some(line) = lines.pop() {
+            self.waiting.push_front(line);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn obey_single(&mut self, line: &[u8]) -> ControlFlow<()> {
+        let grammar = self.visit.grammar;
         let command = grammar.parse(line);
         let is_message = matches!(command, Ok(Command::Msg(_) | Command::Tell(..)));
         // A message is shown as such, once it is on its way.
@@ -72,7 +81,7 @@ impl Session<'_> {
         }
         match (command, grammar.file(line)) {
             (Ok(Command::Leave), _) => return ControlFlow::Break(()),
-            (Ok(Command::Help), _) => self.console.notice(grammar.help()),
+            (Ok(Command::Help), _) => self.console.notice(&grammar.help()),
             (Err(Refusal::NoSuchMember), _) => self.complain(&Refusal::NoSuchMember.into()),
             (Err(_), None) => self.misunderstand(),
             _ if is_message && !self.connected => self.keep(line),

@@ -2,6 +2,16 @@
 
 use smoltalk::protocol::{Command, Name, Refusal};
 
+/// All commands but that which says something to the room, and what they do.
+const COMMANDS: [(&str, &str); 6] = [
+    ("send-file <PATH>", "say what is in a file"),
+    ("tell <NAME> <MSG>", "say MSG to one member"),
+    ("who", "list who is here"),
+    ("ping", "measure the round trip to the server"),
+    ("leave", "leave and exit; so do Ctrl-D and Ctrl-C"),
+    ("help", "this"),
+];
+
 /// What a line means that is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grammar {
@@ -26,37 +36,27 @@ impl Grammar {
     }
 
     /// What can be typed, for a person.
-    pub fn help(self) -> &'static str {
-        match self {
-            Self::Commands => {
-                "\
-send <MSG>         say MSG to the room
-send-file <PATH>   say what is in a file
-tell <NAME> <MSG>  say MSG to one member
-who                list who is here
-ping               measure the round trip to the server
-leave              leave and exit; so do Ctrl-D and Ctrl-C
-help               this"
-            }
-            Self::Chat => {
-                "\
-<MSG>               say MSG to the room; where it begins with /, type //
-/send-file <PATH>   say what is in a file
-/tell <NAME> <MSG>  say MSG to one member
-/who                list who is here
-/ping               measure the round trip to the server
-/leave              leave and exit; so do Ctrl-D and Ctrl-C
-/help               this"
-            }
-        }
+    pub fn help(self) -> String {
+        let (say, how, slash) = match self {
+            Self::Commands => ("send <MSG>", "say MSG to the room", ""),
+            Self::Chat => ("<MSG>", "say MSG to the room; where it begins with /, type //", "/"),
+        };
+        let width = 19 + slash.len();
+        let others = COMMANDS.iter().map(|(typed, does)| (format!("{slash}{typed}"), *does));
+        let all = std::iter::once((say.into(), how)).chain(others);
+        let lines: Vec<String> = all.map(|(typed, does)| format!("{typed:width$}{does}")).collect();
+        lines.join("\n")
     }
 
-    /// The first words of commands.
-    pub fn commands(self) -> &'static [&'static str] {
-        match self {
-            Self::Commands => &["help", "leave", "ping", "send", "send-file", "tell", "who"],
-            Self::Chat => &["/help", "/leave", "/ping", "/send-file", "/tell", "/who"],
-        }
+    /// The first words of commands, in the order of the alphabet.
+    pub fn commands(self) -> Vec<String> {
+        let words = COMMANDS.iter().filter_map(|(typed, _)| typed.split(' ').next());
+        let mut words: Vec<String> = match self {
+            Self::Commands => words.chain(["send"]).map(String::from).collect(),
+            Self::Chat => words.map(|word| format!("/{word}")).collect(),
+        };
+        words.sort();
+        words
     }
 
     /// Reads one typed line.

@@ -153,9 +153,14 @@ impl Console {
         }
     }
 
-    /// The next line; `None` at the end.
+    /// The next line; `None` at the end. What was taken appears meanwhile.
     pub async fn next(&mut self) -> Option<Line> {
-        either!(self, either => either.next().await)
+        loop {
+            match self.turn(true, true).await {
+                Turn::Typed(line) => return line,
+                Turn::Shown(shown) => shown.ok()?,
+            }
+        }
     }
 
     /// The next line, if it is there already.

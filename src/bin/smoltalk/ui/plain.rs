@@ -82,11 +82,6 @@ impl Plain {
         future::or(shown, typed).await
     }
 
-    /// The next line; `None` at the end.
-    pub async fn next(&mut self) -> Option<Line> {
-        self.input.next().await
-    }
-
     /// The next line, if it is there already.
     pub fn ready(&mut self) -> Option<Line> {
         self.input.ready()

@@ -21,8 +21,8 @@ pub fn at_end(line: &str, grammar: Grammar, here: &BTreeSet<Name>) -> Completion
     let told = ["tell ", "/tell "].iter().any(|tell| line[..start] == **tell);
     let command = start == 0 && (grammar == Grammar::Commands || word.starts_with('/'));
     let words = if command {
-        let commands = grammar.commands().iter().filter(|command| command.starts_with(word));
-        commands.map(ToString::to_string).collect()
+        let commands = grammar.commands().into_iter();
+        commands.filter(|command| command.starts_with(word)).collect()
     } else if word.is_empty() && !told {
         Vec::new()
     } else {

@@ -104,16 +104,6 @@ impl Terminal {
         self.screen.changed();
     }
 
-    /// The next line that is entered; `None` at the end.
-    pub async fn next(&mut self) -> Option<Line> {
-        loop {
-            match self.turn(true).await {
-                Turn::Typed(line) => return line,
-                Turn::Shown(shown) => shown.ok()?,
-            }
-        }
-    }
-
     /// The next line that is entered, if it `reads`; or that what was taken has appeared. Between the
     /// keys the line is drawn anew.
     pub async fn turn(&mut self, reads: bool) -> Turn {
