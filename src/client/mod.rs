@@ -112,8 +112,8 @@ impl Client {
         .await
     }
 
-    /// In which form payloads come: that which the server has said OK to, whoever waited for it. Where
-    /// they come as [`Form::Data`], the server knows DATA.
+    /// In which form payloads come: that which the server has said OK to, whoever waited for it.
+    /// Where they come as [`Form::Data`], the server knows DATA.
     #[must_use]
     pub fn form(&self) -> Form {
         self.link.inbox.form
@@ -300,8 +300,8 @@ impl Client {
             .await
     }
 
-    /// The next thing heard, if it `hears`; or `None`, once all commands are on their way that are not
-    /// now.
+    /// The next thing heard, if it `hears`; or `None`, once all commands are on their way that are
+    /// not now.
     pub async fn next_or_sent(&mut self, hears: bool) -> Option<Result<Event, Error>> {
         let had_sent = self.unsent() == 0;
         self.link

@@ -1,9 +1,9 @@
-//! Whose turn it is to be talked to.
+//! Who is talked to: one at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The one place that there is: as long as somebody has it, all others are told to be late.
+/// The one place opposite: as long as somebody has it, all others are told that it is taken.
 #[derive(Debug)]
 pub struct Chair(Arc<AtomicBool>);
 

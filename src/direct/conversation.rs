@@ -168,7 +168,8 @@ impl Direct {
             .await
     }
 
-    /// The next thing heard, if it `hears`; or `None`, once [all is sent](Self::has_sent) if it is not now.
+    /// The next thing heard, if it `hears`; or `None`, once [all is sent](Self::has_sent) that is
+    /// not now.
     pub async fn next_or_sent(&mut self, hears: bool) -> Option<Result<Event, Error>> {
         let had_sent = self.has_sent();
         self.link

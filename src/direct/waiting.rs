@@ -21,8 +21,9 @@ use std::sync::{Arc, Weak};
 /// Waits for one peer after the other. Dropping it stops the waiting, and no conversation.
 ///
 /// Whoever calls while a [`Direct`] that came of it is there is answered `ERR busy`: by
-/// [`accept`](Self::accept) as long as somebody waits for that, and else by [`run`](Self::run), which
-/// goes on beside the conversation. Nothing runs by itself: where nobody waits for either, callers wait.
+/// [`accept`](Self::accept) as long as somebody waits for that, and else by [`run`](Self::run),
+/// which goes on beside the conversation. Nothing runs by itself: where nobody waits for either,
+/// callers wait.
 #[derive(Debug)]
 pub struct Waiting {
     address: SocketAddr,

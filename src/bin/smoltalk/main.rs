@@ -1,8 +1,8 @@
 //! The client: connects, joins, sends what is typed and shows what is said.
 //!
 //! Read `room` first: it is the conversation. `direct` is `smoltalk direct`, the other one, of two.
-//! Both are held at the console of `ui`. `flags` is how they are started, `wait` what may end them, and
-//! `failure` how.
+//! Both are held at the console of `ui`. `flags` is how they are started, `wait` what may end them,
+//! and `failure` how.
 
 mod direct;
 mod failure;

@@ -37,8 +37,8 @@ pub struct Given<'a, E> {
 }
 
 impl<E: Fn(&str) -> Option<OsString>> Given<'_, E> {
-    /// The value of a flag, or else of its variable, where an empty one counts as unset. A flag that has
-    /// none gives "".
+    /// The value of a flag, or else of its variable, where an empty one counts as unset. A flag that
+    /// has no variable names "".
     pub fn either<T>(
         &self,
         flag: &str,

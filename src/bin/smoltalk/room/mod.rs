@@ -1,8 +1,8 @@
 //! A conversation in a room, from connecting to leaving.
 //!
-//! `visit` says what was asked for, `enter` gets in and `reconnect` gets back in. In between, `session`
-//! is what is known, `obey` and `bytes` do what is typed; `ping` has the server confirm it, and
-//! `unconfirmed` counts what it has not.
+//! `visit` says what was asked for, `enter` gets in and `reconnect` gets back in. In between,
+//! `session` is what is known; `obey` and `bytes` do what is typed, `ping` has the server confirm it,
+//! and `unconfirmed` counts what it has not.
 
 mod bytes;
 mod enter;
@@ -163,7 +163,7 @@ impl Session<'_> {
             n => self.console.notice(&format!("smoltalk: {n} lines were not sent")),
         }
         let closed = async {
-            let room = self.client.has_room() || self.send().await.is_ok();
+            let room = self.client.has_room() || self.connected && self.send().await.is_ok();
             if self.connected && room && self.client.queue(Command::Leave).is_ok() {
                 let end = loop {
                     match self.client.next().await {

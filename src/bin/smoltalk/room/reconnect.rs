@@ -74,8 +74,8 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until it is `time`, then tries once. Meanwhile a person may go on typing; a pipe keeps what
-    /// it has, and whoever writes to it waits.
+    /// Waits until it is `time`, then tries once. Meanwhile a person may go on typing; a pipe keeps
+    /// what it has, and whoever writes to it waits.
     async fn attempt(
         &mut self,
         time: Instant,

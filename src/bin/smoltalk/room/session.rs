@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
+/// What is known of the conversation. It may go on over several connections.
 pub struct Session<'a> {
     pub visit: &'a Visit,
     pub name: String,
@@ -19,6 +20,7 @@ pub struct Session<'a> {
     pub reader: Reader,
     /// False from when the connection is lost until there is another.
     pub connected: bool,
+    /// Since when there is this connection.
     pub since: Instant,
     /// Nothing more will be typed.
     pub finished: bool,
@@ -44,11 +46,13 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Sends what was typed, and shows what came meanwhile.
     pub async fn send_all(&mut self) -> Result<(), Failure> {
         self.send().await?;
         Ok(self.console.flush().await?)
     }
 
+    /// Takes what was heard.
     pub fn show(&mut self, event: &Event) {
         match event {
             Event::Err { code, text } => {

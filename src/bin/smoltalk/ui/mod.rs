@@ -125,9 +125,9 @@ impl Console {
 
 // What comes next.
 impl Console {
-    /// What comes next in a conversation: from the other side, of which so much is `waiting`, or from
-    /// here, where a line may be typed if it `reads`; or that it is `unread`. Neither side waits for the
-    /// other, but what has come appears before more comes.
+    /// What comes next in a conversation: from the other side, of which so much is `waiting`, or
+    /// from here, where a line may be typed if it `reads`; or that it is `unread`. Neither side waits
+    /// for the other, but what has come appears before more comes.
     pub async fn converse<Heard>(
         &mut self,
         waiting: usize,
@@ -262,8 +262,8 @@ impl Console {
         }
     }
 
-    /// Takes what has become of what `me`, one of two, has said; in a pipe nobody needs to be told again
-    /// what it was.
+    /// Takes what has become of what `me`, one of two, has said. In a pipe nobody needs to be told
+    /// again what it was.
     pub fn decided(&mut self, me: Name, fate: Fate, message: Option<&[u8]>) {
         match (self, message) {
             // All else is told in other words.

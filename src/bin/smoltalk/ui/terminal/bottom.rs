@@ -29,7 +29,7 @@ struct Drawn {
 pub struct Drawing<'a> {
     /// What the first row begins with, and how it looks.
     pub prompt: &'a str,
-    pub painted: &'a str,
+    pub dressed: &'a str,
     pub rows: &'a [String],
     /// The row of the cursor, and how many of its bytes stand before it.
     pub row: usize,
@@ -54,17 +54,17 @@ impl Bottom {
 
     /// Draws from where the cursor is, at the beginning of a row.
     pub fn draw(&mut self, out: &mut String, drawing: &Drawing<'_>) {
-        let Drawing { prompt, painted, rows, row, before } = *drawing;
+        let Drawing { prompt, dressed, rows, row, before } = *drawing;
         let indent = |n: usize| if n == 0 { width(prompt) } else { 0 };
         out.push_str(NO_WRAP);
-        out.push_str(painted);
+        out.push_str(dressed);
         out.push_str(&rows.join("\n"));
         let below = rows.len() - 1 - row;
         go_up(out, below);
         let before = &rows[row][..before];
         if below > 0 || before.len() < rows[row].len() {
             out.push('\r');
-            out.push_str(if row == 0 { painted } else { "" });
+            out.push_str(if row == 0 { dressed } else { "" });
             out.push_str(before);
         }
         out.push_str(WRAP);
@@ -87,7 +87,7 @@ mod tests {
     fn erased(rows: &[&str], row: usize, before: usize, columns: usize) -> String {
         let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
         let mut bottom = Bottom::default();
-        let drawing = Drawing { prompt: "> ", painted: "> ", rows: &rows, row, before };
+        let drawing = Drawing { prompt: "> ", dressed: "> ", rows: &rows, row, before };
         bottom.draw(&mut String::new(), &drawing);
         let mut out = String::new();
         bottom.erase(&mut out, columns);
@@ -119,9 +119,9 @@ mod tests {
     fn the_cursor_is_brought_back_by_what_stands_before_it() {
         let rows = ["ab漢".to_string(), "c".to_string()];
         let mut out = String::new();
-        let painted = "\x1b[1m> \x1b[m";
+        let dressed = "\x1b[1m> \x1b[m";
         Bottom::default()
-            .draw(&mut out, &Drawing { prompt: "> ", painted, rows: &rows, row: 0, before: 5 });
+            .draw(&mut out, &Drawing { prompt: "> ", dressed, rows: &rows, row: 0, before: 5 });
         assert_eq!(out, "\x1b[?7l\x1b[1m> \x1b[mab漢\nc\x1b[1A\r\x1b[1m> \x1b[mab漢\x1b[?7h");
     }
 }

@@ -1,7 +1,8 @@
 //! A terminal with a person at it: what arrives is shown above the line that is being typed.
 //!
-//! The `screen` is all that is on it, the `bottom` the rows of the line; `look` says how things look,
-//! what is `said` and other `events` among them, in `rows` of a `width`. `members` are whom Tab knows.
+//! The `screen` is all that is on it, the `bottom` the rows of the line. `look` says how things look,
+//! what is `said` and other `events` among them, in `rows` of a `width`. `members` are those whose
+//! names Tab completes.
 
 mod bottom;
 mod clock;

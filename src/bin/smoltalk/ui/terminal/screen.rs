@@ -141,7 +141,7 @@ impl Screen {
         let prompt = if shown.start == 0 { prompt } else { "" };
         let drawing = Drawing {
             prompt,
-            painted: &look.prompt(prompt),
+            dressed: &look.prompt(prompt),
             row: typed.row - shown.start,
             before: typed.before,
             rows: &typed.rows[shown],
