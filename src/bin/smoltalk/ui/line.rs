@@ -9,17 +9,22 @@ pub fn of(event: &Event, colour: bool) -> Option<String> {
     Some(match event {
         Event::Msg { from, text } => format!("<{}> {text}", named(from)),
         Event::Tell { from, text } => format!("<{}> [to you] {text}", named(from)),
-        Event::Joined(name) => format!("* {} joined", named(name)),
-        Event::Left { name, reason } if reason.is_empty() => {
-            format!("* {} left", named(name))
-        }
-        Event::Left { name, reason } => format!("* {} left ({reason})", named(name)),
         Event::Who(names) => {
             let here = format!("* {} here:", names.len());
             names.iter().fold(here, |line, name| line + " " + &named(name))
         }
-        _ => return None,
+        event => format!("* {}", presence(event, named)?),
     })
+}
+
+/// Who has come or gone, if that is what `event` says.
+pub fn presence(event: &Event, named: impl Fn(&Name) -> String) -> Option<String> {
+    match event {
+        Event::Joined(name) => Some(format!("{} joined", named(name))),
+        Event::Left { name, reason } if reason.is_empty() => Some(format!("{} left", named(name))),
+        Event::Left { name, reason } => Some(format!("{} left ({reason})", named(name))),
+        _ => None,
+    }
 }
 
 /// A name, in the same colour wherever it comes.

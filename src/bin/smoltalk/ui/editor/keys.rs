@@ -3,7 +3,7 @@
 use smoltalk::protocol::text::to_safe;
 
 /// Bytes of one paste that are taken in; the rest of it is thrown away.
-const PASTE: usize = 256 * 1024;
+pub const PASTE: usize = 256 * 1024;
 
 /// Bytes after which a control sequence that never ends is none.
 const SEQUENCE: usize = 32;

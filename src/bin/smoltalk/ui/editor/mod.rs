@@ -12,7 +12,7 @@ use draft::Draft;
 use search::{Search, Step};
 
 /// Bytes of the longest text that is taken in: as much as one paste may have.
-const LONGEST: usize = 256 * 1024;
+const LONGEST: usize = keys::PASTE;
 
 /// Changes that can be undone.
 const UNDOS: usize = 200;

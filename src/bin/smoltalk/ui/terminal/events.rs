@@ -5,6 +5,7 @@ use super::look::{DIM, Look, colour, indent, time};
 use super::rows::rows;
 use super::said::Said;
 use super::width::untab;
+use crate::ui::line;
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
 
@@ -20,15 +21,8 @@ impl Look {
                 let said = Said { from: from.as_str(), mark: "[to you] ", text, fate: None };
                 self.said(&said, at, columns)
             }
-            Event::Joined(name) => self.presence(&format!("{name} joined"), at, columns),
-            Event::Left { name, reason } if reason.is_empty() => {
-                self.presence(&format!("{name} left"), at, columns)
-            }
-            Event::Left { name, reason } => {
-                self.presence(&format!("{name} left ({reason})"), at, columns)
-            }
             Event::Who(names) => self.here(names, at, columns),
-            _ => return None,
+            event => self.presence(&line::presence(event, Name::to_string)?, at, columns),
         })
     }
 
