@@ -37,5 +37,6 @@ pub mod protocol;
 pub mod server;
 
 mod delivery;
+mod log;
 mod net;
 mod room;

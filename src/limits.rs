@@ -1,5 +1,6 @@
 //! Every number of the server, with its unit and its reason. Flags only override [`Limits`].
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 /// Longest line a client may send, in bytes, its CR and LF not counted.
@@ -23,6 +24,10 @@ pub const GUEST_ERRORS: u8 = 10;
 ///
 /// As much as a socket's initial receive buffer holds, so that one call empties it.
 pub const SCRATCH: usize = 64 * 1024;
+
+/// What a session takes of it at a time, but within a payload: what it cannot say in one turn has to
+/// be kept for the next.
+pub const RECEIVED: usize = 16 * 1024;
 
 /// Bytes of one round past which readers wait for the flusher.
 ///
@@ -48,17 +53,47 @@ pub const SEND_BUFFER: usize = 128 * 1024;
 /// Chunks of a backlog that share a system call.
 pub const HAND: usize = 64;
 
+/// Bytes of a backlog from which on no further chunk shares a system call: a goodbye waits behind
+/// what is in hand, and a socket rarely takes more at a time.
+pub const HAND_BYTES: usize = 64 * 1024;
+
+/// Bytes of a piece of the round from which on those who lag share it; what is shorter is copied, for
+/// a chunk of its own would cost more ([`CHUNK_OVERHEAD`]).
+pub const SHARED: usize = 1024;
+
+/// Bytes of output that one turn of a session may cause, answers included, before it has to let the
+/// others have theirs.
+///
+/// A few hundred lines: enough to keep rounds large, and little enough that thousands who ask for
+/// all that they can get a turn within a tenth of a second.
+pub const TURN: usize = 16 * 1024;
+
+/// Bytes of answers that may wait for a member before it is read further; for a guest, 16 KiB.
+pub const ASKED: usize = 64 * 1024;
+/// The same for a guest, which has not even said its name.
+pub const ASKED_BY_GUEST: usize = 16 * 1024;
+
 /// Pieces of a round that share a system call: Linux takes no more (`UIO_MAXIOV`).
 pub const PIECES: usize = 1024;
 
 /// What a queued chunk costs beside its bytes: its slot in the channel and its allocation.
 pub const CHUNK_OVERHEAD: usize = 64;
 
-/// The senders wait for a member for whom this many times [`Limits::outbox`] wait.
+/// Those who say much wait for a member for whom this many times [`Limits::outbox`] wait.
 ///
 /// 10 MiB fill in 0.4 s in a room as lively as one core makes it: the others notice next to nothing
 /// of a stalled member before it goes. And all who lag behind share most of that memory.
 pub const OUTBOXES: usize = 10;
+
+/// All who say something wait for a member for whom this many times [`Limits::outbox`] wait.
+pub const OUTBOXES_FOR_ALL: usize = 12;
+
+/// Bytes said in [`LOUD_WITHIN`] that make a member one of those who say much.
+///
+/// The longest line: who says one now and then is not kept from it by those who flood the room.
+pub const LOUD: usize = LINE;
+/// See [`LOUD`].
+pub const LOUD_WITHIN: Duration = Duration::from_secs(1);
 
 /// The part of a stall timeout, in percent, for which the senders wait for one who has taken nothing
 /// since it lags. For others they wait as long as these are in time.
@@ -70,6 +105,14 @@ pub const PATIENCE: u32 = 40;
 /// How coarse the one clock is that watches deadlines and stalls. It stands still while there is
 /// nothing to watch.
 pub const TICK: Duration = Duration::from_millis(25);
+
+/// Time between two ticks from which on the server has been away, and what was due in it is judged
+/// later: a machine that is busy is late by less.
+pub const AWAY: Duration = Duration::from_millis(100);
+
+/// How long a member stays whose socket takes nothing any more, while what it has said before is
+/// heard. Nearly all such sockets are found to have ended at once.
+pub const DEAF: Duration = Duration::from_secs(2);
 
 /// How long a connection that is over may take for its last bytes.
 ///
@@ -84,6 +127,11 @@ pub const SHUTDOWN: Duration = Duration::from_secs(4);
 
 /// The longest a timeout can be: a year. A deadline that far away never comes.
 pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The most that a limit in bytes can be: 256 MiB.
+///
+/// [`OUTBOXES`] times as much still counts in 32 bits.
+pub const LARGEST: usize = 256 * 1024 * 1024;
 
 /// Notices that may wait for the operator's log; what is over that is lost.
 pub const NOTICES: usize = 1024;
@@ -173,11 +221,13 @@ pub const GOODBYE: Duration = Duration::from_secs(2);
 pub const QUOTE: usize = 80;
 
 /// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
+///
+/// A server refuses those that it cannot keep: see [`Limits::check`].
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once; `None` for what the descriptor limit allows.
-    pub max_connections: Option<usize>,
-    /// Connections at once from one IP address; 0 for no limit.
+    /// Connections at once; 0 for what the descriptor limit allows, which is never exceeded.
+    pub max_connections: usize,
+    /// Connections at once from one IPv4 address or IPv6 network of 64 bits; 0 for no limit.
     pub max_per_address: usize,
     /// Members past which nobody is told of arrivals and departures any more: they would cost the
     /// square of the room.
@@ -191,18 +241,44 @@ pub struct Limits {
     /// Bytes that may wait for one member before it has to keep up: half as many in each
     /// [`Limits::stall_timeout`], or it goes.
     pub outbox: usize,
+    /// Bytes that may wait for all connections together. Past it, those for whom most waits go.
+    pub memory: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: None,
+            max_connections: 0,
             max_per_address: 0,
             presence_limit: 1000,
             join_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(1),
             payload: 65_536,
             outbox: 1024 * 1024,
+            memory: 256 * 1024 * 1024,
         }
+    }
+}
+
+impl Limits {
+    /// Fails where a server could not keep them, naming the first such field and what it takes: a
+    /// timeout is over 0 and at most [`LONGEST`], an outbox 1 to [`LARGEST`] bytes, a payload at most
+    /// as many.
+    pub fn check(&self) -> io::Result<()> {
+        let time = |time: Duration| !time.is_zero() && time <= LONGEST;
+        let wrong = if !time(self.join_timeout) {
+            "limits.join_timeout takes a time over 0 and at most a year"
+        } else if !time(self.stall_timeout) {
+            "limits.stall_timeout takes a time over 0 and at most a year"
+        } else if !(1..=LARGEST).contains(&self.outbox) {
+            "limits.outbox takes a number of bytes, 1 or more and at most 256 MiB"
+        } else if self.memory == 0 {
+            "limits.memory takes a number of bytes, 1 or more"
+        } else if self.payload > LARGEST {
+            "limits.payload takes a number of bytes, at most 256 MiB"
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(ErrorKind::InvalidInput, wrong))
     }
 }

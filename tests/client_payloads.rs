@@ -5,7 +5,7 @@ mod fake;
 use fake::{Fake, Real};
 use futures_lite::future;
 use smoltalk::client::{Client, Error, Event};
-use smoltalk::limits::{self, Limits};
+use smoltalk::limits;
 use smoltalk::protocol::{Command, Form, Name};
 use smoltalk::server::Config;
 use std::io::Write;
@@ -85,17 +85,22 @@ fn many_payloads_between_two_who_both_speak_come_in_order() {
 
 #[test]
 fn what_the_server_will_not_take_is_answered() {
-    let server = Real::start(Config {
-        limits: Limits { payload: 10, ..Limits::default() },
-        ..Config::default()
+    // One that does not say how much it takes.
+    let server = Fake::runs(|mut peer| {
+        peer.say("HELLO smoltalk/1");
+        assert_eq!(peer.hear_all(), "JOIN ada data");
+        peer.say("OK ada 1");
+        assert_eq!([peer.hear(), peer.hear(), peer.hear()], ["DATA 2", "hi", "PING 1"]);
+        peer.say("ERR too-long a payload may have 1 byte");
+        peer.say("PONG 1");
     });
     run(async {
         let mut ada = joined(server.port, "ada", Form::Data).await;
-        ada.send_data(&[0; 11]).await.expect("sent");
+        ada.send_data(b"hi").await.expect("sent");
         ada.ping().await.expect("all goes on");
         assert!(matches!(ada.next().await, Ok(Event::Err { code, .. }) if code == "too-long"));
     });
-    server.stop();
+    server.done();
 }
 
 #[test]

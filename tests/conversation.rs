@@ -16,7 +16,11 @@ use support::{SocketPath, Telnet, TestServer, has_ipv6, numbered, transcript};
 #[test]
 fn the_server_speaks_first() {
     let server = TestServer::start();
-    Telnet::tcp(server.address()).sees("HELLO smoltalk/1 JOIN <name> to enter, HELP for help");
+    Telnet::tcp(server.address())
+        .sees("HELLO smoltalk/1 JOIN <name> to enter, HELP for help [line=4096 payload=65536]");
+    let server = TestServer::with(Limits { payload: 1000, ..Limits::default() });
+    let hello = Telnet::tcp(server.address()).line();
+    assert!(hello.ends_with(" [line=4096 payload=1000]"), "{hello}");
 }
 
 #[test]
@@ -84,10 +88,10 @@ fn a_bad_name_is_refused_and_another_may_be_tried() {
 }
 
 #[test]
-fn an_unknown_option_is_refused_and_a_space_is_none() {
+fn an_option_that_is_unknown_or_said_twice_is_refused_and_a_space_is_none() {
     let server = TestServer::start();
     let mut ada = server.guest();
-    for option in ["raw", "id", "last=5", "since=1-1", "resume=secret", "x y"] {
+    for option in ["raw", "id", "last=5", "since=1-1", "resume=secret", "DATA", "data data"] {
         ada.types(&format!("JOIN ada {option}"));
         ada.sees("ERR bad-option ...");
     }
@@ -107,6 +111,38 @@ fn a_member_cannot_join_again_under_any_name() {
         ada< ERR already-joined ...
         ada> WHO
         ada< WHO 1 ada
+        ",
+    );
+}
+
+#[test]
+fn of_all_that_is_wrong_the_first_is_answered() {
+    transcript(
+        "
+        ada> JOIN ada
+        ada< OK ada 1
+        eve> DATA 1 2
+        eve< ERR bad-frame ...
+        eve< ^D
+        bob> TELL b/b
+        bob< ERR not-joined ...
+        bob> JOIN a/da raw
+        bob< ERR bad-name ...
+        bob> JOIN ada raw
+        bob< ERR bad-option ...
+        bob> JOIN ada
+        bob< ERR name-taken ...
+        bob> JOIN bob
+        bob< OK bob 2
+        ada< JOINED bob
+        bob> JOIN a/da raw
+        bob< ERR already-joined ...
+        bob> TELL b/b
+        bob< ERR empty ...
+        bob> TELL b/b hi
+        bob< ERR no-such-member ...
+        bob> TELLS b/b hi
+        bob< ERR unknown-command ...
         ",
     );
 }
@@ -519,6 +555,18 @@ fn a_broken_connection_is_lost() {
     ada.sees("LEFT bob lost");
     ada.types("WHO");
     ada.sees("WHO 1 ada");
+}
+
+#[test]
+fn one_who_closes_without_having_read_all_is_lost() {
+    let server = TestServer::start();
+    let [mut ada, mut bob] = server.members(["ada", "bob"]);
+    bob.types("PING");
+    // It has come, and is not read: closing now is a reset.
+    assert_eq!(bob.socket().peek(&mut [0; 1]).expect("PONG"), 1);
+    drop(bob);
+    ada.sees("LEFT bob lost");
+    ada.fence();
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod support;
 
 use smoltalk::limits::{GUEST_ERRORS, LINE, Limits, REFUSED_AT_ONCE, SUBNEGOTIATION};
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 use support::{DEADLINE, Daemon, SocketPath, Telnet, TestServer, has_ipv6};
 
@@ -105,16 +106,15 @@ fn an_endless_line_costs_no_memory() {
 // Telnet.
 
 #[test]
-fn telnet_negotiation_reaches_nobody_however_it_is_cut() {
+fn telnets_commands_reach_nobody_however_they_are_cut() {
     let server = TestServer::start();
     let [mut ada, mut eve] = server.members(["ada", "eve"]);
     let endless = [b"\xff\xfa", &b"x".repeat(SUBNEGOTIATION)[..], b"MSG hi\n"].concat();
     for said in [
         &b"\xff\xfb\x01\xff\xfd\x03MSG hi\n"[..], // WILL ECHO, DO SUPPRESS-GO-AHEAD
         b"M\xff\xf1SG hi\xff\xfd\x0a\n",          // NOP; DO option 10, which looks like an LF
-        b"MSG \xff\xffhi\n",                      // an escaped IAC
+        b"MSG \xff\xechi\xff\xee\n",              // EOF, ABORT
         b"MSG h\xff\xfa\x1f\0\x0a\0\x18\xff\xf0i\n", // a subnegotiation with an LF in it
-        b"MSG hi\xff\r\n",                        // an IAC that begins nothing
         &endless,
     ] {
         eve.sends(said);
@@ -123,6 +123,99 @@ fn telnet_negotiation_reaches_nobody_however_it_is_cut() {
         ada.sees("MSG eve hi");
     }
     eve.fence();
+}
+
+#[test]
+fn an_iac_that_begins_no_command_is_a_byte_as_any_other() {
+    let server = TestServer::start();
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
+    for (said, heard) in [
+        (&b"MSG a\xff\xffb\n"[..], "MSG eve a\u{fffd}b"), // an escaped IAC
+        (b"MSG \xff\xff\xf4\n", "MSG eve \u{fffd}\u{fffd}"), // no Ctrl-C
+        (b"MSG hi\xff\r\n", "MSG eve hi\u{fffd}"),
+        (b"MSG na\xefve, \xffb\n", "MSG eve na\u{fffd}ve, \u{fffd}b"),
+    ] {
+        eve.sends(said);
+        ada.sees(heard);
+        eve.sends_one_by_one(said);
+        ada.sees(heard);
+    }
+    eve.fence();
+}
+
+#[test]
+fn a_line_is_as_long_as_it_is_without_telnet() {
+    let server = TestServer::start();
+    let [mut ada, mut eve] = server.members(["ada", "eve"]);
+    let text = "x".repeat(LINE - "MSG ".len());
+    eve.sends(&[b"\xff\xfb\x01MSG \xff\xf1", text.as_bytes(), b"\xff\xf1\r\xff\xf1\n"].concat());
+    ada.sees(&format!("MSG eve {text}"));
+    eve.sends(&[b"MSG \xff\xff", text.as_bytes(), b"\n"].concat());
+    eve.sees("ERR too-long ...");
+    ada.fence();
+}
+
+#[test]
+fn a_timing_mark_is_answered_in_its_turn_also_within_a_line() {
+    let server = TestServer::start();
+    let (mut guest, mut bob) = (server.guest(), server.member("bob"));
+    guest.sends(b"PING 1\nJOIN a\xff\xfd\x06da\nPING 2\nMSG h\xff\xfd\x06i\xff\xfd\x06\n");
+    sees_bytes(&mut guest, b"PONG 1\n\xff\xfb\x06OK ada 2\nPONG 2\n\xff\xfb\x06\xff\xfb\x06");
+    bob.sees("JOINED ada");
+    bob.sees("MSG ada hi");
+    guest.fence();
+    // A payload is any bytes, and text that others get is no telnet.
+    guest.sends(b"DATA 5\n\xff\xfd\x06\xff\xf4\n");
+    bob.sees("MSG ada \u{fffd}\u{fffd}\u{2406}\u{fffd}\u{fffd}");
+    guest.fence();
+}
+
+#[test]
+fn ctrl_c_in_telnet_is_a_leave() {
+    let server = TestServer::start();
+    let mut bob = server.member("bob");
+    for ctrl_c in [&b"MSG half a li\xff\xf4\xff\xfd\x06"[..], b"\xff\xf4\xff\xfd\x06MSG more\n"] {
+        let mut ada = server.member("ada");
+        bob.sees("JOINED ada");
+        ada.sends(ctrl_c);
+        // In this order: telnet shows nothing that comes before the mark.
+        sees_bytes(&mut ada, b"\xff\xfb\x06BYE\n");
+        ada.sees_the_end();
+        bob.sees("LEFT ada");
+    }
+    for mut client in [server.guest(), server.member("ada")] {
+        client.sends(b"\xff\xf4");
+        client.sees("BYE");
+        client.sees_the_end();
+    }
+    bob.sees("JOINED ada");
+    bob.sees("LEFT ada");
+    bob.fence();
+}
+
+#[test]
+#[cfg(target_os = "linux")] // It reads /proc.
+fn timing_marks_without_end_cost_no_memory() {
+    let daemon = Daemon::start(&[]);
+    let (eve, mut ada) = (daemon.member("eve"), daemon.member("ada"));
+    let before = daemon.kilobytes("VmRSS");
+    let mut socket = eve.writer();
+    socket.set_write_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    // She reads no answer, and is soon read no more.
+    let marks = b"\xff\xfd\x06".repeat(1 << 16);
+    let sent = (0..500).take_while(|_| socket.write_all(&marks).is_ok()).count();
+    assert!(sent < 500, "all of it was taken");
+    ada.types("PING");
+    ada.finds("PONG");
+    let grown = daemon.kilobytes("VmHWM") - before;
+    assert!(grown < 16 * 1024, "{grown} kB");
+}
+
+#[track_caller]
+fn sees_bytes(client: &mut Telnet, expected: &[u8]) {
+    let mut got = vec![0; expected.len()];
+    client.read_exact(&mut got).expect("so many bytes");
+    assert_eq!(got.escape_ascii().to_string(), expected.escape_ascii().to_string());
 }
 
 // Other protocols.
@@ -157,6 +250,18 @@ fn an_http_request_cannot_talk_to_the_room() {
     page.types(&format!("GET /{} HTTP/1.1", "x".repeat(LINE)));
     page.sees("ERR not-smoltalk ...");
     page.sees_the_end();
+    for request in
+        ["PING / HTTP/1.1", "JOIN x HTTP/1.0", "MSG HTTP/2", "host: x", "Host: x:7878", "HOST:"]
+    {
+        let mut page = server.guest();
+        page.types(&format!("{request}\r\nJOIN page"));
+        page.sees("ERR not-smoltalk ...");
+        page.sees_the_end();
+    }
+    let mut page = server.guest();
+    page.types(&format!("PING /{} HTTP/1.1", "x".repeat(LINE)));
+    page.sees("ERR not-smoltalk ...");
+    page.sees_the_end();
     let mut page = server.guest();
     page.types("X: y\r\nPOST / HTTP/1.1\r\n\r\nJOIN page");
     page.sees("ERR unknown-command ...");
@@ -173,6 +278,10 @@ fn a_member_may_begin_a_line_like_a_request() {
         ada< OK ada 1
         ada> GET me a coffee
         ada< ERR unknown-command ...
+        ada> PING / HTTP/1.1
+        ada< PONG / HTTP/1.1
+        guest> PING / HTTP/
+        guest< PONG / HTTP/
         ada> WHO
         ada< WHO 1 ada
         ",
@@ -269,7 +378,7 @@ fn resets_all_at_once_disturb_nobody() {
 
 #[test]
 fn a_connection_over_the_limit_is_told_so_instead_of_hello() {
-    let server = TestServer::with(Limits { max_connections: Some(2), ..Limits::default() });
+    let server = TestServer::with(Limits { max_connections: 2, ..Limits::default() });
     let (mut ada, guest) = (server.member("ada"), server.guest());
     for _ in 0..3 {
         let mut late = Telnet::tcp(server.address());
@@ -284,7 +393,8 @@ fn a_connection_over_the_limit_is_told_so_instead_of_hello() {
 
 #[test]
 fn however_many_come_to_a_full_house_each_is_told_so() {
-    let server = TestServer::with(Limits { max_connections: Some(0), ..Limits::default() });
+    let server = TestServer::with(Limits { max_connections: 1, ..Limits::default() });
+    let _first = server.guest();
     let crowd: Vec<_> = (0..3 * REFUSED_AT_ONCE).map(|_| Telnet::tcp(server.address())).collect();
     for mut late in crowd {
         late.sees("ERR full ...");

@@ -65,7 +65,7 @@ fn a_payload_reaches_each_member_in_the_form_that_it_joined_for() {
         bob> JOIN bob data
         bob< OK bob 2
         ada< JOINED bob
-        eve> join eve  data data
+        eve> join eve  data
         eve< OK eve 3
         ada< JOINED eve
         bob< JOINED eve
@@ -337,7 +337,6 @@ fn zero_bytes_are_empty_and_their_lf_is_skipped() {
         ada> DATA 0
         ada< ERR empty ...
         ada> MSG
-        ada< ERR bad-frame ...
         ada< ^D
         ",
     );
@@ -404,7 +403,7 @@ fn a_length_that_is_no_number_is_a_bad_frame() {
         ada.sees("ERR bad-frame ...");
         ada.sees_the_end();
         for member in [&mut bob, &mut eve] {
-            member.sees("LEFT ada");
+            member.sees("LEFT ada lost");
             member.fence();
         }
     }
@@ -412,21 +411,59 @@ fn a_length_that_is_no_number_is_a_bad_frame() {
 
 #[test]
 fn a_payload_that_no_lf_closes_is_a_bad_frame() {
-    for stream in [&b"DATA 3\nabcMSG hi\n"[..], b"DATA 3\nabc\r\n", b"DATA 70000\n"] {
+    for stream in [&b"DATA 3\nabcMSG hi\n"[..], b"DATA 3\nabc\r\n"] {
         let server = TestServer::start();
         let (mut ada, mut bob, mut eve) = trio(&server);
         ada.sends(stream);
-        if stream.ends_with(b"70000\n") {
-            ada.sees("ERR too-long ...");
-            ada.sends(&vec![b'x'; 70_001]);
-        }
         ada.sees("ERR bad-frame ...");
         ada.sees_the_end();
         for member in [&mut bob, &mut eve] {
-            member.sees("LEFT ada");
+            member.sees("LEFT ada lost");
             member.fence();
         }
     }
+}
+
+#[test]
+fn what_is_refused_is_refused_once_and_closed_on_where_no_lf_ends_it() {
+    let server = TestServer::start();
+    let mut bob = data_member(&server, "bob");
+    for (announced, len, code) in [("DATA 70000", 70_000, "too-long"), ("DATA 0", 0, "empty")] {
+        let mut ada = server.member("ada");
+        bob.sees("JOINED ada");
+        ada.types(announced);
+        ada.sees(&format!("ERR {code} ..."));
+        ada.sends(&vec![b'x'; len + 1]);
+        ada.sees_the_end();
+        bob.sees("LEFT ada lost");
+    }
+    let mut guest = server.guest();
+    guest.sends(b"DATA 3\nabc\r\nPING\n");
+    guest.sees("ERR not-joined ...");
+    guest.sees_the_end();
+    bob.fence();
+}
+
+#[test]
+fn as_text_a_payload_of_many_lines_is_cut_and_said_to_be() {
+    let server = TestServer::start();
+    let (mut ada, mut bob, mut eve) = trio(&server);
+    let payload = b"\x80\n".repeat(LIMIT / 2);
+    ada.sends(&frame(&payload));
+    ada.types("MSG and so on");
+    sees_payload(&mut bob, "ada", &payload);
+    let (mut shown, mut bytes) = (0, 0);
+    let last = loop {
+        let line = eve.line();
+        if line != "MSG ada \u{fffd}" {
+            break line;
+        }
+        shown += 2;
+        bytes += line.len() + 1;
+    };
+    assert!(bytes <= 4 * LIMIT, "{bytes}");
+    assert_eq!(last, format!("MSG ada [… and {} more bytes]", LIMIT - shown));
+    eve.sees("MSG ada and so on");
 }
 
 // How a stream ends.
@@ -483,7 +520,7 @@ fn a_guest_is_refused_and_its_payload_skipped() {
         guest< ERR not-joined ...
         guest> JOIN evil
         guest> DATA 99999
-        guest< ERR not-joined ...
+        guest< ERR too-long ...
         guest> ^D
         guest< ^D
         ",
@@ -495,6 +532,17 @@ fn a_guest_is_refused_and_its_payload_skipped() {
     guest.sees("ERR not-joined ...");
     guest.sees("OK guest 1");
     guest.sees("WHO 1 guest");
+}
+
+#[test]
+fn a_guest_s_bad_frame_is_one_too() {
+    transcript(
+        "
+        guest> DATA many
+        guest< ERR bad-frame ...
+        guest< ^D
+        ",
+    );
 }
 
 #[test]

@@ -3,11 +3,12 @@
 mod support;
 
 use smoltalk::limits::SHUTDOWN;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
-use support::{DEADLINE, Daemon, SocketPath, Telnet, command, has_ipv6, run};
+use support::{DEADLINE, Daemon, SocketPath, Telnet, command, command_after, has_ipv6, run};
 
 // Flags.
 
@@ -20,22 +21,8 @@ fn version_and_help_are_answered_on_standard_output() {
     assert_eq!(said(&help), said(&run(command(&["-h"]))));
     let (code, text, errors) = said(&help);
     assert_eq!((code, errors), (0, String::new()));
-    for flag in FLAGS {
-        assert!(text.contains(flag), "--help is silent about {flag}");
-    }
+    assert!(text.starts_with("Usage: smoltalkd "), "{text}");
 }
-
-const FLAGS: [&str; 9] = [
-    "--listen",
-    "--max-connections",
-    "--max-per-address",
-    "--presence-limit",
-    "--join-timeout",
-    "--stall-timeout",
-    "--outbox",
-    "--quiet",
-    "--version",
-];
 
 #[test]
 fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
@@ -49,7 +36,7 @@ fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
         ("--presence-limit", &["", "x", "-1"]),
         ("--join-timeout", &["", "x", "-1", "inf", "NaN", "1e300"]),
         ("--stall-timeout", &["", "x", "-1"]),
-        ("--outbox", &["", "x", "-1"]),
+        ("--outbox", &["", "x", "-1", "0", "268435457"]),
     ] {
         for value in values {
             is_a_usage_error(&run(command(&[flag, value])), flag);
@@ -198,6 +185,35 @@ fn a_stale_unix_socket_is_taken_over_and_removed_in_the_end() {
 }
 
 #[test]
+fn of_many_that_find_a_stale_unix_socket_one_gets_it_and_the_others_say_so() {
+    let path = SocketPath::new("stale-for-many");
+    drop(UnixListener::bind(&path.0).expect("bound")); // The file stays.
+    let start = |_| Daemon::launch(command(&["--listen", &path.address()]));
+    let started: Vec<Daemon> = (0..8).map(start).collect();
+    let mut winners = Vec::new();
+    for mut daemon in started {
+        let line = daemon.log.line();
+        if line.contains(": Address already in use") && line.contains(&path.address()) {
+            let (status, rest) = daemon.end();
+            assert_eq!((status.code(), rest), (Some(1), vec![]));
+        } else {
+            daemon.log.sees(&format!("listening on {}", path.address()));
+            winners.push(daemon);
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    Telnet::unix(&path.0).greeted().joined("ada");
+    winners[0].log.sees("ada joined ...");
+}
+
+#[test]
+fn where_no_socket_can_be_made_the_error_names_the_place() {
+    let (code, _, errors) = said(&run(command(&["--listen", "unix:/no/such/folder/s"])));
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.starts_with("smoltalkd: unix:/no/such/folder/s: cannot make /no/"), "{errors}");
+}
+
+#[test]
 fn all_of_ipv6_is_ipv6_alone() {
     if !has_ipv6() {
         return;
@@ -224,6 +240,17 @@ fn the_first_line_says_how_many_connections_the_descriptors_allow() {
     assert_eq!(connections("ulimit -n 500", &[]) - few, 200);
     assert_eq!(connections("ulimit -n 300", &["--max-connections", "1000"]), few);
     assert_eq!(connections("ulimit -n 300", &["--max-connections", "100"]), 100);
+    assert_eq!(connections("ulimit -n 300", &["--max-connections", "0"]), few);
+}
+
+#[test]
+fn more_connections_than_the_descriptors_allow_are_said_to_be_too_many() {
+    let many = ["--max-connections", "1000"];
+    let mut daemon = Daemon::launch(command_after("ulimit -n 300", &many));
+    daemon.log.sees("smoltalkd ...");
+    let line = daemon.log.line();
+    assert!(line.contains("--max-connections 1000") && line.ends_with(": 236"), "{line}");
+    daemon.log.sees("listening on ...");
 }
 
 #[test]
@@ -243,7 +270,7 @@ fn joins_departures_and_refusals_are_logged_with_their_reasons() {
     let bob = daemon.member("bob");
     log(&mut daemon, &["bob joined"]);
     is_full(Telnet::tcp(daemon.address()));
-    log(&mut daemon, &["refused", "127.0.0.1:", "full"]);
+    log(&mut daemon, &["refused", "127.0.0.1:", "full (the server has 3 of 3)"]);
     bob.breaks();
     log(&mut daemon, &["bob left", "lost"]);
     ada.types("LEAVE");
@@ -253,6 +280,22 @@ fn joins_departures_and_refusals_are_logged_with_their_reasons() {
     log(&mut daemon, &["eve left"]);
     guest.sends(b"GET / HTTP/1.1\n");
     log(&mut daemon, &["refused", "127.0.0.1:", "not-smoltalk"]);
+}
+
+#[test]
+fn a_refusal_says_whether_the_server_is_full_or_the_address_has_its_share() {
+    if !has_ipv6() {
+        return;
+    }
+    let arguments = ["--max-connections", "2", "--max-per-address", "1"];
+    let mut daemon = Daemon::start(&[&arguments[..], &["--listen", "[::1]:0"]].concat());
+    let v6 = daemon.log.finds("listening on ").split_off("listening on ".len());
+    let _guest = daemon.guest();
+    Telnet::tcp(daemon.address()).sees("ERR full there are too many connections from your address");
+    assert!(daemon.log.line().ends_with(": full (its address has 1 of 1)"));
+    let _other = Telnet::tcp(v6.parse().expect("an address")).greeted();
+    Telnet::tcp(daemon.address()).sees("ERR full there is no place for another connection");
+    assert!(daemon.log.line().ends_with(": full (the server has 2 of 2)"));
 }
 
 #[test]
@@ -302,11 +345,39 @@ fn it_does_without_a_log_from_the_start() {
     Telnet::unix(&path.0).greeted().joined("ada").fence();
 }
 
+#[test]
+fn it_serves_though_its_log_is_full_from_the_start() {
+    let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    fill(&theirs);
+    let path = SocketPath::new("full-log");
+    let mut daemon = Daemon::launch_on(command(&["--listen", &path.address()]), ours, theirs);
+    let deadline = Instant::now() + DEADLINE;
+    while UnixStream::connect(&path.0).is_err() {
+        assert!(Instant::now() < deadline, "it does not listen");
+    }
+    Telnet::unix(&path.0).greeted().joined("ada").fence();
+    // Whoever reads it in the end finds it whole, the places where it listens before all else.
+    while daemon.log.line() == FILLING {}
+    daemon.log.sees(&format!("listening on {}", path.address()));
+    daemon.log.finds("ada joined");
+}
+
+/// What a log is full of.
+const FILLING: &str = "what nobody reads";
+
+/// Sends lines, until no more go in.
+fn fill(mut socket: &UnixStream) {
+    let line = format!("{FILLING}\n");
+    socket.set_nonblocking(true).expect("set");
+    while socket.write(line.as_bytes()).is_ok() {}
+    socket.set_nonblocking(false).expect("set");
+}
+
 // Signals.
 
 #[test]
 fn a_signal_ends_it_after_everybody_has_been_told() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT"].into_iter().chain(has_hangup().then_some("HUP")) {
         let mut daemon = Daemon::start(&[]);
         let (mut ada, mut bob, mut guest) =
             (daemon.member("ada"), daemon.member("bob"), daemon.guest());
@@ -355,6 +426,43 @@ fn a_second_signal_ends_it_at_once() {
     daemon.signal("TERM");
     daemon.end();
     assert!(began.elapsed() < SHUTDOWN, "it waited as long as for one signal");
+}
+
+#[test]
+fn a_terminal_that_goes_may_say_so_twice() {
+    if !has_hangup() {
+        return;
+    }
+    let (mut daemon, mut ada, deaf) = with_one_who_does_not_read();
+    daemon.signal("HUP");
+    ada.sees("BYE shutdown"); // So it has heard the first, and waits for the other member.
+    daemon.signal("HUP");
+    drop(deaf);
+    assert_eq!(daemon.end().0.code(), Some(0));
+}
+
+#[test]
+fn under_nohup_it_outlives_its_terminal() {
+    let mut daemon = Daemon::start_after("trap '' HUP", &[]);
+    let mut ada = daemon.member("ada");
+    daemon.signal("HUP");
+    ada.fence();
+    daemon.member("bob").fence();
+    ada.sees("JOINED bob");
+    daemon.signal("TERM");
+    ada.finds("BYE shutdown");
+    assert_eq!(daemon.end().0.code(), Some(0));
+}
+
+/// Whether a program that is started here hears SIGHUP: under nohup it does not. Says so then.
+fn has_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let has = ignored.is_some_and(|mask| !mask.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
+    if !has {
+        eprintln!("skipped: SIGHUP is ignored here");
+    }
+    has
 }
 
 /// Messages of 4 kB: more than the kernel takes, and less than may wait for a member.

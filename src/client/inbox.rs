@@ -58,13 +58,13 @@ impl Hear for Inbox {
                     self.queue.push(Event::Data { from, bytes: bytes.into() });
                 }
             }
-            Frame::Unclosed => self.distrust("a payload that is not closed".into()),
+            Frame::Unclosed { .. } => self.distrust("a payload that is not closed".into()),
         }
         Next::Line
     }
 
     fn beginning(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
-        if let Line::TooLong(_) = line {
+        if let Line::TooLong { .. } = line {
             self.frame(Frame::Line(line), out);
         }
     }
@@ -93,8 +93,9 @@ impl Inbox {
     /// Takes a line in. Words that this version does not have are skipped.
     fn line(&mut self, line: Line<'_>) -> Next {
         match line {
-            Line::Whole(b"") => {}
-            Line::TooLong(_) => {
+            // The latter two are telnet's, and a server is none.
+            Line::Whole(b"") | Line::TimingMark | Line::Interrupt => {}
+            Line::TooLong { .. } => {
                 self.distrust(format!("a line over {} bytes", limits::EVENT_LINE));
             }
             Line::Whole(line) if self.greeted => match protocol::Event::parse(line) {

@@ -29,7 +29,7 @@ pub use event::Event;
 pub use greeting::Greeting;
 
 use crate::limits;
-use crate::protocol::{Command, Form, Name, Refusal};
+use crate::protocol::{Command, Form, JoinOptions, Name, Refusal};
 use connect::{connect, within};
 use inbox::Inbox;
 use link::Link;
@@ -102,7 +102,7 @@ impl Client {
     /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
     pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        self.ask(Command::Join(name, form), |event| match event {
+        self.ask(Command::Join(name, JoinOptions { form }), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
@@ -242,7 +242,7 @@ impl Client {
         self.takes(bytes.len())?;
         self.room()?;
         let unsent = self.link.unsent.tail();
-        Command::Data(bytes.len() as u64).render(unsent);
+        Command::Data(bytes.len()).render(unsent);
         unsent.extend_from_slice(bytes);
         unsent.push(b'\n');
         Ok(())
@@ -267,8 +267,8 @@ impl Client {
             unsent.truncate(start);
             return Err(Error::TooLong);
         }
-        if let Command::Join(_, form) = command {
-            self.link.inbox.joins.push_back(form);
+        if let Command::Join(_, options) = command {
+            self.link.inbox.joins.push_back(options.form);
         }
         Ok(())
     }

@@ -1,49 +1,40 @@
-//! What a member's socket did not take at once, and the judgement on those who lag behind.
+//! What a connection's socket did not take at once, and the judgement on those who lag behind.
 
+use super::chunk::{Chunk, Cost};
 use crate::limits::{self, Limits};
-use crate::net::socket::Socket;
+use crate::room::SeatId;
 use async_channel::{Receiver, Sender};
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::mem;
 use std::time::Instant;
 
-/// A piece of the stream to one member, from `start` on. What all get is kept once for all.
-#[derive(Debug, Clone)]
-pub struct Chunk {
-    bytes: Arc<[u8]>,
-    start: usize,
-}
-
-impl Chunk {
-    /// What follows the first `start` of `bytes`.
-    pub fn new(bytes: Arc<[u8]>, start: usize) -> Self {
-        Self { bytes, start }
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    /// What it counts for in a backlog.
-    fn cost(&self) -> usize {
-        self.rest().len() + limits::CHUNK_OVERHEAD
-    }
-}
-
-/// The queue of a member whose socket is full. It is there only as long as something waits in it.
+/// The queue of a connection whose socket is full. It is there only as long as something waits in it.
 ///
 /// The sender is here, in the registry; the drain task at the other end waits for the socket.
 #[derive(Debug)]
 pub struct Backlog {
     chunks: Sender<Chunk>,
     queue: Receiver<Chunk>,
-    /// Bytes that wait, what the drain task holds included.
-    queued: usize,
+    /// What waits, what the drain task holds included.
+    queued: Cost,
     last_taken: Instant,
     lag: Option<Lag>,
-    /// The senders wait for it.
-    awaited: bool,
+    awaited: Waiting,
+    /// Those who have told this member something and wait until it has taken enough.
+    tellers: Vec<SeatId>,
+    /// Its own session waits until it has taken what it asked for.
+    asker_waits: bool,
+}
+
+/// Who waits for one who lags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waiting {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Those who say much.
+    Loud,
+    /// All who say something.
+    All,
 }
 
 /// What is known of one who lags.
@@ -62,10 +53,12 @@ impl Backlog {
         let backlog = Self {
             chunks,
             queue: queue.clone(),
-            queued: 0,
+            queued: Cost::default(),
             last_taken: now,
             lag: None,
-            awaited: false,
+            awaited: Waiting::Nobody,
+            tellers: Vec::new(),
+            asker_waits: false,
         };
         (backlog, queue)
     }
@@ -74,7 +67,8 @@ impl Backlog {
     pub fn push(&mut self, chunk: Chunk) {
         let cost = chunk.cost();
         if self.chunks.try_send(chunk).is_ok() {
-            self.queued += cost;
+            self.queued.bytes += cost.bytes;
+            self.queued.asked += cost.asked;
         }
     }
 
@@ -82,36 +76,80 @@ impl Backlog {
     /// of it as much less; but nobody has more time than that.
     ///
     /// So a steady reader stays, in however large steps TCP shows what it takes.
-    pub fn took(&mut self, cost: usize, now: Instant, limits: &Limits) {
-        self.queued -= cost;
+    pub fn took(&mut self, cost: Cost, now: Instant, limits: &Limits) {
+        self.forget(cost);
         self.last_taken = now;
         if let Some(lag) = &mut self.lag {
             let count = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
-            let bought = limits.stall_timeout * count(cost) / count(limits.outbox.div_ceil(2));
+            let bought =
+                limits.stall_timeout * count(cost.bytes) / count(limits.outbox.div_ceil(2));
             lag.due = (lag.due + bought.min(limits.stall_timeout)).min(now + limits.stall_timeout);
         }
     }
 
     /// Whether all of it has been taken.
     pub fn is_empty(&self) -> bool {
-        self.queued == 0
+        self.queued.bytes == 0
     }
 
-    /// Whether so little waits that it may have more to read because of what it says.
-    pub fn is_low(&self, limits: &Limits) -> bool {
-        self.queued <= limits.outbox / 2
+    /// How many bytes wait, with what chunks take beside them.
+    pub fn queued(&self) -> usize {
+        self.queued.bytes
     }
 
-    /// Whether the senders wait for it.
-    pub fn is_awaited(&self) -> bool {
+    /// Whether so little waits that others may have more to say to it.
+    fn is_low(&self, limits: &Limits) -> bool {
+        self.queued.bytes <= limits.outbox / 2
+    }
+
+    /// Who waits for it.
+    pub fn awaited(&self) -> Waiting {
         self.awaited
+    }
+
+    /// Says whether `teller` has to wait before it tells this member more.
+    pub fn makes_wait(&mut self, teller: SeatId, limits: &Limits) -> bool {
+        let waits = !self.is_low(limits);
+        if waits {
+            self.tellers.push(teller);
+        }
+        waits
+    }
+
+    /// Says whether its own session has to wait, of whose answers no more than `most` bytes are to.
+    pub fn makes_asker_wait(&mut self, most: usize) -> bool {
+        self.asker_waits = self.queued.asked > most;
+        self.asker_waits
+    }
+
+    /// Those who need not wait any longer; `own` is its own session.
+    pub fn released(&mut self, own: SeatId, limits: &Limits) -> Vec<SeatId> {
+        let mut released = Vec::new();
+        if self.is_low(limits) {
+            released = mem::take(&mut self.tellers);
+        }
+        if mem::take(&mut self.asker_waits) {
+            // It looks again.
+            released.push(own);
+        }
+        released
+    }
+
+    /// All who wait: it is over.
+    pub fn into_waiting(self, own: SeatId) -> impl Iterator<Item = SeatId> {
+        self.tellers.into_iter().chain(self.asker_waits.then_some(own))
     }
 
     /// Throws away all that the drain task has not taken out yet.
     pub fn discard(&mut self) {
         while let Ok(chunk) = self.queue.try_recv() {
-            self.queued -= chunk.cost();
+            self.forget(chunk.cost());
         }
+    }
+
+    fn forget(&mut self, cost: Cost) {
+        self.queued.bytes -= cost.bytes;
+        self.queued.asked -= cost.asked;
     }
 
     /// Nothing more comes: the drain task ends once it has sent what is queued.
@@ -119,19 +157,26 @@ impl Backlog {
         self.chunks.close();
     }
 
-    /// Says whether it lags, and whether the senders wait for it, from now on.
+    /// Says whether it lags, and finds out who waits for it from now on.
     ///
     /// It lags from the moment when more waits than the outbox may hold until half of that waits.
-    /// It is awaited from the moment when many times as much waits until there is room again.
+    /// The loud wait for it from the moment when many times as much waits until there is room again;
+    /// all do where still more comes from the others.
     pub fn lags(&mut self, now: Instant, limits: &Limits) -> bool {
-        if self.queued > limits.outbox && self.lag.is_none() {
+        if self.queued.bytes > limits.outbox && self.lag.is_none() {
             self.lag = Some(Lag { since: now, due: now + limits.stall_timeout });
         } else if self.is_low(limits) {
             self.lag = None;
         }
-        let most = limits::OUTBOXES * limits.outbox.max(limits::ROUND);
-        let enough = most - limits.outbox.max(limits::ROUND) / 2;
-        self.awaited = self.queued > if self.awaited { enough } else { most };
+        let unit = limits.outbox.max(limits::ROUND);
+        let grade = |bytes: usize| match bytes / unit {
+            limits::OUTBOXES_FOR_ALL.. => Waiting::All,
+            limits::OUTBOXES.. => Waiting::Loud,
+            _ => Waiting::Nobody,
+        };
+        // Half an outbox of room, before those who waited go on.
+        let falling = grade(self.queued.bytes + unit / 2);
+        self.awaited = grade(self.queued.bytes).max(self.awaited.min(falling));
         self.lag.is_some()
     }
 
@@ -146,59 +191,15 @@ impl Backlog {
             let patience = limits.stall_timeout * limits::PATIENCE / 100;
             self.last_taken <= lag.since && now - self.last_taken >= patience
         };
-        now >= lag.due || self.awaited && takes_nothing()
-    }
-}
-
-/// Chunks on their way into a socket: a few at a time, so that small ones share a system call.
-#[derive(Debug, Default)]
-pub struct Hand(VecDeque<Chunk>);
-
-impl Hand {
-    /// Takes chunks out of the queue, waiting for the first; `false` where no more will come.
-    pub async fn fill(&mut self, queue: &Receiver<Chunk>) -> bool {
-        if self.0.is_empty() {
-            match queue.recv().await {
-                Ok(chunk) => self.0.push_back(chunk),
-                Err(_) => return false,
-            }
-        }
-        while self.0.len() < limits::HAND {
-            let Ok(chunk) = queue.try_recv() else { break };
-            self.0.push_back(chunk);
-        }
-        true
-    }
-
-    /// Sends what the socket takes at once, and returns what that counts for in the backlog.
-    pub fn send(&mut self, socket: &Socket) -> io::Result<usize> {
-        let mut parts = [IoSlice::new(&[]); limits::HAND];
-        for (part, chunk) in parts.iter_mut().zip(&self.0) {
-            *part = IoSlice::new(chunk.rest());
-        }
-        let sent = socket.send_vectored(&parts[..self.0.len()])?;
-        Ok(self.drop_front(sent))
-    }
-
-    fn drop_front(&mut self, mut sent: usize) -> usize {
-        let mut cost = sent;
-        while let Some(chunk) = self.0.front_mut() {
-            let len = chunk.rest().len();
-            if sent < len {
-                chunk.start += sent;
-                break;
-            }
-            sent -= len;
-            cost += limits::CHUNK_OVERHEAD;
-            self.0.pop_front();
-        }
-        cost
+        now >= lag.due || self.awaited > Waiting::Nobody && takes_nothing()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::chunk::Memory;
+    use std::sync::Arc;
     use std::time::Duration;
 
     const OUTBOX: usize = limits::ROUND;
@@ -208,7 +209,11 @@ mod tests {
     }
 
     fn chunk(len: usize) -> Chunk {
-        Chunk::new(vec![0; len].into(), 0)
+        Chunk::new(Arc::<Memory>::default().hold(vec![0; len]), 0..len, 0)
+    }
+
+    fn bytes(bytes: usize) -> Cost {
+        Cost { bytes, asked: 0 }
     }
 
     /// A backlog that began to lag at the instant returned with it.
@@ -223,9 +228,9 @@ mod tests {
     #[test]
     fn one_lags_from_over_the_outbox_until_half_of_it() {
         let (mut backlog, now) = lagging(OUTBOX + 1);
-        backlog.took(OUTBOX / 4, now, &limits());
+        backlog.took(bytes(OUTBOX / 4), now, &limits());
         assert!(backlog.lags(now, &limits()));
-        backlog.took(OUTBOX / 2, now, &limits());
+        backlog.took(bytes(OUTBOX / 2), now, &limits());
         assert!(!backlog.lags(now, &limits()));
     }
 
@@ -245,7 +250,7 @@ mod tests {
         for (ms, stalled) in [(750, false), (1000, false), (1499, false), (1500, true)] {
             assert_eq!(backlog.is_stalled(after(ms), &limits()), stalled, "after {ms} ms");
             if ms == 750 {
-                backlog.took(OUTBOX / 4, after(ms), &limits());
+                backlog.took(bytes(OUTBOX / 4), after(ms), &limits());
             }
         }
     }
@@ -257,14 +262,14 @@ mod tests {
             let now = start + Duration::from_millis(900 * step);
             assert!(!backlog.is_stalled(now, &limits()), "at step {step}");
             backlog.push(chunk(OUTBOX / 2));
-            backlog.took(OUTBOX / 2 * 9 / 10, now, &limits());
+            backlog.took(bytes(OUTBOX / 2 * 9 / 10), now, &limits());
         }
     }
 
     #[test]
     fn nobody_saves_time_up() {
         let (mut backlog, start) = lagging(3 * OUTBOX);
-        backlog.took(2 * OUTBOX, start, &limits());
+        backlog.took(bytes(2 * OUTBOX), start, &limits());
         assert!(backlog.is_stalled(start + Duration::from_secs(1), &limits()));
     }
 
@@ -274,22 +279,34 @@ mod tests {
         for second in 1..10 {
             let now = start + Duration::from_secs(second);
             backlog.push(chunk(OUTBOX / 2));
-            backlog.took(OUTBOX / 2, now, &limits());
+            backlog.took(bytes(OUTBOX / 2), now, &limits());
             assert!(backlog.lags(now, &limits()));
             assert!(!backlog.is_stalled(now, &limits()));
         }
     }
 
     #[test]
-    fn the_senders_wait_from_far_too_much_until_there_is_room_again() {
-        let (mut backlog, now) = lagging(limits::OUTBOXES * OUTBOX - limits::CHUNK_OVERHEAD);
-        assert!(!backlog.is_awaited());
+    fn the_loud_wait_from_far_too_much_until_there_is_room_again() {
+        let (mut backlog, now) = lagging(limits::OUTBOXES * OUTBOX - limits::CHUNK_OVERHEAD - 1);
+        assert_eq!(backlog.awaited(), Waiting::Nobody);
         backlog.push(chunk(1));
-        assert!(backlog.lags(now, &limits()) && backlog.is_awaited());
-        backlog.took(OUTBOX / 4, now, &limits());
-        assert!(backlog.lags(now, &limits()) && backlog.is_awaited());
-        backlog.took(OUTBOX / 4 + 1 + limits::CHUNK_OVERHEAD, now, &limits());
-        assert!(backlog.lags(now, &limits()) && !backlog.is_awaited());
+        assert!(backlog.lags(now, &limits()));
+        assert_eq!(backlog.awaited(), Waiting::Loud);
+        backlog.took(bytes(OUTBOX / 4), now, &limits());
+        assert!(backlog.lags(now, &limits()));
+        assert_eq!(backlog.awaited(), Waiting::Loud);
+        backlog.took(bytes(OUTBOX / 4 + 1 + limits::CHUNK_OVERHEAD), now, &limits());
+        assert!(backlog.lags(now, &limits()));
+        assert_eq!(backlog.awaited(), Waiting::Nobody);
+    }
+
+    #[test]
+    fn all_wait_for_one_for_whom_even_more_waits() {
+        let (mut backlog, now) = lagging(limits::OUTBOXES_FOR_ALL * OUTBOX);
+        assert_eq!(backlog.awaited(), Waiting::All);
+        backlog.took(bytes(OUTBOX), now, &limits());
+        assert!(backlog.lags(now, &limits()));
+        assert_eq!(backlog.awaited(), Waiting::Loud);
     }
 
     #[test]
@@ -298,7 +315,7 @@ mod tests {
         let after = |ms| start + Duration::from_millis(ms);
         assert!(!backlog.is_stalled(after(399), &limits()));
         assert!(backlog.is_stalled(after(400), &limits()));
-        backlog.took(1, after(399), &limits());
+        backlog.took(bytes(1), after(399), &limits());
         assert!(!backlog.is_stalled(after(999), &limits()));
     }
 
@@ -314,14 +331,5 @@ mod tests {
         let (mut backlog, _) = lagging(OUTBOX + 1);
         backlog.discard();
         assert!(backlog.is_empty());
-    }
-
-    #[test]
-    fn what_was_sent_is_dropped_from_the_front_whole_chunks_with_their_overhead() {
-        let mut hand = Hand([chunk(3), chunk(5)].into());
-        assert_eq!(hand.drop_front(2), 2);
-        assert_eq!(hand.drop_front(3), 3 + limits::CHUNK_OVERHEAD);
-        assert_eq!(hand.drop_front(3), 3 + limits::CHUNK_OVERHEAD);
-        assert!(hand.0.is_empty());
     }
 }

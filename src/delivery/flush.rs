@@ -1,137 +1,272 @@
-//! The post: a round on its way into the sockets. The one place where bytes go out.
+//! A round on its way into the sockets. The one place where bytes go out at once.
+//!
+//! What a flush may do: one system call a connection. What it may not: wait.
 
-use crate::delivery::backlog::{Backlog, Chunk};
+use super::backlog::Backlog;
+use super::chunk::{Chunk, Held, Memory};
+use super::{Delivery, Flow, Lagger, Outlet, Report, outlet};
 use crate::limits::{self, Limits};
+use crate::net::sink::Sink;
 use crate::protocol::Form;
-use crate::room::round::Round;
-use crate::room::{Lagger, Seat, SeatId, State};
-use slab::Slab;
-use std::io::{ErrorKind, IoSlice};
+use crate::room::SeatId;
+use crate::room::round::{Last, Own, Round, Source};
+use std::io::{self, IoSlice};
+use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Delivers one closed round, and keeps account of what did not go well.
+/// What came of writing a round.
 #[derive(Debug)]
-pub struct Post<'a> {
-    round: &'a Round,
-    limits: &'a Limits,
-    now: Instant,
-    /// The public bytes of each form, once somebody has fallen behind: all who did share them.
-    shared: [Option<Arc<[u8]>>; Form::ALL.len()],
+pub struct Flushed<S> {
     /// Those for whom somebody has to send the rest, from now on.
-    pub fell_behind: Vec<Lagger>,
-    /// Those for whom so much waits that they have to be watched.
-    pub lagging: Vec<SeatId>,
-    /// Those whose sockets take nothing any more, and why; none of them leavers.
-    pub broken: Vec<(SeatId, ErrorKind)>,
-    /// Leavers who have now been told all that there was to tell.
-    pub goodbyes: Vec<SeatId>,
+    pub behind: Vec<Lagger<S>>,
+    /// What has become of others.
+    pub reports: Vec<Report>,
 }
 
-impl<'a> Post<'a> {
-    /// Takes a round that is closed.
-    pub fn new(round: &'a Round, limits: &'a Limits) -> Self {
-        Self {
+impl<S: Sink + Clone> Delivery<S> {
+    /// Writes a closed round to everybody, as far as the sinks take it.
+    pub fn flush(&mut self, round: &Round, now: Instant) -> Flushed<S> {
+        let concerns_all = Form::ALL.iter().any(|form| !round.public(*form).is_empty());
+        let mut post = Post {
             round,
-            limits,
-            now: Instant::now(),
+            concerns_all,
+            limits: &self.limits,
+            memory: &self.memory,
+            text: &mut self.text,
+            now,
             shared: Default::default(),
-            fell_behind: Vec::new(),
             lagging: Vec::new(),
-            broken: Vec::new(),
-            goodbyes: Vec::new(),
+            flushed: Flushed { behind: Vec::new(), reports: Vec::new() },
+        };
+        post.deliver_views(&mut self.outlets);
+        if concerns_all {
+            post.deliver_to_all(&mut self.outlets);
+        }
+        let Post { lagging, flushed, .. } = post;
+        if !lagging.is_empty() {
+            self.lagging.extend(lagging);
+            self.hold_or_let_go();
+        }
+        flushed
+    }
+}
+
+/// One round being written.
+struct Post<'a, S> {
+    round: &'a Round,
+    /// An answer alone is no reason to look at every seat.
+    concerns_all: bool,
+    limits: &'a Limits,
+    memory: &'a Arc<Memory>,
+    text: &'a mut Option<Arc<Held>>,
+    now: Instant,
+    /// The public bytes of each form, once somebody has fallen behind: all who did share them.
+    shared: [Option<Arc<Held>>; Form::ALL.len()],
+    lagging: Vec<SeatId>,
+    flushed: Flushed<S>,
+}
+
+impl<S: Sink + Clone> Post<'_, S> {
+    /// To those who spoke, came, left or were answered: what is theirs of the round. Before all
+    /// others, so that an answer does not wait for the whole room.
+    fn deliver_views(&mut self, outlets: &mut [Option<Outlet<S>>]) {
+        let mut parts = Vec::new();
+        for own in self.round.views() {
+            let Some(outlet) = outlet(outlets, own.seat) else { continue };
+            outlet.listens = own.listens;
+            outlet.served = self.concerns_all;
+            if outlet.flow != Flow::Over {
+                self.deliver_own(&own, outlet, &mut parts);
+            } else if own.last.is_some() {
+                self.flushed.reports.push(Report::Sent(own.seat));
+            }
+        }
+    }
+
+    fn deliver_own<'r>(
+        &mut self,
+        own: &Own<'r>,
+        outlet: &mut Outlet<S>,
+        parts: &mut Vec<IoSlice<'r>>,
+    ) where
+        Self: 'r,
+    {
+        if own.last == Some(Last::Instead)
+            && let Some(backlog) = &mut outlet.backlog
+        {
+            backlog.discard();
+        }
+        parts.clear();
+        parts.extend(own.pieces().map(|piece| IoSlice::new(piece.bytes)));
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        match send(outlet, parts) {
+            Ok(sent) if sent == total => {}
+            Ok(sent) => {
+                for chunk in self.rest(own, sent) {
+                    self.queue(own.seat, outlet, chunk);
+                }
+            }
+            Err(error) => return self.break_off(own.seat, outlet, &error),
+        }
+        if own.last.is_some() {
+            self.end(own.seat, outlet);
         }
     }
 
     /// To nearly all members: one `send` of the same bytes.
-    pub fn deliver_to_all(&mut self, seats: &mut Slab<Seat>) {
-        for (id, seat) in seats {
-            let State::Member(_, form) = seat.state else { continue };
-            let public = self.round.public(form);
-            if public.is_empty() || seat.view.is_some() || seat.deaf.is_some() {
+    fn deliver_to_all(&mut self, outlets: &mut [Option<Outlet<S>>]) {
+        for (id, outlet) in outlets.iter_mut().enumerate() {
+            let Some(outlet) = outlet else { continue };
+            if mem::take(&mut outlet.served) || outlet.flow != Flow::Open {
                 continue;
             }
-            let sent = if seat.backlog.is_none() { seat.socket.send(public) } else { Ok(0) };
+            let Some(form) = outlet.listens else { continue };
+            let public = self.round.public(form);
+            if public.is_empty() {
+                continue;
+            }
+            let sent = if outlet.backlog.is_none() { outlet.sink.send(public) } else { Ok(0) };
             match sent {
                 Ok(sent) if sent == public.len() => {}
                 Ok(sent) => {
-                    let shared = self.shared[form as usize].get_or_insert_with(|| public.into());
-                    let chunk = Chunk::new(shared.clone(), sent);
-                    self.queue(id, seat, chunk);
+                    let chunk = Chunk::new(self.share(form), sent..public.len(), 0);
+                    self.queue(id, outlet, chunk);
                 }
-                Err(error) => self.broken.push((id, error.kind())),
+                Err(error) => self.break_off(id, outlet, &error),
             }
         }
     }
 
-    /// To those who spoke, came, left or were answered: what is theirs of the round.
-    pub fn deliver_views(&mut self, seats: &mut Slab<Seat>) {
-        let mut parts = Vec::new();
-        for (id, pieces) in self.round.views() {
-            parts.clear();
-            parts.extend(pieces.map(IoSlice::new));
-            let seat = &mut seats[id];
-            seat.view = None;
-            if seat.deaf.is_none() {
-                self.deliver_parts(id, seat, &parts);
-            }
-            if matches!(seat.state, State::Leaving { .. }) {
-                self.goodbyes.push(id);
-            }
-        }
+    /// The public bytes of a form, held once for all who did not take them.
+    fn share(&mut self, form: Form) -> Arc<Held> {
+        let held = self.shared[form as usize]
+            .get_or_insert_with(|| self.memory.hold(self.round.public(form)));
+        held.clone()
     }
 
-    fn deliver_parts(&mut self, id: SeatId, seat: &mut Seat, parts: &[IoSlice<'_>]) {
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        let sent = match parts {
-            _ if seat.backlog.is_some() => Ok(0),
-            [] => Ok(0),
-            [part] => seat.socket.send(part),
-            parts => seat.socket.send_vectored(&parts[..parts.len().min(limits::PIECES)]),
-        };
-        match sent {
-            Ok(sent) if sent == total => {}
-            // Its own copy: a small piece of the round must not keep all of it in memory.
-            Ok(sent) => self.queue(id, seat, Chunk::new(rest(parts, sent), 0)),
-            // It is over already.
-            Err(_) if matches!(seat.state, State::Leaving { .. }) => {}
-            Err(error) => self.broken.push((id, error.kind())),
+    /// What follows the first `sent` bytes of what a seat gets.
+    ///
+    /// Long pieces that others get, too, are shared with them; what is short is copied, and so is
+    /// everything where the seat gets little of the round: it must not keep all of it in memory.
+    fn rest(&mut self, own: &Own<'_>, mut sent: usize) -> Vec<Chunk> {
+        let shares = self.is_worth_sharing(own);
+        let mut rest =
+            Rest { memory: self.memory, chunks: Vec::new(), copied: Vec::new(), asked: 0 };
+        for piece in own.pieces() {
+            let skipped = sent.min(piece.bytes.len());
+            sent -= skipped;
+            let left = piece.bytes.len() - skipped;
+            match piece.source {
+                _ if left == 0 => {}
+                Source::Public(form, at) if shares && left >= limits::SHARED => {
+                    rest.share(self.share(form), at + skipped..at + piece.bytes.len(), 0);
+                }
+                Source::Shared(text) => {
+                    let held = self.hold_text(text);
+                    rest.share(held, skipped..text.len(), left);
+                }
+                Source::Public(..) | Source::Told => rest.copy(&piece.bytes[skipped..], 0),
+                Source::Answer => rest.copy(&piece.bytes[skipped..], left),
+            }
         }
+        rest.finish()
     }
 
-    fn queue(&mut self, id: SeatId, seat: &mut Seat, chunk: Chunk) {
-        let backlog = seat.backlog.get_or_insert_with(|| {
+    /// Whether a seat gets at least a quarter of what all get.
+    fn is_worth_sharing(&self, own: &Own<'_>) -> bool {
+        let mut public = [0; Form::ALL.len()];
+        for piece in own.pieces() {
+            if let Source::Public(form, _) = piece.source {
+                public[form as usize] += piece.bytes.len();
+            }
+        }
+        Form::ALL.iter().all(|form| 4 * public[*form as usize] >= self.round.public(*form).len())
+    }
+
+    /// A text that many ask for, held once for all who did not take it.
+    fn hold_text(&mut self, text: &Arc<[u8]>) -> Arc<Held> {
+        if !self.text.as_ref().is_some_and(|held| held.is(text)) {
+            *self.text = None;
+        }
+        self.text.get_or_insert_with(|| self.memory.hold(text.clone())).clone()
+    }
+
+    fn queue(&mut self, id: SeatId, outlet: &mut Outlet<S>, chunk: Chunk) {
+        let backlog = outlet.backlog.get_or_insert_with(|| {
             let (backlog, chunks) = Backlog::new(self.now);
-            self.fell_behind.push(Lagger { seat: id, socket: seat.socket.clone(), chunks });
+            self.flushed.behind.push(Lagger { seat: id, sink: outlet.sink.clone(), chunks });
             Box::new(backlog)
         });
         backlog.push(chunk);
-        if matches!(seat.state, State::Member(..)) && backlog.lags(self.now, self.limits) {
+        if outlet.listens.is_some() && backlog.lags(self.now, self.limits) {
             self.lagging.push(id);
         }
     }
-}
 
-/// What follows the first `sent` bytes of `parts`.
-fn rest(parts: &[IoSlice<'_>], mut sent: usize) -> Arc<[u8]> {
-    let mut rest = Vec::new();
-    for part in parts {
-        let skipped = sent.min(part.len());
-        rest.extend_from_slice(&part[skipped..]);
-        sent -= skipped;
-    }
-    rest.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rest_begins_after_what_was_sent_wherever_that_is() {
-        let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd"), IoSlice::new(b"e")];
-        for sent in 0..=5 {
-            assert_eq!(rest(&parts, sent)[..], b"abcde"[sent..]);
+    /// Nothing more is said to a connection. What waits for it is still sent.
+    fn end(&mut self, id: SeatId, outlet: &mut Outlet<S>) {
+        if let Some(backlog) = &outlet.backlog {
+            backlog.close();
+            outlet.flow = Flow::Ending;
+        } else {
+            outlet.flow = Flow::Over;
+            self.flushed.reports.push(Report::Sent(id));
         }
+    }
+
+    /// A sink takes nothing any more.
+    fn break_off(&mut self, id: SeatId, outlet: &mut Outlet<S>, error: &io::Error) {
+        outlet.flow = Flow::Over;
+        self.flushed.reports.push(Report::Broken(id, error.kind()));
+    }
+}
+
+/// What of a seat's pieces has to wait, on its way into chunks.
+struct Rest<'a> {
+    memory: &'a Arc<Memory>,
+    chunks: Vec<Chunk>,
+    /// Pieces that are copied, one after the other, and how much of them the seat has asked for.
+    copied: Vec<u8>,
+    asked: usize,
+}
+
+impl Rest<'_> {
+    fn copy(&mut self, bytes: &[u8], asked: usize) {
+        self.copied.extend_from_slice(bytes);
+        self.asked += asked;
+    }
+
+    fn share(&mut self, held: Arc<Held>, range: Range<usize>, asked: usize) {
+        self.cut();
+        self.chunks.push(Chunk::new(held, range, asked));
+    }
+
+    fn cut(&mut self) {
+        if !self.copied.is_empty() {
+            let copied = mem::take(&mut self.copied);
+            let len = copied.len();
+            self.chunks.push(Chunk::new(
+                self.memory.hold(copied),
+                0..len,
+                mem::take(&mut self.asked),
+            ));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Chunk> {
+        self.cut();
+        self.chunks
+    }
+}
+
+/// Sends the first of the parts, as many as share a system call, where nothing waits before them.
+fn send<S: Sink>(outlet: &Outlet<S>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    match parts {
+        _ if outlet.backlog.is_some() => Ok(0),
+        [] => Ok(0),
+        [part] => outlet.sink.send(part),
+        parts => outlet.sink.send_vectored(&parts[..parts.len().min(limits::PIECES)]),
     }
 }

@@ -1,4 +1,270 @@
-//! Bytes out: rounds on their way into sockets, and what becomes of the slow.
+//! Bytes out: rounds on their way into sockets, and what becomes of those who do not take them.
+//!
+//! It knows connections by their seats' numbers and by what they listen to, which the rounds say.
+//! What it finds out goes back as a [`Report`]: what becomes of a connection is decided elsewhere.
 
 pub mod backlog;
-pub mod flush;
+pub mod chunk;
+mod flush;
+
+use crate::limits::Limits;
+use crate::net::sink::Sink;
+use crate::protocol::Form;
+use crate::room::SeatId;
+use async_channel::Receiver;
+use backlog::{Backlog, Waiting};
+use chunk::{Chunk, Cost, Held, Memory};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Everybody's way out.
+#[derive(Debug)]
+pub struct Delivery<S> {
+    limits: Limits,
+    /// By the numbers of their seats.
+    outlets: Vec<Option<Outlet<S>>>,
+    lagging: BTreeSet<SeatId>,
+    /// Who has to wait for somebody who lags.
+    held: Waiting,
+    holding: Vec<SeatId>,
+    /// Sessions that need not wait any longer.
+    released: Vec<SeatId>,
+    memory: Arc<Memory>,
+    /// The text that many ask for and that somebody did not take last.
+    text: Option<Arc<Held>>,
+}
+
+/// The way out to one connection.
+#[derive(Debug)]
+struct Outlet<S> {
+    sink: S,
+    /// What the sink did not take; boxed, because nearly nobody has one.
+    backlog: Option<Box<Backlog>>,
+    /// In which form it gets what all get; `None` outside the room.
+    listens: Option<Form>,
+    flow: Flow,
+    /// It has had its share of the round that is being written.
+    served: bool,
+}
+
+/// Whether anything goes out to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Open,
+    /// The last bytes are under way.
+    Ending,
+    /// Nothing more goes out: all is sent, or the sink is broken.
+    Over,
+}
+
+/// A connection whose socket was full: somebody has to send it the rest.
+#[derive(Debug)]
+pub struct Lagger<S> {
+    /// Whose chunks these are.
+    pub seat: SeatId,
+    /// Where they go.
+    pub sink: S,
+    /// What waits, and what will.
+    pub chunks: Receiver<Chunk>,
+}
+
+/// What has become of a connection's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// Its stream has ended, and all of it has been sent.
+    Sent(SeatId),
+    /// Its sink takes nothing any more. What waited is thrown away.
+    Broken(SeatId, ErrorKind),
+}
+
+impl<S: Sink> Delivery<S> {
+    /// Nobody's way out yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            outlets: Vec::new(),
+            lagging: BTreeSet::new(),
+            held: Waiting::Nobody,
+            holding: Vec::new(),
+            released: Vec::new(),
+            memory: Arc::default(),
+            text: None,
+        }
+    }
+
+    /// Opens the way to a connection, which has this seat until it is [removed](Self::remove).
+    pub fn open(&mut self, id: SeatId, sink: S) {
+        if self.outlets.len() <= id {
+            self.outlets.resize_with(id + 1, || None);
+        }
+        let outlet = Outlet { sink, backlog: None, listens: None, flow: Flow::Open, served: false };
+        self.outlets[id] = Some(outlet);
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, id: SeatId) -> Option<S> {
+        self.unwatch(id);
+        self.outlets.get_mut(id)?.take().map(|outlet| outlet.sink)
+    }
+
+    /// Where a connection's bytes go.
+    pub fn sink(&self, id: SeatId) -> Option<&S> {
+        self.outlets.get(id)?.as_ref().map(|outlet| &outlet.sink)
+    }
+
+    /// Part of a backlog has been sent. Says whether nothing more is to be sent from it, and what
+    /// there is to report then.
+    pub fn took(&mut self, id: SeatId, cost: Cost, now: Instant) -> (bool, Option<Report>) {
+        let Some(outlet) = outlet(&mut self.outlets, id) else { return (true, None) };
+        let Some(backlog) = &mut outlet.backlog else { return (true, None) };
+        backlog.took(cost, now, &self.limits);
+        self.released.extend(backlog.released(id, &self.limits));
+        let empty = backlog.is_empty();
+        let lags = backlog.lags(now, &self.limits);
+        if self.lagging.contains(&id) {
+            if !lags {
+                self.lagging.remove(&id);
+            }
+            self.hold_or_let_go();
+        }
+        let report = if empty { self.drained(id) } else { None };
+        (empty, report)
+    }
+
+    /// All that waited has been sent.
+    pub fn drained(&mut self, id: SeatId) -> Option<Report> {
+        let outlet = outlet(&mut self.outlets, id)?;
+        self.released.extend(outlet.drop_backlog(id));
+        let ended = outlet.flow == Flow::Ending;
+        if ended {
+            outlet.flow = Flow::Over;
+        }
+        self.unwatch(id);
+        ended.then_some(Report::Sent(id))
+    }
+
+    /// A sink takes nothing any more. Its drain task, if there was one, has ended.
+    pub fn broke(&mut self, id: SeatId, why: ErrorKind) -> Option<Report> {
+        let outlet = outlet(&mut self.outlets, id)?;
+        self.released.extend(outlet.drop_backlog(id));
+        let was = std::mem::replace(&mut outlet.flow, Flow::Over);
+        self.unwatch(id);
+        match was {
+            Flow::Open => Some(Report::Broken(id, why)),
+            Flow::Ending => Some(Report::Sent(id)),
+            Flow::Over => None,
+        }
+    }
+
+    /// Nobody waits for this one any longer, and it is not judged.
+    pub fn unwatch(&mut self, id: SeatId) {
+        if self.lagging.remove(&id) {
+            self.hold_or_let_go();
+        }
+    }
+
+    /// Those who have to go: because they take too little, or because all that waits is more than the
+    /// server may hold, and most of it waits for them.
+    pub fn stalled(&mut self, now: Instant) -> Vec<SeatId> {
+        let stalls = |id: &SeatId| {
+            let backlog = self.outlets[*id].as_ref().and_then(|outlet| outlet.backlog.as_ref());
+            backlog.is_some_and(|backlog| backlog.is_stalled(now, &self.limits))
+        };
+        self.lagging.iter().copied().filter(stalls).collect()
+    }
+
+    /// The one for whom most waits, where more is held for all together than may be.
+    pub fn heaviest(&self) -> Option<SeatId> {
+        if self.memory.used() <= self.limits.memory {
+            return None;
+        }
+        let waits = |(id, outlet): (SeatId, &Option<Outlet<S>>)| {
+            let outlet = outlet.as_ref().filter(|outlet| outlet.flow == Flow::Open)?;
+            Some((outlet.backlog.as_ref()?.queued(), id))
+        };
+        self.outlets.iter().enumerate().filter_map(waits).max().map(|(_, id)| id)
+    }
+
+    /// Throws away what waits for a connection, but for what is in its drain task's hand.
+    pub fn discard(&mut self, id: SeatId) {
+        if let Some(backlog) =
+            outlet(&mut self.outlets, id).and_then(|outlet| outlet.backlog.as_mut())
+        {
+            backlog.discard();
+        }
+    }
+
+    /// Forgets everybody.
+    pub fn clear(&mut self) {
+        self.outlets.clear();
+        self.lagging.clear();
+    }
+
+    /// Whether anybody who says something has to wait.
+    pub fn is_held(&self) -> bool {
+        self.held > Waiting::Nobody
+    }
+
+    /// Whether there is somebody to be watched.
+    pub fn is_watchful(&self) -> bool {
+        !self.lagging.is_empty()
+    }
+
+    fn hold_or_let_go(&mut self) {
+        let awaited = |id: &SeatId| {
+            let outlet = self.outlets[*id].as_ref();
+            outlet.and_then(|outlet| outlet.backlog.as_ref()).map(|backlog| backlog.awaited())
+        };
+        let held = self.lagging.iter().filter_map(awaited).max().unwrap_or_default();
+        if held < self.held {
+            self.released.append(&mut self.holding);
+        }
+        self.held = held;
+    }
+}
+
+// Who waits for whom.
+impl<S: Sink> Delivery<S> {
+    /// Says whether whoever has said something to all has to wait before it says more.
+    pub fn makes_speaker_wait(&mut self, id: SeatId, is_loud: bool) -> bool {
+        let waits = match self.held {
+            Waiting::Nobody => false,
+            Waiting::Loud => is_loud,
+            Waiting::All => true,
+        };
+        if waits {
+            self.holding.push(id);
+        }
+        waits
+    }
+
+    /// Says whether `teller` has to wait before it tells the member `to` more.
+    pub fn makes_teller_wait(&mut self, teller: SeatId, to: SeatId) -> bool {
+        let backlog = outlet(&mut self.outlets, to).and_then(|outlet| outlet.backlog.as_mut());
+        backlog.is_some_and(|backlog| backlog.makes_wait(teller, &self.limits))
+    }
+
+    /// Says whether a connection has to wait, of whose answers no more than `most` bytes are to.
+    pub fn makes_asker_wait(&mut self, id: SeatId, most: usize) -> bool {
+        let backlog = outlet(&mut self.outlets, id).and_then(|outlet| outlet.backlog.as_mut());
+        backlog.is_some_and(|backlog| backlog.makes_asker_wait(most))
+    }
+
+    /// Sessions that need not wait any longer.
+    pub fn released(&mut self) -> impl Iterator<Item = SeatId> {
+        self.released.drain(..)
+    }
+}
+
+impl<S> Outlet<S> {
+    /// Nothing waits any more. Returns the sessions that have waited for that.
+    fn drop_backlog(&mut self, own: SeatId) -> impl Iterator<Item = SeatId> + use<S> {
+        self.backlog.take().into_iter().flat_map(move |backlog| backlog.into_waiting(own))
+    }
+}
+
+fn outlet<S>(outlets: &mut [Option<Outlet<S>>], id: SeatId) -> Option<&mut Outlet<S>> {
+    outlets.get_mut(id)?.as_mut()
+}

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::protocol::frames::Frame;
 use crate::protocol::lines::Line;
 use crate::protocol::text::to_safe;
-use crate::protocol::{Refusal, is_foreign};
+use crate::protocol::{Refusal, begins_foreign};
 use std::io::ErrorKind;
 use std::time::Instant;
 
@@ -81,19 +81,22 @@ impl Hear for Dialogue {
     fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Next {
         match frame {
             _ if self.queue.end().is_some() => {}
-            Frame::Line(Line::Whole(b"")) => {}
-            Frame::Line(Line::Whole(line) | Line::TooLong(line)) if self.peer.is_none() => {
+            // The latter two are telnet's, and who speaks here is none.
+            Frame::Line(Line::Whole(b"") | Line::TimingMark | Line::Interrupt) => {}
+            Frame::Line(Line::Whole(line) | Line::TooLong { beginning: line, .. })
+                if self.peer.is_none() =>
+            {
                 self.greeting(line, out);
             }
             Frame::Line(Line::Whole(line)) => match Word::parse(line) {
                 Ok(word) => return self.word(word, out),
                 Err(Malformed) => self.bad_frame(out),
             },
-            Frame::Line(Line::TooLong(_)) => {
+            Frame::Line(Line::TooLong { .. }) => {
                 let text = format!("a line here may have {} bytes", limits::LINE);
                 complain(out, Refusal::TooLong.code(), &text);
             }
-            Frame::Unclosed => self.bad_frame(out),
+            Frame::Unclosed { .. } => self.bad_frame(out),
             Frame::Payload(bytes) => {
                 if let Some(id) = self.announced.take() {
                     self.queue.push(Event::Message { id, bytes: bytes.into() });
@@ -106,8 +109,9 @@ impl Hear for Dialogue {
     fn beginning(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
         match line {
             _ if self.peer.is_some() || self.queue.end().is_some() => {}
-            Line::Whole(line) if !is_foreign(line) => {}
-            Line::Whole(line) | Line::TooLong(line) => self.greeting(line, out),
+            Line::Whole(line) if !begins_foreign(line) => {}
+            Line::Whole(line) | Line::TooLong { beginning: line, .. } => self.greeting(line, out),
+            Line::TimingMark | Line::Interrupt => {}
         }
     }
 

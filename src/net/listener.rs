@@ -1,7 +1,9 @@
 //! Where a server listens: TCP and Unix.
 
+use super::claim::{Claim, identity};
 use super::socket::{Peer, set_connection_options};
 use crate::limits;
+use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
 use smol::Async;
 use std::fmt;
@@ -9,7 +11,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// Where a server listens.
@@ -59,15 +61,17 @@ impl Listener {
     pub fn unix(path: &Path) -> io::Result<Self> {
         let fd = stream_socket(AddressFamily::UNIX)?;
         let address = sys::SocketAddrUnix::new(path)?;
+        // Until it listens: before that it looks stale itself.
+        let _claim = Claim::on(path)?;
         match sys::bind(&fd, &address) {
-            Err(rustix::io::Errno::ADDRINUSE) if is_stale(path)? => {
-                fs::remove_file(path)?;
+            Err(Errno::ADDRINUSE) => {
+                clear_away_what_is_stale(path)?;
                 sys::bind(&fd, &address)?;
             }
             bound => bound?,
         }
         sys::listen(&fd, limits::LISTEN_BACKLOG)?;
-        let file = file_identity(path);
+        let file = identity(path);
         Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Unix(path.into()), file })
     }
 
@@ -99,15 +103,11 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Bound::Unix(path) = &self.bound
-            && file_identity(path) == self.file
+            && identity(path) == self.file
         {
             let _ = fs::remove_file(path);
         }
     }
-}
-
-fn file_identity(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
@@ -115,18 +115,28 @@ fn stream_socket(family: AddressFamily) -> io::Result<OwnedFd> {
     Ok(sys::socket_with(family, SocketType::STREAM, flags, None)?)
 }
 
-/// Whether nobody listens any more at the socket file `path`.
-fn is_stale(path: &Path) -> io::Result<bool> {
-    let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
+/// Removes the socket file of a server that is gone, for whoever has a claim on `path`. `AddrInUse`
+/// where there is anything else.
+fn clear_away_what_is_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     // Without waiting: a server with a full queue is not stale.
     let connected =
         sys::connect(stream_socket(AddressFamily::UNIX)?, &sys::SocketAddrUnix::new(path)?);
-    Ok(is_socket && connected == Err(rustix::io::Errno::CONNREFUSED))
+    match connected {
+        Err(Errno::CONNREFUSED) if is_socket => fs::remove_file(path),
+        // Its server has just ended, and taken it away.
+        Err(Errno::NOENT) => Ok(()),
+        _ => Err(Errno::ADDRINUSE.into()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::ErrorKind;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::sync::Barrier;
+    use std::thread;
 
     #[test]
     fn connections_inherit_the_options_of_their_listener() -> io::Result<()> {
@@ -143,6 +153,62 @@ mod tests {
         #[cfg(target_os = "linux")]
         assert_eq!(sockopt::tcp_user_timeout(&fd)?, limits::USER_TIMEOUT_MS);
         assert!(sockopt::socket_send_buffer_size(&fd)? <= 2 * limits::SEND_BUFFER);
+        Ok(())
+    }
+
+    /// An empty directory, which goes with what is in it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> io::Result<Self> {
+            let path = std::env::temp_dir().join(format!("smoltalk-{}-{test}", std::process::id()));
+            fs::create_dir(&path)?;
+            Ok(Self(path))
+        }
+
+        /// The names of what is in it.
+        fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
+            fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name())).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn of_many_who_start_at_once_on_one_path_exactly_one_gets_it() -> io::Result<()> {
+        let folder = Folder::new("race")?;
+        let path = folder.0.join("s");
+        for round in 0..200 {
+            if round % 2 == 0 {
+                drop(UnixListener::bind(&path)?); // The file stays, as after a crash.
+            }
+            let gate = Barrier::new(8);
+            let outcomes: Vec<io::Result<Listener>> = thread::scope(|scope| {
+                let start = || {
+                    gate.wait();
+                    Listener::unix(&path)
+                };
+                let starters: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+                starters.into_iter().map(|starter| starter.join().expect("an outcome")).collect()
+            });
+            let mut winners = Vec::new();
+            for outcome in outcomes {
+                match outcome {
+                    Ok(listener) => winners.push(listener),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}"),
+                }
+            }
+            assert_eq!(winners.len(), 1, "in round {round}");
+            let _client = UnixStream::connect(&path)?;
+            winners[0].accept()?;
+            assert_eq!(folder.names()?, ["s"], "nothing lies about");
+            drop(winners);
+            assert!(folder.names()?.is_empty());
+        }
         Ok(())
     }
 }

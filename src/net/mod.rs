@@ -2,5 +2,7 @@
 
 pub mod address;
 pub mod admission;
+mod claim;
 pub mod listener;
+pub mod sink;
 pub mod socket;

@@ -1,6 +1,7 @@
 //! Sockets: one type for TCP and Unix, and the options that every connection has.
 
 use super::admission::Permit;
+use super::sink::Sink;
 use crate::limits;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{self as sys, AddressFamily, SocketAddrAny, sockopt};
@@ -45,29 +46,26 @@ impl Socket {
         let (received, _) = sys::recv(&self.io, buffer, sys::RecvFlags::DONTWAIT)?;
         Ok(received)
     }
+}
 
-    /// Sends as much of `bytes` as the kernel takes at once; that may be nothing.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+impl Sink for Socket {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         taken(sys::send(&self.io, bytes, SEND))
     }
 
-    /// Sends as much of `parts` as the kernel takes at once; that may be nothing.
-    pub fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         taken(sys::sendmsg(&self.io, parts, &mut sys::SendAncillaryBuffer::default(), SEND))
     }
 
-    /// Says that nothing more will be sent. The peer may have gone: that is no error here.
-    pub fn shut_writing(&self) {
+    fn shut_writing(&self) {
         let _ = sys::shutdown(&self.io, sys::Shutdown::Write);
     }
 
-    /// Ends the connection in both directions; whoever waits for it is woken.
-    pub fn shut(&self) {
+    fn shut(&self) {
         let _ = sys::shutdown(&self.io, sys::Shutdown::Both);
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> Peer {
+    fn peer(&self) -> Peer {
         self.peer
     }
 }

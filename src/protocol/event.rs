@@ -110,7 +110,6 @@ mod tests {
         ] {
             assert_eq!(rendered(|out| event.render(out)), line);
         }
-        assert!(rendered(Event::render_hello).starts_with("HELLO smoltalk/1 "));
         assert!(rendered(Event::render_help).lines().all(|line| line.starts_with("HELP ")));
     }
 }

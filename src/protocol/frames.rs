@@ -10,8 +10,11 @@ pub enum Frame<'a> {
     Line(Line<'a>),
     /// The payload that a line announced.
     Payload(&'a [u8]),
-    /// A payload, or what was to be thrown away in place of one, that no LF closes.
-    Unclosed,
+    /// A payload that no LF closes, or what was to be thrown away in place of one.
+    Unclosed {
+        /// It was to be thrown away.
+        skipped: bool,
+    },
 }
 
 /// Cuts one connection's bytes into lines and payloads, however they were cut into packets.
@@ -41,6 +44,13 @@ impl Frames {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { lines: Lines::new(limit), payload: None }
+    }
+
+    /// The same, of a peer that may be `telnet`: its commands belong to no line. In a payload there
+    /// are none.
+    #[must_use]
+    pub fn with_telnet(limit: usize) -> Self {
+        Self { lines: Lines::with_telnet(limit), payload: None }
     }
 
     /// The next `len` bytes, which an LF closes, are a payload.
@@ -77,7 +87,7 @@ impl Frames {
         *input = rest;
         payload.finished = true;
         if closing != b'\n' {
-            return Some(Frame::Unclosed);
+            return Some(Frame::Unclosed { skipped: payload.kept.is_none() });
         }
         if payload.kept.is_none() {
             return self.next(input);
@@ -86,12 +96,17 @@ impl Frames {
         Some(Frame::Payload(if kept.is_empty() { data } else { kept }))
     }
 
+    /// Whether what comes next is part of a payload.
+    #[must_use]
+    pub fn is_within_payload(&self) -> bool {
+        self.payload.as_ref().is_some_and(|payload| !payload.finished)
+    }
+
     /// What came last and lacks its LF. At the end of the stream it counts as a line; a payload that
     /// is not whole counts as nothing.
     #[must_use]
     pub fn pending(&self) -> Option<Line<'_>> {
-        let within_payload = self.payload.as_ref().is_some_and(|payload| !payload.finished);
-        if within_payload { None } else { self.lines.pending() }
+        if self.is_within_payload() { None } else { self.lines.pending() }
     }
 }
 
@@ -120,7 +135,7 @@ mod tests {
     /// What a reader makes of a stream that comes in `pieces`. `DATA n` announces a payload, `SKIP n`
     /// one that is to be thrown away.
     fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
-        let mut frames = Frames::new(64);
+        let mut frames = Frames::with_telnet(64);
         let mut seen = Vec::new();
         for mut piece in pieces {
             while let Some(frame) = frames.next(&mut piece) {
@@ -128,9 +143,10 @@ mod tests {
                     Frame::Line(Line::Whole(line)) => {
                         (line.escape_ascii().to_string(), announced(line))
                     }
-                    Frame::Line(Line::TooLong(_)) => ("too long".into(), None),
+                    Frame::Line(line) => (format!("{line:?}"), None),
                     Frame::Payload(data) => (format!("[{}]", data.escape_ascii()), None),
-                    Frame::Unclosed => ("unclosed".into(), None),
+                    Frame::Unclosed { skipped: false } => ("unclosed".into(), None),
+                    Frame::Unclosed { skipped: true } => ("unclosed, skipped".into(), None),
                 };
                 seen.push(text);
                 match announced {
@@ -178,7 +194,7 @@ mod tests {
     #[test]
     fn a_payload_that_no_lf_closes_is_known() {
         assert_eq!(frames([&b"DATA 2\nabcd\n"[..]]), ["DATA 2", "unclosed", "d"]);
-        assert_eq!(frames([&b"SKIP 2\nabcd\n"[..]]), ["SKIP 2", "unclosed", "d"]);
+        assert_eq!(frames([&b"SKIP 2\nabcd\n"[..]]), ["SKIP 2", "unclosed, skipped", "d"]);
     }
 
     #[test]

@@ -5,16 +5,21 @@
 
 mod command;
 mod event;
+mod foreign;
 pub mod frames;
 pub mod lines;
 mod name;
+mod options;
 mod refusal;
 mod reply;
+pub mod telnet;
 pub mod text;
 
-pub use command::{Command, Form};
+pub use command::{Command, Form, Refused, Speaker};
 pub use event::Event;
+pub use foreign::{begins_foreign, is_foreign};
 pub use name::Name;
+pub use options::JoinOptions;
 pub use refusal::Refusal;
 
 use text::push_safe;
@@ -37,26 +42,6 @@ pub const HELP: [&str; 9] = [
     "HELP               this",
     "From a terminal: nc and telnet will do, one command a line.",
 ];
-
-/// Whether a guest's line, or the beginning of one, is plainly another protocol: a TLS hello, or an
-/// HTTP request, by which a web page could talk to the room through its reader's browser.
-#[must_use]
-pub fn is_foreign(line: &[u8]) -> bool {
-    const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03]; // RFC 8446, 5.1
-    const HTTP: [&[u8]; 10] = [
-        b"GET ",
-        b"POST ",
-        b"PUT ",
-        b"HEAD ",
-        b"OPTIONS ",
-        b"CONNECT ",
-        b"DELETE ",
-        b"PATCH ",
-        b"TRACE ",
-        b"PRI * HTTP/", // RFC 9110, 9; RFC 5789; RFC 9113, 3.4
-    ];
-    line.starts_with(TLS_HANDSHAKE) || HTTP.iter().any(|method| line.starts_with(method))
-}
 
 /// The first word of `line`, and what follows the one space that ends it.
 pub(crate) fn word(line: &[u8]) -> (&[u8], &[u8]) {
@@ -104,16 +89,6 @@ mod tests {
         String::from_utf8(out).expect("what is rendered is UTF-8")
     }
 
-    #[test]
-    fn another_protocol_is_known_by_its_first_bytes() {
-        for foreign in [&b"\x16\x03\x01\x02"[..], b"GET / HTTP/1.1", b"POST /x", b"CONNECT a:1"] {
-            assert!(is_foreign(foreign));
-        }
-        for ours in [&b"JOIN ada"[..], b"GET", b"get / HTTP/1.1", b"PUTTY", b"", b"\x16"] {
-            assert!(!is_foreign(ours));
-        }
-    }
-
     fn names() -> impl Strategy<Value = Name> {
         "[A-Za-z0-9_.-]{1,32}".prop_map(|spelt| name(&spelt))
     }
@@ -121,20 +96,25 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(line: Vec<u8>) {
-            let _ = Command::parse(&line);
+            for is_member in [false, true] {
+                let _ = Command::parse(&line, Speaker { is_member, payload: 65_536 });
+            }
             let _ = Event::parse(&line);
-            let _ = is_foreign(&line);
+            let _ = is_foreign(lines::Line::Whole(&line));
         }
 
         #[test]
-        fn a_rendered_command_parses_back(ada in names(), n: u64, text in "[^\\p{C}]+") {
+        fn a_rendered_command_parses_back(ada in names(), n in 1..=usize::MAX, text in "[^\\p{C}]+") {
             let text = text.as_bytes();
+            let [form, data] = Form::ALL.map(|form| JoinOptions { form });
             for command in [
-                Command::Join(ada, Form::Text), Command::Join(ada, Form::Data), Command::Data(n), Command::Msg(text), Command::Tell(ada, text), Command::Who,
+                Command::Join(ada, form), Command::Join(ada, data), Command::Data(n), Command::Msg(text), Command::Tell(ada, text), Command::Who,
                 Command::Ping(text), Command::Ping(b""), Command::Help, Command::Leave,
             ] {
                 let line = rendered(|out| command.render(out));
-                prop_assert_eq!(Command::parse(line.trim_end_matches('\n').as_bytes()), Ok(command));
+                let is_member = !matches!(command, Command::Join(..));
+                let speaker = Speaker { is_member, payload: usize::MAX };
+                prop_assert_eq!(Command::parse(line.trim_end_matches('\n').as_bytes(), speaker), Ok(command));
             }
         }
 

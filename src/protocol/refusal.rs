@@ -1,50 +1,52 @@
 //! What a client may be refused, in words for programs and for people.
 
 /// Why something a client asked for is not done: the code of an ERR line.
+///
+/// Where several apply, the first of these is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The verb is none that the server knows.
-    UnknownCommand,
-    /// The name breaks the rule, or is missing.
-    BadName,
-    /// A member has the name.
-    NameTaken,
-    /// JOIN was given an option that the server does not know.
-    BadOption,
-    /// JOIN from a member.
-    AlreadyJoined,
-    /// Something for members alone, from a guest.
-    NotJoined,
-    /// TELL to a name that nobody has.
-    NoSuchMember,
-    /// MSG or TELL without text, DATA without bytes.
-    Empty,
+    /// There is no place for another connection. The server closes after it.
+    Full,
+    /// The first bytes of another protocol. The server closes after it.
+    NotSmoltalk,
     /// A line over [`limits::LINE`](crate::limits::LINE), a payload over
     /// [`limits::Limits::payload`](crate::limits::Limits::payload).
     TooLong,
-    /// There is no place for another connection. The server closes after it.
-    Full,
+    /// The verb is none that the server knows.
+    UnknownCommand,
     /// DATA whose length is no number, or a payload that no LF closes. The server closes after it.
     BadFrame,
-    /// The first bytes of another protocol. The server closes after it.
-    NotSmoltalk,
+    /// Something for members alone, from a guest.
+    NotJoined,
+    /// JOIN from a member.
+    AlreadyJoined,
+    /// The name breaks the rule, or is missing.
+    BadName,
+    /// JOIN was given an option that the server does not know, or one twice.
+    BadOption,
+    /// A member has the name.
+    NameTaken,
+    /// MSG or TELL without text, DATA without bytes.
+    Empty,
+    /// TELL to a name that nobody has.
+    NoSuchMember,
 }
 
 impl Refusal {
     /// All of them, in the order of `PROTOCOL.md`.
     pub const ALL: [Self; 12] = [
-        Self::UnknownCommand,
-        Self::BadName,
-        Self::NameTaken,
-        Self::BadOption,
-        Self::AlreadyJoined,
-        Self::NotJoined,
-        Self::NoSuchMember,
-        Self::Empty,
-        Self::TooLong,
         Self::Full,
-        Self::BadFrame,
         Self::NotSmoltalk,
+        Self::TooLong,
+        Self::UnknownCommand,
+        Self::BadFrame,
+        Self::NotJoined,
+        Self::AlreadyJoined,
+        Self::BadName,
+        Self::BadOption,
+        Self::NameTaken,
+        Self::Empty,
+        Self::NoSuchMember,
     ];
 
     /// The code, for programs.

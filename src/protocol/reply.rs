@@ -2,25 +2,32 @@
 //! them, the answers to WHO and HELP cut into lines, and its own HELLO and ERR.
 
 use super::{Event, Form, HELP, Name, Refusal, VERSION, WELCOME, line};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::protocol::text::push_safe;
 
 impl Event<'_> {
-    /// Appends a payload, in either form.
-    pub fn render_payload(name: Name, payload: &[u8], form: Form, out: &mut Vec<u8>) {
+    /// Appends a payload, in either form. As text it is at most four times `limit` long,
+    /// which is how many bytes a payload may have.
+    pub fn render_payload(name: Name, payload: &[u8], form: Form, limit: usize, out: &mut Vec<u8>) {
         match form {
             Form::Data => {
                 Event::Data(name, payload.len() as u64).render(out);
                 out.extend_from_slice(payload);
                 out.push(b'\n');
             }
-            Form::Text => render_as_text(name, payload, out),
+            Form::Text => {
+                let most = limit.saturating_mul(TEXT_FORM).max(limits::LINE);
+                render_as_text(name, payload, most, out);
+            }
         }
     }
 
-    /// Appends the HELLO of this server.
-    pub fn render_hello(out: &mut Vec<u8>) {
-        Event::Hello(VERSION.as_bytes(), WELCOME.as_bytes()).render(out);
+    /// Appends the HELLO of a server with these limits. What a program needs of them stands in
+    /// brackets at its end.
+    pub fn render_hello(limits: &Limits, out: &mut Vec<u8>) {
+        let words = format!("line={} payload={}", limits::LINE, limits.payload);
+        let text = format!("{WELCOME} [{words}]");
+        Event::Hello(VERSION.as_bytes(), text.as_bytes()).render(out);
     }
 
     /// Appends the ERR of `refusal`.
@@ -56,20 +63,42 @@ impl Event<'_> {
     }
 }
 
-/// Appends a MSG for each line of `payload` that is not empty, and several for one that is long:
-/// none is over [`limits::LINE`].
-fn render_as_text(name: Name, payload: &[u8], out: &mut Vec<u8>) {
-    let longest = limits::LINE - "MSG  ".len() - name.as_bytes().len();
+/// How many times the bytes of the longest payload its text form may take.
+///
+/// One line of it becomes three times as long at most. Many short ones, each with a `MSG <name>`,
+/// would become twenty times as long, for all the others to read.
+const TEXT_FORM: usize = 4;
+
+/// Appends the lines of `payload` that are not empty, as long as they are within `most` bytes, and
+/// then how much is left.
+fn render_as_text(name: Name, payload: &[u8], most: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut left = payload;
     let mut safe = Vec::new();
-    for text in payload.split(|b| *b == b'\n') {
-        safe.clear();
-        push_safe(&mut safe, text.strip_suffix(b"\r").unwrap_or(text));
-        let mut rest = safe.as_slice();
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(character_boundary(rest, longest));
-            line(out, &[b"MSG ", name.as_bytes(), b" ", piece], None);
-            rest = after;
+    for text in payload.split_inclusive(|b| *b == b'\n') {
+        let before = out.len();
+        render_text_line(name, text, &mut safe, out);
+        if out.len() - start > most {
+            out.truncate(before);
+            let cut = format!("[… and {} more bytes]", left.len());
+            return Event::Msg(name, cut.as_bytes()).render(out);
         }
+        left = &left[text.len()..];
+    }
+}
+
+/// Appends a MSG for one line of a payload, and several for one that is long: none is over
+/// [`limits::LINE`].
+fn render_text_line(name: Name, text: &[u8], safe: &mut Vec<u8>, out: &mut Vec<u8>) {
+    let longest = limits::LINE - "MSG  ".len() - name.as_bytes().len();
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    safe.clear();
+    push_safe(safe, text.strip_suffix(b"\r").unwrap_or(text));
+    let mut rest = safe.as_slice();
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(character_boundary(rest, longest));
+        line(out, &[b"MSG ", name.as_bytes(), b" ", piece], None);
+        rest = after;
     }
 }
 
@@ -84,10 +113,12 @@ mod tests {
     use super::*;
     use crate::protocol::tests::{name, rendered};
 
+    const LIMIT: usize = 65_536;
+
     #[test]
     fn a_payload_becomes_a_message_for_each_line_that_is_not_empty() {
         let text = |payload: &[u8]| {
-            rendered(|out| Event::render_payload(name("ada"), payload, Form::Text, out))
+            rendered(|out| Event::render_payload(name("ada"), payload, Form::Text, LIMIT, out))
         };
         assert_eq!(text(b"a\r\n\n\r\nMSG b\nc\r"), "MSG ada a\nMSG ada MSG b\nMSG ada c\n");
         assert_eq!(text(b"\x1b\0\xff"), "MSG ada \u{241b}\u{2400}\u{fffd}\n");
@@ -98,7 +129,7 @@ mod tests {
     fn a_long_line_of_a_payload_is_cut_between_characters() {
         for long in ["x".repeat(10_000), "\u{1f600}".repeat(3000), "a\u{20ac}".repeat(3000)] {
             let text = rendered(|out| {
-                Event::render_payload(name("ada"), long.as_bytes(), Form::Text, out);
+                Event::render_payload(name("ada"), long.as_bytes(), Form::Text, LIMIT, out);
             });
             assert!(text.lines().all(|line| line.len() <= limits::LINE));
             assert!(text.lines().rev().skip(1).all(|line| line.len() > limits::LINE - 4));
@@ -107,6 +138,46 @@ mod tests {
                 long
             );
         }
+    }
+
+    #[test]
+    fn a_payload_of_many_short_lines_is_cut_and_says_by_how_much() {
+        let payload = b"\x80\n".repeat(LIMIT / 2);
+        let text =
+            rendered(|out| Event::render_payload(name("ada"), &payload, Form::Text, LIMIT, out));
+        let (shown, last) = text.trim_end().rsplit_once('\n').expect("lines");
+        assert!(shown.lines().all(|line| line == "MSG ada \u{fffd}"));
+        assert!((262_144 - 12..262_144).contains(&shown.len()), "{}", shown.len());
+        let left = LIMIT - 2 * shown.lines().count();
+        assert_eq!(last, format!("MSG ada [… and {left} more bytes]"));
+    }
+
+    #[test]
+    fn a_payload_of_one_line_is_never_cut_short() {
+        for limit in [1, 100, 1000, 5000, LIMIT] {
+            let longest = name(&"x".repeat(Name::MAX));
+            let payload = b"\x80".repeat(limit);
+            let text =
+                rendered(|out| Event::render_payload(longest, &payload, Form::Text, limit, out));
+            assert_eq!(text.matches('\u{fffd}').count(), limit);
+        }
+    }
+
+    #[test]
+    fn lines_without_text_at_the_end_are_not_missed() {
+        let payload = [&b"x\n".repeat(26_214)[..], &b"\r\n".repeat(6554)].concat();
+        let text =
+            rendered(|out| Event::render_payload(name("ada"), &payload, Form::Text, LIMIT, out));
+        assert_eq!(text.len(), 262_140);
+        assert!(text.lines().all(|line| line == "MSG ada x"));
+    }
+
+    #[test]
+    fn hello_ends_in_what_a_program_needs() {
+        let limits = Limits { payload: 1000, ..Limits::default() };
+        let hello = rendered(|out| Event::render_hello(&limits, out));
+        assert!(hello.starts_with("HELLO smoltalk/1 "));
+        assert!(hello.ends_with(" [line=4096 payload=1000]\n"));
     }
 
     #[test]

@@ -1,182 +1,225 @@
-//! Coming and going: who has a seat, who has a name, and how a connection ends.
+//! A connection's life, from its arrival until nothing of it is left.
+//!
+//! A connection is over in two directions: its session reads from it until *its stream ends*, and
+//! bytes go out to it until *all is sent*, its own last ones included. Its seat is free when both are
+//! so. This is the one table of what happens when:
+//!
+//! |                     | guest           | member           | farewell              | linger     |
+//! |---------------------|-----------------|------------------|-----------------------|------------|
+//! | JOIN                | member          | –                | –                     | –          |
+//! | it is *closed*      | farewell        | LEFT, farewell   | –                     | –          |
+//! | its stream ends     | closed          | closed           | nobody reads any more | over       |
+//! | all is sent         | –               | –                | linger; unread: over  | –          |
+//! | its socket is deaf  | closed later    | closed later     | as if all were sent   | –          |
+//! | its time is up      | closed          | closed if deaf   | cut off               | cut off    |
+//!
+//! *Closed later*: what it said before is still heard, for as long as [`limits::DEAF`]; most such
+//! sockets end before. *Cut off*: the socket is shut in both directions, so that reading and writing
+//! end by themselves.
 
-use super::{Room, Seat, SeatId, State, ring};
+use super::notice::Closed;
+use super::round::{Last, ViewId};
+use super::{Room, SeatId};
 use crate::limits;
-use crate::net::socket::Socket;
-use crate::protocol::{Event, Form, Name, Refusal};
-use crate::room::notice::{Closed, Notice};
-use async_channel::Receiver;
+use crate::log::{Entry, Speaker};
+use crate::protocol::{Event, Form, Name};
 use std::io::ErrorKind;
-use std::mem;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+/// A connection, as the room sees it.
+#[derive(Debug)]
+pub struct Seat {
+    /// How far its life has come.
+    pub stage: Stage,
+    /// When its time is up, if it ever is.
+    until: Option<Instant>,
+    /// Its view of the current round, if that differs from everybody's.
+    pub(super) view: Option<ViewId>,
+    /// Its session still reads from the socket.
+    reads: bool,
+    /// Why its socket takes nothing any more, if that is so.
+    deaf: Option<ErrorKind>,
+}
+
+/// How far a connection's life has come.
+#[derive(Debug, Clone, Copy)]
+pub enum Stage {
+    /// It may join, and has so many errors behind it.
+    Guest { errors: u8 },
+    /// It is in, under that name, and gets payloads in that form.
+    Member(Name, Form),
+    /// It is closed, and what is queued for it is being sent.
+    Farewell,
+    /// All has been sent. The server reads on for a moment, so that it is not lost to a reset.
+    Linger,
+}
+
+/// What is to be done with a connection's socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Say that nothing more will be sent.
+    ShutWriting,
+    /// Cut it off in both directions.
+    Shut,
+    /// It is over: its seat is free.
+    Free,
+}
+
+/// What a connection was before it was closed.
+#[derive(Debug, Clone, Copy)]
+pub enum Was {
+    /// A guest.
+    Guest,
+    /// A member of that name.
+    Member(Name),
+    /// Closed already.
+    Closed,
+}
 
 impl Room {
     /// Seats a new connection as a guest, and greets it.
-    pub fn arrive(&mut self, socket: Arc<Socket>) -> SeatId {
-        let until = Instant::now() + self.limits.join_timeout.min(limits::LONGEST);
-        let state = State::Guest { until, errors: 0 };
-        let id = self.seats.insert(Seat {
-            socket,
-            state,
-            backlog: None,
+    pub fn arrive(&mut self, now: Instant) -> SeatId {
+        let seat = Seat {
+            stage: Stage::Guest { errors: 0 },
+            until: None,
             view: None,
-            read: true,
+            reads: true,
             deaf: None,
-        });
-        self.deadlines.insert((until, id));
-        ring(&self.bells.watch);
-        self.answer(id, Event::render_hello);
+        };
+        let id = self.seats.insert(seat);
+        self.set_time(id, Some(now + self.limits.join_timeout));
+        let view = self.view(id);
+        self.round.answer(view, |out| Event::render_hello(&self.limits, out));
         id
     }
 
-    /// Makes a guest a member: checks the name, seats it, announces it.
-    pub fn join(&mut self, id: SeatId, name: Name, form: Form) -> Result<(), Refusal> {
-        let State::Guest { until, .. } = self.seats[id].state else {
-            return Err(Refusal::AlreadyJoined);
-        };
-        if self.names.contains_key(&name) {
-            return Err(Refusal::NameTaken);
+    pub(super) fn become_member(&mut self, id: SeatId, name: Name, form: Form) {
+        let seat = &mut self.seats[id];
+        seat.stage = Stage::Member(name, form);
+        // One that is deaf goes on being so.
+        if seat.deaf.is_none() {
+            self.set_time(id, None);
         }
-        self.names.insert(name, id);
-        self.deadlines.remove(&(until, id));
-        let members = self.names.len();
-        let view = self.view(id);
-        self.seats[id].state = State::Member(name, form);
-        self.listeners[form as usize] += 1;
-        self.round.tell(view, |out| Event::Ok(name, members).render(out));
-        self.round.enter(view, form);
-        if members <= self.limits.presence_limit {
-            self.announce(Some(view), Event::Joined(name));
-        }
-        self.note(|room| Notice::Joined(name, room.peer(id), members));
-        Ok(())
     }
 
-    /// Ends a connection: the name is free, the others are told, the reason is said if there is
-    /// one to say, and the server's side will be shut when all that is queued has been sent.
-    pub fn close(&mut self, id: SeatId, closed: Closed) {
-        match self.seats[id].state {
-            State::Leaving { .. } => return,
-            State::Member(name, form) => {
-                self.listeners[form as usize] -= 1;
-                self.depart(id, name, closed);
-            }
-            State::Guest { until, .. } => {
-                self.deadlines.remove(&(until, id));
-                if !matches!(closed, Closed::Left | Closed::Ended | Closed::Lost) {
-                    self.note(|room| Notice::SentAway(room.peer(id), closed));
-                }
-            }
-        }
-        if closed == Closed::Stalled {
-            self.drop_output(id);
-            self.set_leaving(id, limits::LINGER);
-        } else {
-            self.set_leaving(id, limits::FAREWELL);
-        }
-        if let Some(reason) = closed.bye() {
-            self.answer(id, |out| Event::Bye(reason.as_bytes()).render(out));
-        }
-        if self.seats[id].view.is_none() {
-            self.end_stream(id);
-        }
-        // Its session may be waiting for its turn to speak: that is over.
-        self.open_gate();
-    }
-
-    /// Takes a member out of the room, and tells the others.
-    fn depart(&mut self, id: SeatId, name: Name, closed: Closed) {
-        let view = self.view(id);
-        self.round.exit(view);
-        let members = self.names.len();
-        self.names.remove(&name);
-        if self.lagging.remove(&id) {
-            self.hold();
-        }
+    /// The entry that a connection's end makes; only a member's makes one.
+    pub fn departure(&self, id: SeatId, closed: Closed) -> Option<Entry<'static>> {
+        let Stage::Member(name, _) = self.seats[id].stage else { return None };
         // When all leave at once, nobody is left to be told.
-        if members <= self.limits.presence_limit && closed != Closed::Shutdown {
-            self.announce(None, Event::Left(name, closed.left().as_bytes()));
-        }
-        self.note(|_| Notice::Left(name, closed, members - 1));
+        let reason = (closed != Closed::Shutdown).then(|| closed.left());
+        Some(Entry::Left(Speaker { seat: id, name }, reason))
     }
 
-    /// Throws away what waits for one who does not take it.
-    pub(super) fn drop_output(&mut self, id: SeatId) {
+    /// Closes a connection, after its [departure](Self::departure) has been applied: the reason is
+    /// said if there is one to say, and its stream ends.
+    pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) -> Was {
+        let was = match self.seats[id].stage {
+            Stage::Guest { .. } => Was::Guest,
+            Stage::Member(name, _) => Was::Member(name),
+            Stage::Farewell | Stage::Linger => return Was::Closed,
+        };
+        let view = self.view(id);
+        self.seats[id].stage = Stage::Farewell;
+        let (last, patience) = match closed {
+            Closed::Stalled => (Last::Instead, limits::LINGER),
+            _ => (Last::AfterAll, limits::FAREWELL),
+        };
+        self.round.end(view, last);
+        if let Some(reason) = closed.bye() {
+            self.round.answer(view, |out| Event::Bye(reason.as_bytes()).render(out));
+        }
+        self.set_time(id, Some(now + patience));
+        was
+    }
+
+    /// Nothing more comes from a connection: how is it to be closed, and is there more to do?
+    pub fn stream_ended(&mut self, id: SeatId, closed: Closed) -> (Closed, Option<Next>) {
         let seat = &mut self.seats[id];
-        if let Some(view) = seat.view {
-            self.round.forget(view);
-        }
-        if let Some(backlog) = &mut seat.backlog {
-            backlog.discard();
-        }
-    }
-
-    fn set_leaving(&mut self, id: SeatId, patience: Duration) {
-        let until = Instant::now() + patience;
-        let was = mem::replace(&mut self.seats[id].state, State::Leaving { until });
-        if let State::Leaving { until } = was {
-            self.deadlines.remove(&(until, id));
-        }
-        self.deadlines.insert((until, id));
-        ring(&self.bells.watch);
-    }
-
-    /// Nothing more is said to a leaver. What waits for it is still sent.
-    pub(super) fn end_stream(&mut self, id: SeatId) {
-        match &self.seats[id].backlog {
-            Some(backlog) => backlog.close(),
-            None => self.said_goodbye(id),
-        }
-    }
-
-    /// All has been sent to a leaver. The server reads on for a moment, so that it is not lost to a
-    /// reset.
-    pub(super) fn said_goodbye(&mut self, id: SeatId) {
-        if self.seats[id].read {
-            self.seats[id].socket.shut_writing();
-            self.set_leaving(id, limits::LINGER);
-        }
-        self.retire(id);
-    }
-
-    /// Nothing more comes from a connection, and nobody reads from it any more.
-    pub fn end(&mut self, id: SeatId, closed: Closed) {
-        let seat = &mut self.seats[id];
-        seat.read = false;
+        seat.reads = false;
         // A broken pipe is what is found after the end of a stream. Anything else came before it.
         let broke = seat.deaf.is_some_and(|why| why != ErrorKind::BrokenPipe);
-        let closed = if broke { Closed::Lost } else { closed };
-        if self.is_over(id) { self.retire(id) } else { self.close(id, closed) }
+        let over = matches!(seat.stage, Stage::Linger);
+        (if broke { Closed::Lost } else { closed }, over.then(|| self.free(id)))
     }
 
-    /// Gives a leaver's seat back, once neither session nor backlog nor round knows it any more.
-    fn retire(&mut self, id: SeatId) {
+    /// All has been sent to one who is closed; but not while it has a part in the current round.
+    pub fn all_sent(&mut self, id: SeatId, now: Instant) -> Option<Next> {
+        if !matches!(self.seats[id].stage, Stage::Farewell) || self.seats[id].view.is_some() {
+            return None;
+        }
+        if !self.seats[id].reads {
+            return Some(self.free(id));
+        }
+        self.seats[id].stage = Stage::Linger;
+        self.set_time(id, Some(now + limits::LINGER));
+        Some(Next::ShutWriting)
+    }
+
+    /// A socket takes nothing any more.
+    pub fn deaf(&mut self, id: SeatId, why: ErrorKind, now: Instant) -> Option<Next> {
+        let seat = &mut self.seats[id];
+        seat.deaf = Some(why);
+        if matches!(seat.stage, Stage::Farewell) {
+            return self.all_sent(id, now);
+        }
+        self.set_time(id, Some(now + limits::DEAF));
+        None
+    }
+
+    /// The next connection whose time is up, and how it is to be closed, or cut off.
+    pub fn due(&mut self, now: Instant) -> Option<(SeatId, Result<Closed, Next>)> {
+        let &(_, id) = self.deadlines.first().filter(|(until, _)| *until <= now)?;
+        self.set_time(id, None);
         let seat = &self.seats[id];
-        let State::Leaving { until } = seat.state else { return };
-        if seat.read || seat.backlog.is_some() || seat.view.is_some() {
-            return;
-        }
-        self.deadlines.remove(&(until, id));
+        let end = match seat.stage {
+            Stage::Guest { .. } if seat.deaf.is_none() => Ok(Closed::JoinTimeout),
+            Stage::Guest { .. } | Stage::Member(..) => Ok(Closed::Lost),
+            Stage::Farewell | Stage::Linger => Err(Next::Shut),
+        };
+        Some((id, end))
+    }
+
+    /// Whether anybody's time will be up.
+    pub fn is_watchful(&self) -> bool {
+        !self.deadlines.is_empty()
+    }
+
+    /// Whether the connection has not joined yet.
+    pub fn is_guest(&self, id: SeatId) -> bool {
+        matches!(self.seats[id].stage, Stage::Guest { .. })
+    }
+
+    /// Whether the connection is closed: what it says is no longer heard.
+    pub fn is_closed(&self, id: SeatId) -> bool {
+        matches!(self.seats[id].stage, Stage::Farewell | Stage::Linger)
+    }
+
+    /// Whether something is still to be sent to one who is closed.
+    pub fn is_leaving(&self, id: SeatId) -> bool {
+        matches!(self.seats[id].stage, Stage::Farewell)
+    }
+
+    /// Everybody who has a seat.
+    pub fn everybody(&self) -> Vec<SeatId> {
+        self.seats.iter().map(|(id, _)| id).collect()
+    }
+
+    /// Whether nobody has a seat.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    fn free(&mut self, id: SeatId) -> Next {
+        self.set_time(id, None);
         self.seats.remove(id);
-        if self.seats.is_empty() {
-            self.emptied = None;
-        }
+        Next::Free
     }
 
-    /// Drops all connections, as they are.
-    pub fn clear(&mut self) {
-        self.seats.clear();
-    }
-
-    /// Ends all connections. What is returned is closed when the last of them is over.
-    pub fn close_all(&mut self) -> Receiver<()> {
-        let (emptied, empty) = async_channel::bounded(1);
-        self.emptied = (!self.seats.is_empty()).then_some(emptied);
-        let all: Vec<SeatId> = self.seats.iter().map(|(id, _)| id).collect();
-        for id in all {
-            self.close(id, Closed::Shutdown);
+    fn set_time(&mut self, id: SeatId, until: Option<Instant>) {
+        let seat = &mut self.seats[id];
+        if let Some(was) = std::mem::replace(&mut seat.until, until) {
+            self.deadlines.remove(&(was, id));
         }
-        empty
+        self.deadlines.extend(until.map(|until| (until, id)));
     }
 }

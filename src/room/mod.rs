@@ -1,69 +1,29 @@
-//! The room: who is in it, and who gets what. [`life`] is how they come and go, [`pace`] what
-//! becomes of the slow.
+//! The room: who is in it, and who gets what. A fold over the [log](crate::log).
 //!
-//! Everything here happens under the one lock, in one critical section an event: that is what makes
-//! the order the same for all. Nothing here waits.
+//! What a connection asks for is checked here and becomes an entry ([`Room::propose`]); entries take
+//! effect in the log's order ([`Room::apply`]), and become lines of the [`round`]. [`life`] is how
+//! connections come and go. No I/O: bytes go out elsewhere.
 
 mod life;
 pub mod notice;
-mod pace;
 pub mod round;
 
-use crate::delivery::backlog::{Backlog, Chunk};
+pub use life::{Next, Seat, Stage, Was};
+
 use crate::limits::{self, Limits};
-use crate::net::socket::{Peer, Socket};
+use crate::log::{Entry, Id, Speaker};
 use crate::protocol::{Event, Form, Name, Refusal};
-use crate::room::notice::{Closed, Notice, note};
-use crate::room::round::{Listeners, Round, ViewId};
-use async_channel::{Receiver, Sender};
+use round::{Listeners, Round, ViewId};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A connection's place in the registry. It is given away again only after the connection is over.
+/// A connection's number. It is given away again only after the connection is over.
 pub type SeatId = usize;
 
-/// One connection, as the room sees it.
-#[derive(Debug)]
-pub struct Seat {
-    pub socket: Arc<Socket>,
-    pub state: State,
-    /// What its socket did not take; boxed, because nearly nobody has one.
-    pub backlog: Option<Box<Backlog>>,
-    /// Its view of the current round, if that differs from everybody's.
-    pub view: Option<ViewId>,
-    /// Its session still reads from the socket.
-    pub read: bool,
-    /// Its socket takes nothing any more, and why. What came from it before is still to be heard:
-    /// only its session can say that it is over.
-    pub deaf: Option<ErrorKind>,
-}
-
-/// What a connection is to the room.
-#[derive(Debug)]
-pub enum State {
-    /// It has until then to join, and so many errors behind it.
-    Guest { until: Instant, errors: u8 },
-    /// It is in, under that name, and gets payloads in that form.
-    Member(Name, Form),
-    /// It is over: what is queued is still sent, then the server's side is shut.
-    Leaving { until: Instant },
-}
-
-/// A member whose socket was full: somebody has to send it the rest.
-#[derive(Debug)]
-pub struct Lagger {
-    /// Whose chunks these are.
-    pub seat: SeatId,
-    /// Where they go.
-    pub socket: Arc<Socket>,
-    /// What waits, and what will.
-    pub chunks: Receiver<Chunk>,
-}
-
-/// All state that connections share.
+/// All that is known of the room.
 #[derive(Debug)]
 pub struct Room {
     limits: Limits,
@@ -73,34 +33,28 @@ pub struct Room {
     round: Round,
     /// The memory of the round before.
     spare: Round,
-    /// Until when guests have to join, and leavers to be gone.
+    /// The last entry that has taken effect.
+    applied: Option<Id>,
+    /// The answer to WHO, until a name comes or goes.
+    who: Option<Arc<[u8]>>,
+    /// Until when guests have to join, leavers to be gone, and the deaf to be found out.
     deadlines: BTreeSet<(Instant, SeatId)>,
-    lagging: BTreeSet<SeatId>,
-    /// The senders wait for somebody who lags.
-    held: bool,
-    /// Where readers wait. Nothing is ever sent through it: it opens by being closed.
-    gate: Option<(Sender<()>, Receiver<()>)>,
-    bells: Bells,
-    /// Closed once the last connection of a server that stops is over.
-    emptied: Option<Sender<()>>,
-    /// What one `recv` takes, for all connections: reading happens under the lock.
-    pub scratch: Vec<u8>,
 }
 
-/// How the room calls those who work for it.
-#[derive(Debug)]
-pub struct Bells {
-    /// There is a round to flush.
-    pub flush: Sender<()>,
-    /// There is a deadline or a stall to watch.
-    pub watch: Sender<()>,
-    /// Where notices go, if anybody wants them.
-    pub notices: Option<Sender<Notice>>,
+/// What a member says: the part of an entry that is its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Speech<'a> {
+    /// Text to all.
+    Msg(&'a [u8]),
+    /// Any bytes to all.
+    Data(&'a [u8]),
+    /// Text to one.
+    Tell(Name, &'a [u8]),
 }
 
 impl Room {
     /// An empty room.
-    pub fn new(limits: Limits, bells: Bells) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             seats: Slab::new(),
@@ -108,34 +62,156 @@ impl Room {
             listeners: Listeners::default(),
             round: Round::default(),
             spare: Round::default(),
+            applied: None,
+            who: None,
             deadlines: BTreeSet::new(),
-            lagging: BTreeSet::new(),
-            held: false,
-            gate: None,
-            bells,
-            emptied: None,
-            scratch: vec![0; limits::SCRATCH],
         }
     }
 }
 
-// What is said.
+// From commands to entries.
 impl Room {
-    /// Says something to everybody else.
-    pub fn say(&mut self, id: SeatId, text: &[u8]) -> Result<(), Refusal> {
-        let name = self.member(id)?;
+    /// What becomes of a member's words, or why nothing does.
+    pub fn propose<'a>(&self, id: SeatId, speech: Speech<'a>) -> Result<Entry<'a>, Refusal> {
+        let speaker = self.speaker(id)?;
+        Ok(match speech {
+            Speech::Msg(text) => Entry::Msg(speaker, text),
+            Speech::Data(bytes) => Entry::Data(speaker, bytes),
+            Speech::Tell(to, text) => {
+                self.seat_of(to).ok_or(Refusal::NoSuchMember)?;
+                Entry::Tell(speaker, to, text)
+            }
+        })
+    }
+
+    /// What becomes of a guest that wants to enter, or why it may not.
+    pub fn propose_join(
+        &self,
+        id: SeatId,
+        name: Name,
+        form: Form,
+    ) -> Result<Entry<'static>, Refusal> {
+        if !self.is_guest(id) {
+            return Err(Refusal::AlreadyJoined);
+        }
+        match self.seat_of(name) {
+            Some(_) => Err(Refusal::NameTaken),
+            None => Ok(Entry::Joined(Speaker { seat: id, name }, form)),
+        }
+    }
+
+    fn speaker(&self, seat: SeatId) -> Result<Speaker, Refusal> {
+        match self.seats[seat].stage {
+            Stage::Member(name, _) => Ok(Speaker { seat, name }),
+            _ => Err(Refusal::NotJoined),
+        }
+    }
+}
+
+// From entries to the round.
+impl Room {
+    /// An entry takes effect. They come in the order of their ids.
+    pub fn apply(&mut self, id: Id, entry: Entry<'_>) {
+        debug_assert!(self.applied < Some(id), "the log has one order");
+        self.applied = Some(id);
+        match entry {
+            Entry::Joined(speaker, form) => self.joined(speaker, form),
+            Entry::Left(speaker, reason) => self.left(speaker, reason),
+            Entry::Msg(Speaker { seat, name }, text) => {
+                let view = self.view(seat);
+                self.announce(Some(view), Event::Msg(name, text));
+            }
+            Entry::Data(Speaker { seat, name }, bytes) => {
+                let view = self.view(seat);
+                let most = self.limits.payload;
+                let render =
+                    |form, out: &mut _| Event::render_payload(name, bytes, form, most, out);
+                self.round.say(Some(view), &self.listeners, render);
+            }
+            Entry::Tell(Speaker { name, .. }, to, text) => {
+                if let Some(to) = self.seat_of(to) {
+                    let view = self.view(to);
+                    self.round.tell(view, |out| Event::Tell(name, text).render(out));
+                }
+            }
+        }
+    }
+
+    fn joined(&mut self, Speaker { seat, name }: Speaker, form: Form) {
+        self.names.insert(name, seat);
+        self.who = None;
+        let members = self.names.len();
+        let view = self.view(seat);
+        self.become_member(seat, name, form);
+        self.listeners[form as usize] += 1;
+        self.round.answer(view, |out| Event::Ok(name, members).render(out));
+        self.round.enter(view, form);
+        if members <= self.limits.presence_limit {
+            self.announce(Some(view), Event::Joined(name));
+        }
+    }
+
+    fn left(&mut self, Speaker { seat, name }: Speaker, reason: Option<&str>) {
+        let Stage::Member(_, form) = self.seats[seat].stage else { return };
+        self.listeners[form as usize] -= 1;
+        let view = self.view(seat);
+        self.round.exit(view);
+        let members = self.names.len();
+        self.names.remove(&name);
+        self.who = None;
+        if let Some(reason) = reason.filter(|_| members <= self.limits.presence_limit) {
+            self.announce(None, Event::Left(name, reason.as_bytes()));
+        }
+    }
+
+    /// Says something that is the same in all forms to all members but one.
+    fn announce(&mut self, but: Option<ViewId>, event: Event<'_>) {
+        self.round.say(but, &self.listeners, |_, out| event.render(out));
+    }
+}
+
+// What a connection alone gets: that goes through no log.
+impl Room {
+    /// Answers something to one connection.
+    pub fn answer(&mut self, id: SeatId, render: impl FnOnce(&mut Vec<u8>)) {
         let view = self.view(id);
-        self.announce(Some(view), Event::Msg(name, text));
+        self.round.answer(view, render);
+    }
+
+    /// Answers who is here, in alphabetical order.
+    pub fn who(&mut self, id: SeatId) -> Result<(), Refusal> {
+        self.speaker(id)?;
+        let names = &self.names;
+        let text = self.who.get_or_insert_with(|| {
+            let mut text = Vec::new();
+            Event::render_who(names.len(), names.keys().copied(), &mut text);
+            text.into()
+        });
+        let text = text.clone();
+        let view = self.view(id);
+        self.round.share(view, &text);
         Ok(())
     }
 
-    /// Says any bytes to everybody else, in the form that each wants.
-    pub fn say_payload(&mut self, id: SeatId, payload: &[u8]) -> Result<(), Refusal> {
-        let name = self.member(id)?;
-        let view = self.view(id);
-        let render = |form, out: &mut _| Event::render_payload(name, payload, form, out);
-        self.round.say(Some(view), &self.listeners, render);
-        Ok(())
+    /// Answers why something is not done. Says whether a guest has been answered so too often.
+    pub fn refuse(&mut self, id: SeatId, refusal: Refusal) -> bool {
+        self.answer(id, |out| Event::render_refusal(refusal, out));
+        let Stage::Guest { errors } = &mut self.seats[id].stage else { return false };
+        *errors += 1;
+        *errors >= limits::GUEST_ERRORS
+    }
+}
+
+// What there is to know.
+impl Room {
+    /// How many members are in.
+    pub fn members(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whose name that is.
+    pub fn seat_of(&self, name: Name) -> Option<SeatId> {
+        self.names.get(&name).copied()
     }
 
     /// How many bytes a payload may have.
@@ -143,54 +219,9 @@ impl Room {
         self.limits.payload
     }
 
-    /// Says something that is the same in all forms to all members but one.
-    fn announce(&mut self, but: Option<ViewId>, event: Event<'_>) {
-        self.round.say(but, &self.listeners, |_, out| event.render(out));
-    }
-
-    /// Says something to one member.
-    pub fn tell(&mut self, id: SeatId, to: Name, text: &[u8]) -> Result<(), Refusal> {
-        let name = self.member(id)?;
-        let to = *self.names.get(&to).ok_or(Refusal::NoSuchMember)?;
-        self.answer(to, |out| Event::Tell(name, text).render(out));
-        Ok(())
-    }
-
-    /// Answers who is here, in alphabetical order.
-    pub fn who(&mut self, id: SeatId) -> Result<(), Refusal> {
-        self.member(id)?;
-        let view = self.view(id);
-        let names = self.names.keys().copied();
-        self.round.tell(view, |out| Event::render_who(names.len(), names, out));
-        Ok(())
-    }
-
-    /// Answers something to one connection.
-    pub fn answer(&mut self, id: SeatId, render: impl FnOnce(&mut Vec<u8>)) {
-        let view = self.view(id);
-        self.round.tell(view, render);
-    }
-
-    /// Answers why something is not done. A guest is not answered so forever.
-    pub fn refuse(&mut self, id: SeatId, refusal: Refusal) {
-        self.answer(id, |out| Event::render_refusal(refusal, out));
-        if matches!(refusal, Refusal::BadName | Refusal::NameTaken | Refusal::BadOption) {
-            self.note(|room| Notice::Refused(room.peer(id), refusal));
-        }
-        if let State::Guest { errors, .. } = &mut self.seats[id].state {
-            *errors += 1;
-            if *errors >= limits::GUEST_ERRORS {
-                self.close(id, Closed::TooManyErrors);
-            }
-        }
-    }
-
-    /// The name of a member; guests have none.
-    pub fn member(&self, id: SeatId) -> Result<Name, Refusal> {
-        match self.seats[id].state {
-            State::Member(name, _) => Ok(name),
-            _ => Err(Refusal::NotJoined),
-        }
+    /// What is to be written.
+    pub fn round(&self) -> &Round {
+        &self.round
     }
 
     /// Whether more is likely to be said while a round is written.
@@ -198,39 +229,30 @@ impl Room {
         self.names.len() >= limits::GATHER && self.round.is_lively()
     }
 
-    /// Whether the connection has not joined yet.
-    pub fn is_guest(&self, id: SeatId) -> bool {
-        matches!(self.seats[id].state, State::Guest { .. })
-    }
-
-    /// Whether the connection is over: what it says is no longer heard.
-    pub fn is_over(&self, id: SeatId) -> bool {
-        matches!(self.seats[id].state, State::Leaving { .. })
-    }
-
-    /// The seat's view of the current round. Whoever has one gets it flushed.
-    fn view(&mut self, id: SeatId) -> ViewId {
-        if self.round.is_empty() {
-            ring(&self.bells.flush);
+    /// Closes the round: what is said from now on belongs to the next one. It is to be given back
+    /// when it is written.
+    pub fn take_round(&mut self) -> Round {
+        for own in self.round.views() {
+            self.seats[own.seat].view = None;
         }
+        let mut round = mem::replace(&mut self.round, mem::take(&mut self.spare));
+        round.close();
+        round
+    }
+
+    /// Takes the memory of a round that has been written.
+    pub fn give_back(&mut self, mut round: Round) {
+        round.clear();
+        self.spare = round;
+    }
+
+    /// The seat's view of the current round.
+    fn view(&mut self, id: SeatId) -> ViewId {
         let seat = &mut self.seats[id];
-        let listening = match seat.state {
-            State::Member(_, form) => Some(form),
-            State::Guest { .. } | State::Leaving { .. } => None,
+        let listening = match seat.stage {
+            Stage::Member(_, form) => Some(form),
+            _ => None,
         };
         *seat.view.get_or_insert_with(|| self.round.open_view(id, listening))
     }
-
-    fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
-        note(self.bells.notices.as_ref(), || notice(self));
-    }
-
-    fn peer(&self, id: SeatId) -> Peer {
-        self.seats[id].socket.peer()
-    }
-}
-
-fn ring(bell: &Sender<()>) {
-    // A bell that rings already need not ring twice.
-    let _ = bell.try_send(());
 }

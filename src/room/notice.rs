@@ -1,5 +1,6 @@
 //! What an operator is told: a line for each arrival, departure and refusal.
 
+use crate::net::admission::Full;
 use crate::net::socket::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
@@ -46,17 +47,22 @@ impl Closed {
     #[must_use]
     pub fn left(self) -> &'static str {
         match self {
-            Self::Lost => "lost",
+            Self::Lost | Self::BadFrame => "lost",
             Self::Stalled => "stalled",
             // The last three never were members.
             Self::Left
             | Self::Ended
-            | Self::BadFrame
             | Self::Shutdown
             | Self::JoinTimeout
             | Self::TooManyErrors
             | Self::NotSmoltalk => "",
         }
+    }
+
+    /// Whether an operator is told of a guest that ends so: not where it just went.
+    #[must_use]
+    pub fn is_worth_a_notice(self) -> bool {
+        !matches!(self, Self::Left | Self::Ended | Self::Lost)
     }
 
     /// The reason in an operator's line.
@@ -83,7 +89,9 @@ pub enum Notice {
     Left(Name, Closed, usize),
     /// A guest was sent away.
     SentAway(Peer, Closed),
-    /// A connection or a JOIN was refused.
+    /// There was no place for a connection.
+    Full(Peer, Full),
+    /// What a guest asked for was refused.
     Refused(Peer, Refusal),
     /// No connection can be taken for now.
     CannotAccept(String),
@@ -99,6 +107,9 @@ impl fmt::Display for Notice {
                 write!(f, "{name} left ({}), {members} here", closed.why())
             }
             Self::SentAway(peer, closed) => write!(f, "refused {peer}: {}", closed.why()),
+            Self::Full(peer, full) => {
+                write!(f, "refused {peer}: {} ({full})", Refusal::Full.code())
+            }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
         }

@@ -1,13 +1,14 @@
 //! A round: what was said since the last flush, in the one order in which everybody gets it.
 //!
 //! Nearly all members get the same bytes: [`Round::public`]. Whoever spoke in the round, joined or
-//! left in it, or was answered in it has a *view* of his own: a list of slices of those bytes and
-//! of the private ones. Order is made here, by appending, and nowhere else.
+//! left in it, or was answered in it has a *view* of his own: a list of slices of those bytes, of the
+//! private ones, and of texts that many ask for. Order is made here, by appending, and nowhere else.
 
 use crate::limits;
 use crate::protocol::Form;
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::sync::Arc;
 use std::{iter, mem};
 
 /// A seat's view of the current round.
@@ -26,6 +27,10 @@ pub struct Round {
     /// What all get, in each form that anybody gets it in.
     public: [Vec<u8>; Form::ALL.len()],
     private: Vec<u8>,
+    /// Texts that are made once for all who ask.
+    shared: Vec<Arc<[u8]>>,
+    /// Bytes of shared texts in all views together.
+    shared_out: usize,
     views: Vec<View>,
     slices: Vec<Link>,
 }
@@ -38,6 +43,16 @@ struct View {
     from: Option<u32>,
     /// The first and the last of its slices.
     ends: Option<(u32, u32)>,
+    last: Option<Last>,
+}
+
+/// The end of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// It comes after all that waits.
+    AfterAll,
+    /// It comes instead of what waits.
+    Instead,
 }
 
 /// A slice, and the place of the view's next one: all views share one list.
@@ -47,11 +62,48 @@ struct Link {
     next: Option<u32>,
 }
 
-/// A piece of a view: a range of the public bytes, in the view's form, or of the private ones.
+/// A piece of a view: a range of the public bytes, in the view's form, a range of the private ones,
+/// or one of the shared texts.
 #[derive(Debug, PartialEq, Eq)]
 enum Slice {
     Public(Range<u32>),
-    Private(Range<u32>),
+    Answer(Range<u32>),
+    Told(Range<u32>),
+    Shared(u32),
+}
+
+/// What a seat gets of a round other than everybody else.
+pub struct Own<'a> {
+    /// Whose it is.
+    pub seat: usize,
+    /// What it listens to from the next round on; `None` outside the room.
+    pub listens: Option<Form>,
+    /// Whether its stream ends here.
+    pub last: Option<Last>,
+    round: &'a Round,
+    view: &'a View,
+}
+
+/// A piece of what a seat gets.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// The bytes themselves.
+    pub bytes: &'a [u8],
+    /// Where they come from.
+    pub source: Source<'a>,
+}
+
+/// Where a piece comes from: who asked for it, and what it can be shared with.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// The public bytes of this form, from there on.
+    Public(Form, usize),
+    /// An answer to this seat alone.
+    Answer,
+    /// What another told it.
+    Told,
+    /// An answer that others get, too.
+    Shared(&'a Arc<[u8]>),
 }
 
 /// How many members get each form.
@@ -74,9 +126,10 @@ impl Round {
         self.len() >= limits::ROUND
     }
 
-    fn len(&self) -> usize {
+    /// How many bytes have been appended. A text that many ask for counts for each of them.
+    pub fn len(&self) -> usize {
         let public: usize = self.public.iter().map(Vec::len).sum();
-        public + self.private.len()
+        public + self.private.len() + self.shared_out
     }
 
     /// What everybody gets who has no view of his own.
@@ -88,7 +141,8 @@ impl Round {
     /// the room.
     pub fn open_view(&mut self, seat: usize, listening: Option<Form>) -> ViewId {
         let form = listening.unwrap_or_default();
-        self.views.push(View { seat, form, from: listening.map(|_| 0), ends: None });
+        let from = listening.map(|_| 0);
+        self.views.push(View { seat, form, from, ends: None, last: None });
         ViewId(NonZeroU32::new(offset(&self.views)).expect("a view was just added"))
     }
 
@@ -112,12 +166,33 @@ impl Round {
         }
     }
 
-    /// Says something to one seat alone.
+    /// Answers something to one seat.
+    pub fn answer(&mut self, view: ViewId, render: impl FnOnce(&mut Vec<u8>)) {
+        let range = self.append_private(view, render);
+        self.push(view, Slice::Answer(range));
+    }
+
+    /// Says to one seat what another has for it alone.
     pub fn tell(&mut self, view: ViewId, render: impl FnOnce(&mut Vec<u8>)) {
+        let range = self.append_private(view, render);
+        self.push(view, Slice::Told(range));
+    }
+
+    /// Answers with a text that others get, too.
+    pub fn share(&mut self, view: ViewId, text: &Arc<[u8]>) {
+        self.decide(view);
+        if !self.shared.last().is_some_and(|last| Arc::ptr_eq(last, text)) {
+            self.shared.push(text.clone());
+        }
+        self.shared_out += text.len();
+        self.push(view, Slice::Shared(offset(&self.shared) - 1));
+    }
+
+    fn append_private(&mut self, view: ViewId, render: impl FnOnce(&mut Vec<u8>)) -> Range<u32> {
         self.decide(view);
         let start = offset(&self.private);
         render(&mut self.private);
-        self.push(view, Slice::Private(start..offset(&self.private)));
+        start..offset(&self.private)
     }
 
     /// From here on the view's seat gets what everybody gets, in this form.
@@ -133,10 +208,14 @@ impl Round {
         self.views[view.index()].from = None;
     }
 
-    /// The view's seat gets nothing of what this round has for it so far, and is out of the room.
-    pub fn forget(&mut self, view: ViewId) {
+    /// The seat's stream ends with this round. Where the end comes instead of all that waits, it also
+    /// comes instead of what the view holds so far.
+    pub fn end(&mut self, view: ViewId, last: Last) {
         let view = &mut self.views[view.index()];
-        (view.from, view.ends) = (None, None);
+        view.last = Some(last);
+        if last == Last::Instead {
+            (view.from, view.ends) = (None, None);
+        }
     }
 
     /// Gives the view all public bytes that it has no word about yet.
@@ -155,7 +234,7 @@ impl Round {
 
     /// Appends a slice to a view, as part of its last one where it goes on from there.
     fn push(&mut self, view: ViewId, slice: Slice) {
-        if slice.range().is_empty() {
+        if slice.is_empty() {
             return;
         }
         let at = offset(&self.slices);
@@ -183,26 +262,31 @@ impl Round {
         }
     }
 
-    /// The seats that have views, and the pieces of what each gets, once the round is closed.
-    pub fn views(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = &[u8]>)> {
-        self.views.iter().map(move |view| {
-            let mut next = view.ends.map(|(first, _)| first);
-            let pieces = iter::from_fn(move || {
-                let link = &self.slices[next? as usize];
-                next = link.next;
-                Some(self.bytes(view.form, &link.slice))
-            });
-            (view.seat, pieces)
+    /// What each seat gets that has a view, once the round is closed.
+    pub fn views(&self) -> impl Iterator<Item = Own<'_>> {
+        self.views.iter().map(|view| Own {
+            seat: view.seat,
+            listens: view.from.map(|_| view.form),
+            last: view.last,
+            round: self,
+            view,
         })
     }
 
-    fn bytes(&self, form: Form, slice: &Slice) -> &[u8] {
-        let bytes = match slice {
-            Slice::Public(_) => self.public(form),
-            Slice::Private(_) => &self.private,
-        };
-        let range = slice.range();
-        &bytes[range.start as usize..range.end as usize]
+    fn piece(&self, form: Form, slice: &Slice) -> Piece<'_> {
+        let private = |range: &Range<u32>| &self.private[usize_range(range)];
+        match slice {
+            Slice::Public(range) => Piece {
+                bytes: &self.public(form)[usize_range(range)],
+                source: Source::Public(form, range.start as usize),
+            },
+            Slice::Answer(range) => Piece { bytes: private(range), source: Source::Answer },
+            Slice::Told(range) => Piece { bytes: private(range), source: Source::Told },
+            Slice::Shared(index) => {
+                let text = &self.shared[*index as usize];
+                Piece { bytes: text, source: Source::Shared(text) }
+            }
+        }
     }
 
     /// Empties the round, and gives back what memory an unusually large one took.
@@ -211,6 +295,8 @@ impl Round {
             bytes.clear();
             bytes.shrink_to(2 * limits::ROUND);
         }
+        self.shared.clear();
+        self.shared_out = 0;
         self.views.clear();
         self.slices.clear();
         self.views.shrink_to(limits::ROUND / 32);
@@ -218,17 +304,33 @@ impl Round {
     }
 }
 
+impl<'a> Own<'a> {
+    /// The pieces of it, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'a>> + use<'a> {
+        let (round, form) = (self.round, self.view.form);
+        let mut next = self.view.ends.map(|(first, _)| first);
+        iter::from_fn(move || {
+            let link = &round.slices[next? as usize];
+            next = link.next;
+            Some(round.piece(form, &link.slice))
+        })
+    }
+}
+
 impl Slice {
-    fn range(&self) -> &Range<u32> {
-        let (Self::Public(range) | Self::Private(range)) = self;
-        range
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Public(range) | Self::Answer(range) | Self::Told(range) => range.is_empty(),
+            Self::Shared(_) => false,
+        }
     }
 
     /// Takes `next` in where it goes on from here.
     fn extend(&mut self, next: &Self) -> bool {
         match (self, next) {
             (Self::Public(range), Self::Public(next))
-            | (Self::Private(range), Self::Private(next))
+            | (Self::Answer(range), Self::Answer(next))
+            | (Self::Told(range), Self::Told(next))
                 if range.end == next.start =>
             {
                 range.end = next.end;
@@ -237,6 +339,10 @@ impl Slice {
             _ => false,
         }
     }
+}
+
+fn usize_range(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
 }
 
 /// Where the next item goes. A round is bounded by [`limits::ROUND`] and one line's answer: far
@@ -252,7 +358,10 @@ mod tests {
     /// What the seat of each view gets, in the order in which the views were opened.
     fn seen(round: &mut Round) -> Vec<String> {
         round.close();
-        round.views().map(|(_, pieces)| pieces.map(String::from_utf8_lossy).collect()).collect()
+        let text = |own: Own<'_>| {
+            own.pieces().map(|piece| String::from_utf8_lossy(piece.bytes).into_owned()).collect()
+        };
+        round.views().map(text).collect()
     }
 
     fn line(text: &str) -> impl Fn(&mut Vec<u8>) {
@@ -287,8 +396,8 @@ mod tests {
         let mut round = Round::default();
         round.announce("1 ");
         let ada = round.open_view(0, Some(Form::Text));
-        round.tell(ada, line("pong "));
-        round.tell(ada, line("pong "));
+        round.answer(ada, line("pong "));
+        round.answer(ada, line("pong "));
         round.announce("2 ");
         assert_eq!(seen(&mut round), ["1 pong pong 2 "]);
         assert_eq!(round.public(Form::Text), b"1 2 ");
@@ -299,15 +408,15 @@ mod tests {
         let mut round = Round::default();
         round.announce("1 ");
         let ada = round.open_view(0, None);
-        round.tell(ada, line("hello "));
+        round.answer(ada, line("hello "));
         round.announce("2 ");
-        round.tell(ada, line("ok "));
+        round.answer(ada, line("ok "));
         round.enter(ada, Form::Text);
         round.say_text(Some(ada), "joined ");
         round.announce("3 ");
         round.exit(ada);
         round.announce("left ");
-        round.tell(ada, line("bye "));
+        round.answer(ada, line("bye "));
         assert_eq!(seen(&mut round), ["hello ok 3 bye "]);
         assert_eq!(round.public(Form::Text), b"1 2 joined 3 left ");
     }
@@ -324,7 +433,7 @@ mod tests {
         round.enter(ada, Form::Data);
         round.say(None, &[1, 1], both);
         round.say(Some(ada), &[1, 1], both);
-        round.tell(ada, line("pong "));
+        round.answer(ada, line("pong "));
         round.say(None, &[1, 1], both);
         assert_eq!(round.public(Form::Text), b"t t t t ");
         assert_eq!(seen(&mut round), ["data pong data "]);
@@ -335,10 +444,10 @@ mod tests {
         let mut round = Round::default();
         round.announce("1 ");
         let ada = round.open_view(0, Some(Form::Text));
-        round.tell(ada, line("pong "));
-        round.forget(ada);
+        round.answer(ada, line("pong "));
+        round.end(ada, Last::Instead);
         round.announce("2 ");
-        round.tell(ada, line("bye "));
+        round.answer(ada, line("bye "));
         assert_eq!(seen(&mut round), ["bye "]);
     }
 
@@ -350,7 +459,7 @@ mod tests {
             round.say_text(Some(ada), "a");
         }
         for _ in 0..3 {
-            round.tell(ada, line("p"));
+            round.answer(ada, line("p"));
         }
         round.close();
         assert_eq!(round.slices.len(), 1);

@@ -1,23 +1,28 @@
 //! One connection, from its greeting to its end: what it says is read, and done in the room.
 
+use super::registry::Registry;
 use crate::limits;
+use crate::net::sink::Sink;
 use crate::net::socket::Socket;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
-use crate::protocol::{Command, Event, Refusal, is_foreign};
+use crate::protocol::telnet::WILL_TIMING_MARK;
+use crate::protocol::{Command, Event, Refusal, begins_foreign, is_foreign};
 use crate::room::notice::Closed;
-use crate::room::{Room, SeatId};
+use crate::room::{SeatId, Speech};
 use async_channel::Receiver;
 use async_lock::Mutex;
 use std::io::ErrorKind;
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a session does next.
-enum Next {
+#[derive(Debug)]
+pub enum Next {
     /// Wait until there is more to read.
     Read,
-    /// Wait until the room is ready to hear more.
+    /// Wait until this is closed.
     Wait(Receiver<()>),
     /// Nothing: the connection is over.
     End,
@@ -25,12 +30,12 @@ enum Next {
 
 /// Reads from `socket` until it ends, and does what its lines ask for.
 ///
-/// An idle session holds no buffer: bytes are received into the room's, under its lock.
-pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
-    let mut session = Session { seat, frames: Frames::new(limits::LINE), unheard: Box::default() };
+/// An idle session holds no buffer: bytes are received into the registry's, under its lock.
+pub async fn serve(registry: Arc<Mutex<Registry<Arc<Socket>>>>, seat: SeatId, socket: Arc<Socket>) {
+    let mut session = Session::new(seat);
     loop {
         // Before the first wait, too: who says JOIN as it comes gets HELLO and OK in one packet.
-        let next = session.turn(&socket, &mut *room.lock().await);
+        let next = session.turn(&socket, &mut *registry.lock().await);
         match next {
             Next::Read => socket.readable().await,
             Next::Wait(gate) => _ = gate.recv().await,
@@ -39,64 +44,113 @@ pub async fn serve(room: Arc<Mutex<Room>>, seat: SeatId, socket: Arc<Socket>) {
     }
 }
 
-struct Session {
+/// What is kept of a connection between its turns.
+#[derive(Debug)]
+pub struct Session {
     seat: SeatId,
     frames: Frames,
-    /// What has been received, but not heard because the room was full.
+    /// What has been received, but not heard yet.
     unheard: Box<[u8]>,
 }
 
 impl Session {
-    /// Receives once, and does what the lines received ask for, as long as the room can hear it.
-    fn turn(&mut self, socket: &Socket, room: &mut Room) -> Next {
-        if !room.may_read(self.seat) {
-            return Next::Wait(room.gate());
+    /// That of a connection that has just been seated.
+    pub fn new(seat: SeatId) -> Self {
+        let frames = Frames::with_telnet(limits::LINE);
+        Self { seat, frames, unheard: Box::default() }
+    }
+
+    /// Takes its turn, if it may.
+    fn turn(&mut self, socket: &Socket, registry: &mut Registry<Arc<Socket>>) -> Next {
+        if let Some(gate) = self.wait(registry) {
+            return Next::Wait(gate);
         }
-        if !self.unheard.is_empty() {
-            let unheard = mem::take(&mut self.unheard);
-            return self.hear(&unheard, room);
-        }
-        let mut scratch = mem::take(&mut room.scratch);
-        let next = match socket.receive(&mut scratch) {
-            Ok(0) => self.end(Closed::Ended, room),
-            Ok(received) => self.hear(&scratch[..received], room),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Next::Read,
-            Err(_) => self.end(Closed::Lost, room),
+        let now = Instant::now();
+        let next = if self.unheard.is_empty() {
+            self.receive(socket, registry, now)
+        } else {
+            self.go_on(registry, now)
         };
-        room.scratch = scratch;
+        registry.end_turn();
         next
     }
 
-    fn hear(&mut self, mut bytes: &[u8], room: &mut Room) -> Next {
-        while !room.is_over(self.seat)
+    /// What it has to wait for before it may have a turn.
+    pub fn wait<S: Sink + Clone>(&mut self, registry: &mut Registry<S>) -> Option<Receiver<()>> {
+        registry.begin_turn(self.seat)
+    }
+
+    fn receive(
+        &mut self,
+        socket: &Socket,
+        registry: &mut Registry<Arc<Socket>>,
+        now: Instant,
+    ) -> Next {
+        let mut scratch = mem::take(&mut registry.scratch);
+        // What is not heard in this turn has to be kept, and stays in the socket better.
+        let most = if self.frames.is_within_payload() { scratch.len() } else { limits::RECEIVED };
+        let next = match socket.receive(&mut scratch[..most]) {
+            Ok(0) => self.end(Closed::Ended, registry, now),
+            Ok(received) => self.hear(&scratch[..received], registry, now),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Next::Read,
+            Err(_) => self.end(Closed::Lost, registry, now),
+        };
+        registry.scratch = scratch;
+        next
+    }
+
+    /// Hears what has not been heard in an earlier turn.
+    pub fn go_on<S: Sink + Clone>(&mut self, registry: &mut Registry<S>, now: Instant) -> Next {
+        let unheard = mem::take(&mut self.unheard);
+        self.hear(&unheard, registry, now)
+    }
+
+    /// Does what the lines received ask for, until its turn is over or it has to wait.
+    pub fn hear<S: Sink + Clone>(
+        &mut self,
+        mut bytes: &[u8],
+        registry: &mut Registry<S>,
+        now: Instant,
+    ) -> Next {
+        let began_at = registry.output();
+        while !registry.is_closed(self.seat)
             && let Some(frame) = self.frames.next(&mut bytes)
         {
-            match obey(self.seat, frame, room) {
+            match obey(self.seat, frame, registry, now) {
                 Then::Line => {}
+                Then::Wait(gate) => {
+                    self.unheard = bytes.into();
+                    return Next::Wait(gate);
+                }
                 Then::Expect(len) => self.frames.expect(len),
                 Then::Skip(len) => self.frames.skip(len),
             }
-            if !bytes.is_empty() && !room.may_read(self.seat) {
+            if !bytes.is_empty() && registry.is_turn_over(began_at) {
                 self.unheard = bytes.into();
-                return Next::Wait(room.gate());
+                return Next::Wait(registry.stand_in_line(self.seat));
             }
         }
         // A TLS hello need not have a line end in it.
         if let Some(Line::Whole(beginning)) = self.frames.pending() {
-            turn_away_foreigner(self.seat, beginning, room);
+            turn_away_foreigner(self.seat, beginning, registry, now);
         }
         Next::Read
     }
 
     /// The connection is over. What came last counts as a line even though its LF is missing.
-    fn end(&mut self, closed: Closed, room: &mut Room) -> Next {
+    pub fn end<S: Sink + Clone>(
+        &mut self,
+        closed: Closed,
+        registry: &mut Registry<S>,
+        now: Instant,
+    ) -> Next {
         if closed == Closed::Ended
-            && !room.is_over(self.seat)
+            && !registry.is_closed(self.seat)
             && let Some(line) = self.frames.pending()
         {
-            obey(self.seat, Frame::Line(line), room);
+            obey_line(self.seat, line, registry, now);
         }
-        room.end(self.seat, closed);
+        registry.stream_ended(self.seat, closed, now);
         Next::End
     }
 }
@@ -105,88 +159,111 @@ impl Session {
 enum Then {
     /// A line.
     Line,
+    /// A line, once this is closed.
+    Wait(Receiver<()>),
     /// A payload of so many bytes.
     Expect(usize),
     /// So many bytes that are not wanted.
     Skip(u64),
 }
 
-/// Does what a frame asks for, or answers why not.
-fn obey(seat: SeatId, frame: Frame<'_>, room: &mut Room) -> Then {
-    let done = match frame {
-        Frame::Line(Line::Whole(b"")) => return Then::Line,
-        Frame::Line(Line::Whole(line) | Line::TooLong(line))
-            if turn_away_foreigner(seat, line, room) =>
-        {
-            return Then::Line;
-        }
-        Frame::Line(Line::Whole(line)) => match Command::parse(line) {
-            Ok(Command::Data(len)) => return announced(seat, len, room),
-            Ok(command) => carry_out(seat, command, room),
-            Err(refusal) => Err(refusal),
+/// Does what a frame asks for, or answers why not. One command is refused once: what was skipped
+/// and then does not end as it should is only closed on.
+fn obey<S: Sink + Clone>(
+    seat: SeatId,
+    frame: Frame<'_>,
+    registry: &mut Registry<S>,
+    now: Instant,
+) -> Then {
+    match frame {
+        Frame::Line(line) => return obey_line(seat, line, registry, now),
+        Frame::Payload(payload) => match registry.say(seat, Speech::Data(payload), now) {
+            Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
+            Err(refusal) => refuse(seat, refusal, registry, now),
         },
-        Frame::Line(Line::TooLong(_)) => Err(Refusal::TooLong),
-        Frame::Payload(payload) => room.say_payload(seat, payload),
-        Frame::Unclosed => Err(Refusal::BadFrame),
-    };
-    if let Err(refusal) = done {
-        refuse(seat, refusal, room);
+        Frame::Unclosed { skipped: false } => refuse(seat, Refusal::BadFrame, registry, now),
+        Frame::Unclosed { skipped: true } => registry.close(seat, Closed::BadFrame, now),
     }
     Then::Line
 }
 
-/// Says what becomes of a payload of `len` bytes.
-fn announced(seat: SeatId, len: u64, room: &mut Room) -> Then {
-    let limit = room.payload_limit();
-    let refusal = match usize::try_from(len) {
-        _ if room.is_guest(seat) => Refusal::NotJoined,
-        Ok(0) => Refusal::Empty,
-        Ok(len) if len <= limit => return Then::Expect(len),
-        _ => Refusal::TooLong,
+fn obey_line<S: Sink + Clone>(
+    seat: SeatId,
+    line: Line<'_>,
+    registry: &mut Registry<S>,
+    now: Instant,
+) -> Then {
+    let refused = match line {
+        _ if registry.is_guest(seat) && is_foreign(line) => Refusal::NotSmoltalk.into(),
+        Line::Whole(b"") => return Then::Line,
+        Line::TooLong { .. } => Refusal::TooLong.into(),
+        Line::Whole(line) => match Command::parse(line, registry.speaker(seat)) {
+            Ok(Command::Data(len)) => return Then::Expect(len),
+            Ok(command) => match carry_out(seat, command, registry, now) {
+                Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
+                Err(refusal) => refusal.into(),
+            },
+            Err(refused) => refused,
+        },
+        Line::TimingMark => {
+            registry.answer(seat, |out| out.extend_from_slice(&WILL_TIMING_MARK));
+            return Then::Line;
+        }
+        Line::Interrupt => {
+            registry.close(seat, Closed::Left, now);
+            return Then::Line;
+        }
     };
-    room.refuse(seat, refusal);
-    Then::Skip(len)
+    refuse(seat, refused.refusal, registry, now);
+    refused.payload.map_or(Then::Line, Then::Skip)
 }
 
-fn carry_out(seat: SeatId, command: Command<'_>, room: &mut Room) -> Result<(), Refusal> {
+/// Returns what the connection has to wait for before it says more.
+fn carry_out<S: Sink + Clone>(
+    seat: SeatId,
+    command: Command<'_>,
+    registry: &mut Registry<S>,
+    now: Instant,
+) -> Result<Option<Receiver<()>>, Refusal> {
     match command {
-        Command::Join(name, form) => room.join(seat, name, form)?,
-        Command::Msg(text) => room.say(seat, text)?,
-        Command::Tell(to, text) => room.tell(seat, to, text)?,
-        Command::Who => room.who(seat)?,
-        Command::Ping(token) => room.answer(seat, |out| Event::Pong(token).render(out)),
-        Command::Help => room.answer(seat, Event::render_help),
-        Command::Leave => room.close(seat, Closed::Left),
+        Command::Msg(text) => return registry.say(seat, Speech::Msg(text), now),
+        Command::Tell(to, text) => return registry.say(seat, Speech::Tell(to, text), now),
+        Command::Join(name, options) => registry.join(seat, name, options.form)?,
+        Command::Who => registry.who(seat)?,
+        Command::Ping(token) => registry.answer(seat, |out| Event::Pong(token).render(out)),
+        Command::Help => registry.answer(seat, Event::render_help),
+        Command::Leave => registry.close(seat, Closed::Left, now),
         // Its payload is what is carried out.
         Command::Data(_) => {}
     }
-    Ok(())
+    Ok(None)
 }
 
-fn refuse(seat: SeatId, refusal: Refusal, room: &mut Room) {
-    let guest = room.is_guest(seat);
-    room.refuse(
-        seat,
-        match refusal {
-            // Whatever else is wrong with it, this is not for guests, or not for members.
-            Refusal::Empty | Refusal::NoSuchMember if guest => Refusal::NotJoined,
-            Refusal::BadName | Refusal::BadOption if !guest => Refusal::AlreadyJoined,
-            refusal => refusal,
-        },
-    );
-    if refusal == Refusal::BadFrame {
-        room.close(seat, Closed::BadFrame);
+/// Answers why something is not done, and closes where there is no going on after it.
+fn refuse<S: Sink + Clone>(
+    seat: SeatId,
+    refusal: Refusal,
+    registry: &mut Registry<S>,
+    now: Instant,
+) {
+    registry.refuse(seat, refusal, now);
+    match refusal {
+        Refusal::BadFrame => registry.close(seat, Closed::BadFrame, now),
+        Refusal::NotSmoltalk => registry.close(seat, Closed::NotSmoltalk, now),
+        _ => {}
     }
 }
 
-/// Sends a guest away whose line begins as another protocol's do. Says whether it did.
-fn turn_away_foreigner(seat: SeatId, line: &[u8], room: &mut Room) -> bool {
-    let foreign = room.is_guest(seat) && is_foreign(line);
-    if foreign {
-        room.refuse(seat, Refusal::NotSmoltalk);
-        room.close(seat, Closed::NotSmoltalk);
+/// Sends a guest away whose line begins as another protocol's do.
+fn turn_away_foreigner<S: Sink + Clone>(
+    seat: SeatId,
+    beginning: &[u8],
+    registry: &mut Registry<S>,
+    now: Instant,
+) {
+    if registry.is_guest(seat) && begins_foreign(beginning) {
+        refuse(seat, Refusal::NotSmoltalk, registry, now);
     }
-    foreign
 }
 
 #[cfg(test)]
@@ -194,7 +271,7 @@ mod tests {
     use super::*;
 
     fn size_of_future<F: Future>(
-        _: impl FnOnce(Arc<Mutex<Room>>, SeatId, Arc<Socket>) -> F,
+        _: impl FnOnce(Arc<Mutex<Registry<Arc<Socket>>>>, SeatId, Arc<Socket>) -> F,
     ) -> usize {
         size_of::<F>()
     }

@@ -32,10 +32,7 @@ impl Daemon {
     /// The same in a shell that has done something first, such as to set a limit.
     #[track_caller]
     pub fn start_after(first: &str, arguments: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{first}; exec \"$0\" --listen 127.0.0.1:0 \"$@\""), SMOLTALKD]);
-        shell.args(arguments);
-        Self::spawn(shell)
+        Self::spawn(command_after(first, arguments))
     }
 
     /// Starts it, and waits until it listens.
@@ -48,9 +45,14 @@ impl Daemon {
     }
 
     /// Starts it, and has not read its log.
-    pub fn launch(mut command: Command) -> Self {
+    pub fn launch(command: Command) -> Self {
         // A socket pair and no pipe: it can be read with a deadline.
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        Self::launch_on(command, ours, theirs)
+    }
+
+    /// The same, with `theirs` as its log, which `ours` reads.
+    pub fn launch_on(mut command: Command, ours: UnixStream, theirs: UnixStream) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(OwnedFd::from(theirs));
         let child = command.spawn().expect("started");
         let log = Telnet::over_unix(ours);
@@ -123,6 +125,15 @@ pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(SMOLTALKD);
     command.args(arguments).env_remove("SMOLTALK_LISTEN");
     command
+}
+
+/// The command line of a shell that does something first, and then is a smoltalkd on a port of its
+/// own.
+pub fn command_after(first: &str, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{first}; exec \"$0\" --listen 127.0.0.1:0 \"$@\""), SMOLTALKD]);
+    shell.args(arguments);
+    shell
 }
 
 /// Runs a smoltalkd that must end by itself.

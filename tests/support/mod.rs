@@ -6,7 +6,7 @@
 mod daemon;
 mod telnet;
 
-pub use daemon::{Daemon, command, run};
+pub use daemon::{Daemon, command, command_after, run};
 pub use telnet::Telnet;
 
 use smoltalk::limits::Limits;

@@ -1,13 +1,14 @@
 //! The client: connects, joins, sends what is typed and shows what is said.
 //!
 //! Read `room` first: it is the conversation. `direct` is `smoltalk direct`, the other one, of two.
-//! Both are held at the console of `ui`. `flags` is how they are started, `wait` what may end them,
-//! and `failure` how.
+//! Both are held at the console of `ui`. `flags` and `start` are how they are started, `wait` what may
+//! end them, and `failure` how.
 
 mod direct;
 mod failure;
 mod flags;
 mod room;
+mod start;
 mod ui;
 mod wait;
 
@@ -16,7 +17,7 @@ mod wait;
 mod terminal_model;
 
 use failure::Failure;
-use flags::Start;
+use start::Start;
 use std::io::{self, Write};
 use std::process::ExitCode;
 

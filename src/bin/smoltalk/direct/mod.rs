@@ -1,8 +1,10 @@
 //! `smoltalk direct`: a conversation of two, from one side.
 //!
-//! This is who is called or waited for; `conversation` is what comes of what is typed and heard.
+//! This is who is called or waited for; `conversation` is what comes of what is typed and heard, and
+//! `flags` how it is started.
 
 mod conversation;
+pub mod flags;
 
 use crate::failure::Failure;
 use crate::ui::Whole;

@@ -1,7 +1,7 @@
 //! What the command line of `smoltalk direct` asks for.
 
-use super::common::{Given, Start, split_value, version};
-use crate::direct::{Call, Whom};
+use super::{Call, Whom};
+use crate::start::{Given, Start, split_value, version};
 use argh::FromArgs;
 use smoltalk::protocol::Name;
 use smoltalk::protocol::text::to_safe;

@@ -1,10 +1,13 @@
-//! What the command line of `smoltalk` asks for.
+//! What the command line of `smoltalk` asks for, but where it begins with `direct`.
 
-use super::common::{Given, Start, split_value, version};
+use crate::direct;
 use crate::room::Visit;
+use crate::start::{Given, Start, split_value, version};
 use crate::ui::{Colour, Grammar, Looks, Output};
 use argh::FromArgs;
 use smoltalk::limits;
+use smoltalk::protocol::text::to_safe;
+use std::env;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -97,8 +100,21 @@ const TAKES: [(&str, &str); 14] = [
     ("--version", "no value"),
 ];
 
-/// Reads the flags; or says what is wrong with them, in one line.
-pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
+/// What to do; or what is wrong with what was asked for, in one line.
+pub fn read() -> Result<Start, String> {
+    let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
+    let env = |variable: &str| env::var_os(variable);
+    match args.split_first() {
+        Some((word, args)) if word == "direct" => direct::flags::start(args, env),
+        _ => start(&args, env),
+    }
+}
+
+fn unicode(arg: OsString) -> Result<String, String> {
+    arg.into_string().map_err(|arg| format!("not valid UTF-8: {}", to_safe(arg.as_encoded_bytes())))
+}
+
+fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
     let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
     let given = Given { takes: &TAKES, env };
     let flags = match Flags::from_args(&["smoltalk"], &args) {

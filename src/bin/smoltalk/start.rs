@@ -1,4 +1,4 @@
-//! Reading flags, whoever's they are.
+//! How one is started: what flags, whoever's they are, can ask for.
 
 use crate::direct::Call;
 use crate::room::Visit;

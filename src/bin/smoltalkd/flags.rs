@@ -1,0 +1,188 @@
+//! What the command line and the environment ask for.
+
+// The flags' doc comments are the text of --help, for people.
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
+
+use argh::FromArgs;
+use smoltalk::limits::{self, Limits};
+use smoltalk::protocol::text::to_safe;
+use smoltalk::server::{Address, Config};
+use std::env;
+use std::ffi::OsString;
+use std::time::Duration;
+
+const DEFAULT_ADDRESS: &str = "127.0.0.1:7878";
+
+/// What to do.
+pub enum Start {
+    /// Serve.
+    Serve(Config),
+    /// Print this on standard output; that is all.
+    Print(String),
+}
+
+/// Serves one chat room. People enter it with nc, telnet or smoltalk.
+#[derive(FromArgs)]
+#[argh(
+    help_triggers("-h", "--help"),
+    usage = "[--listen <addr>]... [<option>...]",
+    example = "{command_name}                                      people of this machine only\n\
+               {command_name} --listen 0.0.0.0:7878 --listen [::]:7878\n\
+               {command_name} --listen unix:/run/smoltalk.sock --quiet",
+    note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
+    note = "On SIGTERM, SIGINT and SIGHUP it stops accepting, says goodbye to everybody\n\
+            and ends within 5 seconds; one more SIGTERM or SIGINT ends it at once.",
+    note = "There is more in man smoltalkd.",
+    error_code(0, "stopped by a signal"),
+    error_code(1, "cannot run, as where an address is in use"),
+    error_code(2, "called wrongly")
+)]
+struct Flags {
+    /// where to listen: host:port, [v6]:port or unix:PATH; may be repeated (default:
+    /// 127.0.0.1:7878)
+    #[argh(option, arg_name = "addr")]
+    listen: Vec<Address>,
+
+    /// connections at once (default: 0, what the descriptor limit allows)
+    #[argh(option, arg_name = "n", from_str_fn(count), default = "0")]
+    max_connections: usize,
+
+    /// connections at once from one IPv4 address or IPv6 /64 (default: 0, no limit)
+    #[argh(option, arg_name = "n", from_str_fn(count), default = "0")]
+    max_per_address: usize,
+
+    /// members past which arrivals and departures are not announced (default:
+    /// 1000)
+    #[argh(
+        option,
+        arg_name = "n",
+        from_str_fn(count),
+        default = "Limits::default().presence_limit"
+    )]
+    presence_limit: usize,
+
+    /// seconds a guest may take to join (default: 30)
+    #[argh(
+        option,
+        arg_name = "secs",
+        from_str_fn(seconds),
+        default = "Limits::default().join_timeout"
+    )]
+    join_timeout: Duration,
+
+    /// seconds a member who lags may take for half of --outbox (default: 1)
+    #[argh(
+        option,
+        arg_name = "secs",
+        from_str_fn(seconds),
+        default = "Limits::default().stall_timeout"
+    )]
+    stall_timeout: Duration,
+
+    /// bytes that may wait for one member (default: 1048576)
+    #[argh(option, arg_name = "bytes", from_str_fn(size), default = "Limits::default().outbox")]
+    outbox: usize,
+
+    /// do not log arrivals, departures and refusals
+    #[argh(switch)]
+    quiet: bool,
+
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+}
+
+/// What the process was started with; or what is wrong with it, in one line.
+pub fn read() -> Result<Start, String> {
+    let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match Flags::from_args(&["smoltalkd"], &args) {
+        Ok(flags) if flags.version => Ok(Start::Print(version())),
+        Ok(flags) => flags.config(env::var_os("SMOLTALK_LISTEN")).map(Start::Serve),
+        Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
+        Err(early) => Err(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())),
+    }
+}
+
+fn version() -> String {
+    format!("smoltalkd {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+impl Flags {
+    /// What they ask for, with what the environment says instead of --listen.
+    fn config(self, environment: Option<OsString>) -> Result<Config, String> {
+        let listen = match self.listen {
+            none if none.is_empty() => listen_from(environment.unwrap_or_default())?,
+            listen => listen,
+        };
+        let limits = Limits {
+            max_connections: self.max_connections,
+            max_per_address: self.max_per_address,
+            presence_limit: self.presence_limit,
+            join_timeout: self.join_timeout,
+            stall_timeout: self.stall_timeout,
+            outbox: self.outbox,
+            ..Limits::default()
+        };
+        Ok(Config { listen, limits, notices: None, quiet: self.quiet })
+    }
+}
+
+fn listen_from(environment: OsString) -> Result<Vec<Address>, String> {
+    let listen = unicode(environment)?;
+    let listen = if listen.is_empty() { DEFAULT_ADDRESS } else { &listen };
+    let address = |written: &str| {
+        written.parse().map_err(|error| format!("SMOLTALK_LISTEN {error}, not '{written}'"))
+    };
+    listen.split(',').map(str::trim).map(address).collect()
+}
+
+fn unicode(written: OsString) -> Result<String, String> {
+    written.into_string().map_err(|w| format!("not UTF-8: {}", to_safe(w.as_encoded_bytes())))
+}
+
+fn count(written: &str) -> Result<usize, String> {
+    written.parse().map_err(|_| "takes a whole number".into())
+}
+
+fn size(written: &str) -> Result<usize, String> {
+    match written.parse() {
+        Ok(size @ 1..=limits::LARGEST) => Ok(size),
+        _ => Err("takes a number of bytes, 1 or more and at most 256 MiB".into()),
+    }
+}
+
+fn seconds(written: &str) -> Result<Duration, String> {
+    let seconds = written.parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
+    match seconds {
+        Some(seconds) if !seconds.is_zero() && seconds <= limits::LONGEST => Ok(seconds),
+        _ => Err("takes a number of seconds, over 0 and at most a year".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(args: &[&str]) -> String {
+        let flags = Flags::from_args(&["smoltalkd"], args).expect("good flags");
+        format!("{:?}", flags.config(None).expect("a good default"))
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_the_help_shows() {
+        let help = Flags::from_args(&["smoltalkd"], &["--help"]).err().expect("help").output;
+        let options = help.split("\n  --").skip(1);
+        let shown: Vec<String> = options
+            .filter_map(|option| {
+                let (flag, (_, default)) =
+                    (option.split(' ').next()?, option.split_once("(default:")?);
+                let value = default.trim_start().split([' ', ',', ')', '\n']).next()?;
+                Some([format!("--{flag}"), value.into()])
+            })
+            .flatten()
+            .collect();
+        assert_eq!(shown.len(), 2 * 7, "a flag with an argument has a default: {shown:?}");
+        assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
+    }
+}

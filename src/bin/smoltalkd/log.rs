@@ -1,0 +1,63 @@
+//! What the operator reads, on standard error.
+
+use async_channel::{Receiver, Sender};
+use futures_lite::FutureExt;
+use smol::Timer;
+use smoltalk::server::Notice;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::thread;
+use std::time::Duration;
+
+/// How long notices gather before they are written.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long the server waits at its end for the log to be written.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A log that is being written.
+pub struct Log {
+    /// Closed when all of it has been.
+    written: Receiver<()>,
+}
+
+impl Log {
+    /// Writes `first`, then `notices` until there will be no more.
+    ///
+    /// On a thread of its own: a terminal or pipe that is not read must not stop the room, nor keep
+    /// it from beginning.
+    pub fn begin(first: String, notices: Receiver<Notice>) -> io::Result<Self> {
+        let (done, written) = async_channel::bounded(1);
+        let write = move || {
+            let _done: Sender<()> = done;
+            say(&first);
+            while let Ok(notice) = notices.recv_blocking() {
+                // Several at a time: a storm of arrivals is not to cost a system call for each.
+                thread::sleep(PAUSE);
+                say(&gathered(&notice, &notices));
+            }
+        };
+        thread::Builder::new().name("log".into()).spawn(write)?;
+        Ok(Self { written })
+    }
+
+    /// Waits until it has been written; but who does not read it has had his time.
+    pub async fn end(self) {
+        let long_enough = async { _ = Timer::after(FAREWELL).await };
+        async { _ = self.written.recv().await }.or(long_enough).await;
+    }
+}
+
+/// A line for `notice`, and for each that waits behind it.
+fn gathered(notice: &Notice, others: &Receiver<Notice>) -> String {
+    let mut lines = format!("{notice}\n");
+    while let Ok(notice) = others.try_recv() {
+        let _ = writeln!(lines, "{notice}");
+    }
+    lines
+}
+
+/// Writes to standard error. A closed one does not matter.
+pub fn say(lines: &str) {
+    let _ = io::stderr().write_all(lines.as_bytes());
+}

@@ -1,0 +1,198 @@
+//! Pieces of the stream to one connection that its socket did not take at once, and the memory that
+//! they take.
+
+use crate::limits;
+use crate::net::sink::Sink;
+use async_channel::Receiver;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that wait for somebody. All who wait for the same ones hold them once.
+#[derive(Debug)]
+pub struct Held {
+    bytes: Arc<[u8]>,
+    memory: Arc<Memory>,
+}
+
+impl Held {
+    /// Whether these are the bytes of `text`, and not only the same ones.
+    pub fn is(&self, text: &Arc<[u8]>) -> bool {
+        Arc::ptr_eq(&self.bytes, text)
+    }
+}
+
+/// How many bytes are held for all connections together.
+#[derive(Debug, Default)]
+pub struct Memory(AtomicUsize);
+
+impl Memory {
+    /// Holds `bytes` until the last chunk of them is gone.
+    pub fn hold(self: &Arc<Self>, bytes: impl Into<Arc<[u8]>>) -> Arc<Held> {
+        let bytes = bytes.into();
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        Arc::new(Held { bytes, memory: self.clone() })
+    }
+
+    /// How many bytes are held now.
+    pub fn used(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+/// A piece of the stream to one connection.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    held: Arc<Held>,
+    start: u32,
+    end: u32,
+    /// How many bytes of it the connection has asked for.
+    asked: u32,
+}
+
+/// What a chunk counts for in a backlog, or what part of it has been sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Its bytes, and what a chunk takes beside them.
+    pub bytes: usize,
+    /// Those of them that the connection has asked for.
+    pub asked: usize,
+}
+
+impl Chunk {
+    /// These bytes of what is held, of which the connection has asked for `asked`.
+    pub fn new(held: Arc<Held>, range: Range<usize>, asked: usize) -> Self {
+        let short = |n| u32::try_from(n).expect("a round has its limit");
+        Self { held, start: short(range.start), end: short(range.end), asked: short(asked) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.held.bytes[self.start as usize..self.end as usize]
+    }
+
+    /// What it counts for.
+    pub fn cost(&self) -> Cost {
+        let bytes = self.bytes().len() + limits::CHUNK_OVERHEAD;
+        Cost { bytes, asked: self.asked as usize }
+    }
+}
+
+/// Chunks on their way into a socket: a few at a time, so that small ones share a system call, and so
+/// few bytes that a goodbye does not wait long behind them.
+#[derive(Debug, Default)]
+pub struct Hand {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+}
+
+impl Hand {
+    /// Takes chunks out of the queue, waiting for the first; `false` where no more will come.
+    pub async fn fill(&mut self, queue: &Receiver<Chunk>) -> bool {
+        if self.chunks.is_empty() {
+            match queue.recv().await {
+                Ok(chunk) => self.take(chunk),
+                Err(_) => return false,
+            }
+        }
+        self.fill_at_once(queue);
+        true
+    }
+
+    /// Takes what is in the queue, as far as there is room for it.
+    pub fn fill_at_once(&mut self, queue: &Receiver<Chunk>) {
+        while self.chunks.len() < limits::HAND && self.bytes < limits::HAND_BYTES {
+            let Ok(chunk) = queue.try_recv() else { break };
+            self.take(chunk);
+        }
+    }
+
+    fn take(&mut self, chunk: Chunk) {
+        self.bytes += chunk.bytes().len();
+        self.chunks.push_back(chunk);
+    }
+
+    /// Sends what the sink takes at once, and returns what that counts for in the backlog.
+    pub fn send(&mut self, sink: &impl Sink) -> io::Result<Cost> {
+        let mut parts = [IoSlice::new(&[]); limits::HAND];
+        for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
+            *part = IoSlice::new(chunk.bytes());
+        }
+        let sent = sink.send_vectored(&parts[..self.chunks.len()])?;
+        Ok(self.drop_front(sent))
+    }
+
+    fn drop_front(&mut self, mut sent: usize) -> Cost {
+        self.bytes -= sent;
+        let mut cost = Cost { bytes: sent, asked: 0 };
+        while let Some(chunk) = self.chunks.front_mut() {
+            let len = chunk.bytes().len();
+            if sent < len {
+                chunk.start += u32::try_from(sent).expect("less than the chunk has");
+                break;
+            }
+            sent -= len;
+            cost.bytes += limits::CHUNK_OVERHEAD;
+            // What was asked for counts until all of its chunk is taken.
+            cost.asked += chunk.asked as usize;
+            self.chunks.pop_front();
+        }
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(memory: &Arc<Memory>, len: usize, asked: usize) -> Chunk {
+        Chunk::new(memory.hold(vec![0; len]), 0..len, asked)
+    }
+
+    #[test]
+    fn what_is_held_counts_once_until_the_last_is_gone() {
+        let memory = Arc::default();
+        let one = chunk(&memory, 5, 0);
+        let other = Chunk::new(one.held.clone(), 2..4, 0);
+        let more = chunk(&memory, 7, 0);
+        assert_eq!(memory.used(), 12);
+        drop(one);
+        assert_eq!(memory.used(), 12);
+        drop(other);
+        assert_eq!(memory.used(), 7);
+        drop(more);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn what_was_sent_is_dropped_from_the_front_whole_chunks_with_their_overhead() {
+        let memory = Arc::default();
+        let mut hand = Hand::default();
+        hand.take(chunk(&memory, 3, 2));
+        hand.take(chunk(&memory, 5, 0));
+        assert_eq!(hand.drop_front(2), Cost { bytes: 2, asked: 0 });
+        assert_eq!(hand.drop_front(3), Cost { bytes: 3 + limits::CHUNK_OVERHEAD, asked: 2 });
+        assert_eq!(hand.drop_front(3), Cost { bytes: 3 + limits::CHUNK_OVERHEAD, asked: 0 });
+        assert_eq!((hand.chunks.len(), hand.bytes, memory.used()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_hand_holds_few_bytes_however_large_the_chunks_are() {
+        let memory = Arc::default();
+        let (sender, queue) = async_channel::unbounded();
+        for _ in 0..limits::HAND {
+            let len = limits::HAND_BYTES / 2 + 1;
+            sender.try_send(chunk(&memory, len, 0)).expect("unbounded");
+        }
+        let mut hand = Hand::default();
+        hand.fill_at_once(&queue);
+        assert_eq!(hand.chunks.len(), 2);
+    }
+}

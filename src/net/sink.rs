@@ -1,0 +1,42 @@
+//! Where the bytes of a connection go.
+
+use super::socket::Peer;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+/// The way out to a peer: a socket, or what stands for one in a test. Nothing here waits.
+pub trait Sink {
+    /// Takes as much of `bytes` as it can at once; that may be nothing.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Takes as much of `parts` as it can at once, up to [`limits::PIECES`](crate::limits::PIECES) of
+    /// them.
+    fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Says that nothing more will be sent. The peer may have gone: that is no error here.
+    fn shut_writing(&self);
+    /// Ends the connection in both directions; whoever waits for it is woken.
+    fn shut(&self);
+    /// Who is at the other end.
+    fn peer(&self) -> Peer;
+}
+
+impl<S: Sink> Sink for Arc<S> {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        (**self).send(bytes)
+    }
+
+    fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        (**self).send_vectored(parts)
+    }
+
+    fn shut_writing(&self) {
+        (**self).shut_writing();
+    }
+
+    fn shut(&self) {
+        (**self).shut();
+    }
+
+    fn peer(&self) -> Peer {
+        (**self).peer()
+    }
+}

@@ -1,0 +1,418 @@
+//! All that connections share, behind the one lock: log, room and delivery, and who waits for what.
+//!
+//! Each method is one critical section, and nothing in it waits. What a member does goes one way:
+//! checked by the room, ordered by the log, applied by the room to its round, written by the delivery.
+//! What becomes of the writing comes back as reports, which end connections.
+
+use super::clock::Clock;
+use super::line::{Line, Parked};
+use crate::delivery::chunk::Cost;
+use crate::delivery::{Delivery, Lagger, Report};
+use crate::limits::{self, Limits};
+use crate::log::{Entry, Log};
+use crate::net::sink::Sink;
+use crate::net::socket::Peer;
+use crate::protocol::{Form, Name, Refusal, Speaker};
+use crate::room::notice::{Closed, Notice, note};
+use crate::room::{Next, Room, SeatId, Speech, Was};
+use async_channel::{Receiver, Sender};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::time::Instant;
+
+/// What connections share.
+#[derive(Debug)]
+pub struct Registry<S> {
+    log: Log,
+    room: Room,
+    delivery: Delivery<S>,
+    line: Line,
+    parked: Parked,
+    /// Who has said how much, and since when, while others wait for somebody who lags.
+    said: BTreeMap<SeatId, (Instant, usize)>,
+    clock: Clock,
+    bells: Bells,
+    /// Closed once the last connection of a server that stops is over.
+    emptied: Option<Sender<()>>,
+    /// What one `recv` takes, for all connections: reading happens under the lock.
+    pub scratch: Vec<u8>,
+}
+
+/// How those are called who work for the room.
+#[derive(Debug)]
+pub struct Bells {
+    /// There is a round to flush.
+    pub flush: Sender<()>,
+    /// There is a deadline or a stall to watch.
+    pub watch: Sender<()>,
+    /// Where notices go, if anybody wants them.
+    pub notices: Option<Sender<Notice>>,
+}
+
+impl<S: Sink + Clone> Registry<S> {
+    /// What an empty room is.
+    pub fn new(limits: Limits, bells: Bells) -> Self {
+        Self {
+            log: Log::new(),
+            room: Room::new(limits.clone()),
+            delivery: Delivery::new(limits),
+            line: Line::default(),
+            parked: Parked::default(),
+            said: BTreeMap::new(),
+            clock: Clock::default(),
+            bells,
+            emptied: None,
+            scratch: vec![0; limits::SCRATCH],
+        }
+    }
+
+    /// Whether the connection has not joined yet.
+    pub fn is_guest(&self, id: SeatId) -> bool {
+        self.room.is_guest(id)
+    }
+
+    /// Whether the connection is closed: what it says is no longer heard.
+    pub fn is_closed(&self, id: SeatId) -> bool {
+        self.room.is_closed(id)
+    }
+
+    /// What a connection's commands are judged by.
+    pub fn speaker(&self, id: SeatId) -> Speaker {
+        Speaker { is_member: !self.room.is_guest(id), payload: self.room.payload_limit() }
+    }
+
+    /// Rings for those who have something to do now.
+    fn settle(&mut self) {
+        for id in self.delivery.released() {
+            self.parked.wake(id);
+        }
+        if !self.room.round().is_empty() {
+            ring(&self.bells.flush);
+        }
+        if self.room.is_watchful() || self.delivery.is_watchful() {
+            ring(&self.bells.watch);
+        }
+    }
+
+    fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
+        note(self.bells.notices.as_ref(), || notice(self));
+    }
+
+    fn peer(&self, id: SeatId) -> Peer {
+        self.delivery.sink(id).map_or(Peer::Unknown, Sink::peer)
+    }
+}
+
+// Coming and going.
+impl<S: Sink + Clone> Registry<S> {
+    /// Seats a new connection as a guest, and greets it.
+    pub fn arrive(&mut self, sink: S, now: Instant) -> SeatId {
+        let id = self.room.arrive(self.clock.at(now));
+        self.delivery.open(id, sink);
+        self.settle();
+        id
+    }
+
+    /// Makes a guest a member.
+    pub fn join(&mut self, id: SeatId, name: Name, form: Form) -> Result<(), Refusal> {
+        let entry = self.room.propose_join(id, name, form)?;
+        self.enter(entry);
+        self.note(|own| Notice::Joined(name, own.peer(id), own.room.members()));
+        Ok(())
+    }
+
+    /// Ends a connection: the name is free, the others are told, the reason is said if there is one
+    /// to say, and the server's side will be shut when all that is queued has been sent.
+    pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) {
+        if let Some(entry) = self.room.departure(id, closed) {
+            self.enter(entry);
+        }
+        match self.room.close(id, closed, self.clock.at(now)) {
+            Was::Closed => return,
+            Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.room.members())),
+            Was::Guest if closed.is_worth_a_notice() => {
+                self.note(|own| Notice::SentAway(own.peer(id), closed));
+            }
+            Was::Guest => {}
+        }
+        self.delivery.unwatch(id);
+        if closed == Closed::Stalled {
+            self.delivery.discard(id);
+        }
+        // Its session may be waiting for something to say: that is over.
+        if self.line.leave(id) {
+            self.call_next();
+        }
+        self.parked.wake(id);
+        self.said.remove(&id);
+    }
+
+    /// Nothing more comes from a connection, and nobody reads from it any more.
+    pub fn stream_ended(&mut self, id: SeatId, closed: Closed, now: Instant) {
+        let (closed, next) = self.room.stream_ended(id, closed);
+        match next {
+            Some(next) => self.act(id, next),
+            None => self.close(id, closed, now),
+        }
+    }
+
+    /// Ends all connections. What is returned is closed when the last of them is over.
+    pub fn close_all(&mut self, now: Instant) -> Receiver<()> {
+        let (emptied, empty) = async_channel::bounded(1);
+        self.emptied = (!self.room.is_empty()).then_some(emptied);
+        for id in self.room.everybody() {
+            self.close(id, Closed::Shutdown, now);
+        }
+        self.settle();
+        empty
+    }
+
+    /// Drops all connections, as they are.
+    pub fn clear(&mut self) {
+        self.delivery.clear();
+    }
+
+    fn act(&mut self, id: SeatId, next: Next) {
+        match next {
+            Next::ShutWriting => self.delivery.sink(id).into_iter().for_each(Sink::shut_writing),
+            Next::Shut => self.delivery.sink(id).into_iter().for_each(Sink::shut),
+            Next::Free => {
+                self.delivery.remove(id);
+                if self.room.is_empty() {
+                    self.emptied = None;
+                }
+            }
+        }
+        self.parked.wake(id);
+    }
+}
+
+// What is said.
+impl<S: Sink + Clone> Registry<S> {
+    /// Does what a member's words ask for. Returns what it has to wait for before it says more.
+    pub fn say(
+        &mut self,
+        id: SeatId,
+        speech: Speech<'_>,
+        now: Instant,
+    ) -> Result<Option<Receiver<()>>, Refusal> {
+        let entry = self.room.propose(id, speech)?;
+        let before = self.room.round().len();
+        self.enter(entry);
+        let waits = match speech {
+            Speech::Tell(to, _) => {
+                let to = self.room.seat_of(to);
+                to.is_some_and(|to| self.delivery.makes_teller_wait(id, to))
+            }
+            Speech::Msg(_) | Speech::Data(_) if self.delivery.is_held() => {
+                let is_loud = self.is_loud(id, self.room.round().len() - before, now);
+                self.delivery.makes_speaker_wait(id, is_loud)
+            }
+            Speech::Msg(_) | Speech::Data(_) => false,
+        };
+        Ok(waits.then(|| self.parked.park(id)))
+    }
+
+    /// Counts what a member says while others wait for somebody who lags, and says whether that is
+    /// much.
+    fn is_loud(&mut self, id: SeatId, bytes: usize, now: Instant) -> bool {
+        let (since, said) = self.said.entry(id).or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= limits::LOUD_WITHIN {
+            (*since, *said) = (now, 0);
+        }
+        *said += bytes;
+        *said > limits::LOUD
+    }
+
+    /// An entry gets its place in the log, and takes effect.
+    fn enter(&mut self, entry: Entry<'_>) {
+        let id = self.log.append();
+        self.room.apply(id, entry);
+    }
+
+    /// Answers who is here.
+    pub fn who(&mut self, id: SeatId) -> Result<(), Refusal> {
+        self.room.who(id)
+    }
+
+    /// Answers something to one connection.
+    pub fn answer(&mut self, id: SeatId, render: impl FnOnce(&mut Vec<u8>)) {
+        self.room.answer(id, render);
+    }
+
+    /// Answers why something is not done. A guest is not answered so forever.
+    pub fn refuse(&mut self, id: SeatId, refusal: Refusal, now: Instant) {
+        let too_often = self.room.refuse(id, refusal);
+        if matches!(refusal, Refusal::BadName | Refusal::NameTaken | Refusal::BadOption) {
+            self.note(|own| Notice::Refused(own.peer(id), refusal));
+        }
+        if too_often {
+            self.close(id, Closed::TooManyErrors, now);
+        }
+    }
+}
+
+// Whose turn it is.
+impl<S: Sink + Clone> Registry<S> {
+    /// Lets a session have its turn, or says what it has to wait for.
+    ///
+    /// A leaver is only heard out, once all has been sent to it. Whoever does not take the answers
+    /// that it has asked for waits for itself. All others take turns, and wait in line for a place in
+    /// the round.
+    pub fn begin_turn(&mut self, id: SeatId) -> Option<Receiver<()>> {
+        if self.room.is_closed(id) {
+            return self.room.is_leaving(id).then(|| self.pass(id));
+        }
+        let most = if self.room.is_guest(id) { limits::ASKED_BY_GUEST } else { limits::ASKED };
+        if self.delivery.makes_asker_wait(id, most) {
+            return Some(self.pass(id));
+        }
+        let others_first = || !self.line.is_empty() && !self.line.has_called(id);
+        if self.room.round().is_full() || others_first() {
+            return Some(self.stand_in_line(id));
+        }
+        self.line.leave(id);
+        None
+    }
+
+    /// Waits for something else than a turn, which the next in line gets instead.
+    fn pass(&mut self, id: SeatId) -> Receiver<()> {
+        if self.line.leave(id) {
+            self.call_next();
+        }
+        self.parked.park(id)
+    }
+
+    /// Waits for another turn.
+    pub fn stand_in_line(&mut self, id: SeatId) -> Receiver<()> {
+        self.line.stand(id);
+        self.parked.park(id)
+    }
+
+    /// How many bytes of output the current round has.
+    pub fn output(&self) -> usize {
+        self.room.round().len()
+    }
+
+    /// Whether whoever has caused so much output, since there was so much, has had its turn.
+    pub fn is_turn_over(&self, began_at: usize) -> bool {
+        self.output() - began_at >= limits::TURN || self.room.round().is_full()
+    }
+
+    /// A turn is over: the next one begins, if there is room for it.
+    pub fn end_turn(&mut self) {
+        if !self.room.round().is_full() {
+            self.call_next();
+        }
+        self.settle();
+    }
+
+    fn call_next(&mut self) {
+        while let Some(id) = self.line.next() {
+            if self.parked.wake(id) {
+                return;
+            }
+        }
+    }
+}
+
+// What those do who work for the room.
+impl<S: Sink + Clone> Registry<S> {
+    /// Whether more is likely to be said while a round is written.
+    pub fn is_lively(&self) -> bool {
+        self.room.is_lively()
+    }
+
+    /// Writes the round to all sockets, as far as they take it. Returns those who fell behind.
+    pub fn flush(&mut self, now: Instant) -> Vec<Lagger<S>> {
+        let round = self.room.take_round();
+        let flushed = self.delivery.flush(&round, self.clock.at(now));
+        self.room.give_back(round);
+        for report in flushed.reports {
+            self.heed(report, now);
+        }
+        self.keep_within_memory(now);
+        // As many as may fill the next round.
+        for _ in 0..limits::ROUND / limits::TURN {
+            self.call_next();
+        }
+        if !self.delivery.is_held() {
+            self.said.clear();
+        }
+        self.settle();
+        flushed.behind
+    }
+
+    /// Part of a backlog has been sent. Returns whether that was all of it, and the backlog is gone.
+    pub fn took(&mut self, id: SeatId, cost: Cost, now: Instant) -> bool {
+        let (empty, report) = self.delivery.took(id, cost, self.clock.at(now));
+        self.heed_all(report, now);
+        empty
+    }
+
+    /// All of a backlog has been sent, and its stream has ended.
+    pub fn drained(&mut self, id: SeatId, now: Instant) {
+        let report = self.delivery.drained(id);
+        self.heed_all(report, now);
+    }
+
+    /// A drain task has found its socket broken.
+    pub fn broke(&mut self, id: SeatId, why: ErrorKind, now: Instant) {
+        let report = self.delivery.broke(id, why);
+        self.heed_all(report, now);
+    }
+
+    fn heed_all(&mut self, reports: impl IntoIterator<Item = Report>, now: Instant) {
+        for report in reports {
+            self.heed(report, now);
+        }
+        self.settle();
+    }
+
+    /// Learns what has become of a connection's output.
+    fn heed(&mut self, report: Report, now: Instant) {
+        let now = self.clock.at(now);
+        let (id, next) = match report {
+            Report::Sent(id) => (id, self.room.all_sent(id, now)),
+            Report::Broken(id, why) => (id, self.room.deaf(id, why, now)),
+        };
+        if let Some(next) = next {
+            self.act(id, next);
+        }
+    }
+
+    /// Looks after deadlines and stalls. Returns whether there is any left to look after.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        self.clock.tick(now);
+        while let Some((id, end)) = self.room.due(self.clock.at(now)) {
+            match end {
+                Ok(closed) => self.close(id, closed, now),
+                Err(next) => self.act(id, next),
+            }
+        }
+        for id in self.delivery.stalled(self.clock.at(now)) {
+            self.close(id, Closed::Stalled, now);
+        }
+        self.keep_within_memory(now);
+        self.settle();
+        let watchful = self.room.is_watchful() || self.delivery.is_watchful();
+        if !watchful {
+            self.clock.rest();
+        }
+        watchful
+    }
+
+    /// Where more waits for all together than may, those go for whom most does.
+    fn keep_within_memory(&mut self, now: Instant) {
+        while let Some(id) = self.delivery.heaviest()
+            && !self.room.is_closed(id)
+        {
+            self.close(id, Closed::Stalled, now);
+        }
+    }
+}
+
+fn ring(bell: &Sender<()>) {
+    // A bell that rings already need not ring twice.
+    let _ = bell.try_send(());
+}

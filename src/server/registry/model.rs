@@ -1,0 +1,685 @@
+//! Random rooms, held against a simple model of what each member has to hear.
+//!
+//! Hundreds of peers come, speak, ask, lag, stop reading, break at any byte and go, in any order, and
+//! the server's tasks run in any order. Afterwards each peer's story is compared with the log: what all
+//! get, in the log's order, from its arrival to its departure; nothing lost, nothing twice. At every
+//! step, what waits is within its bounds.
+//!
+//! `MODEL_STEPS=100000000 cargo test --release model` looks longer, `MODEL_SEED=…` again.
+
+use super::super::session::{Next, Session};
+use super::{Bells, Registry};
+use crate::delivery::Lagger;
+use crate::delivery::chunk::{Chunk, Hand};
+use crate::limits::{self, Limits};
+use crate::log::Entry;
+use crate::net::sink::Sink;
+use crate::net::socket::Peer as Address;
+use crate::protocol::{Form, Name};
+use crate::room::SeatId;
+use async_channel::Receiver;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+#[test]
+fn everybody_hears_what_the_model_says() {
+    let setting = |name| env::var(name).ok().and_then(|value: String| value.parse().ok());
+    let steps: u64 = setting("MODEL_STEPS").unwrap_or(1_000_000);
+    let seed = setting("MODEL_SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or(1)
+    });
+    let mut taken = 0;
+    for round in 0.. {
+        let seed = seed.wrapping_add(round);
+        let _named = Named(seed);
+        taken += World::new(seed).play();
+        if taken >= steps {
+            break;
+        }
+    }
+}
+
+/// Says which seed it was where a world comes to a bad end.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("again with: MODEL_STEPS=1 MODEL_SEED={} cargo test model", self.0);
+        }
+    }
+}
+
+/// An entry, as the room took it.
+#[derive(Debug, Clone)]
+pub struct Entered {
+    seat: SeatId,
+    name: Name,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Joined(Form),
+    Msg(Vec<u8>),
+    Data(Vec<u8>),
+    Tell(Name, Vec<u8>),
+    Left(Option<&'static str>),
+}
+
+impl From<Entry<'_>> for Entered {
+    fn from(entry: Entry<'_>) -> Self {
+        let (by, what) = match entry {
+            Entry::Joined(by, form) => (by, What::Joined(form)),
+            Entry::Msg(by, text) => (by, What::Msg(text.into())),
+            Entry::Data(by, bytes) => (by, What::Data(bytes.into())),
+            Entry::Tell(by, to, text) => (by, What::Tell(to, text.into())),
+            Entry::Left(by, reason) => (by, What::Left(reason)),
+        };
+        Self { seat: by.seat, name: by.name, what }
+    }
+}
+
+/// A peer's end of a connection that exists in memory alone.
+#[derive(Debug, Default)]
+struct Wire(Mutex<Ends>);
+
+#[derive(Debug, Default)]
+struct Ends {
+    /// What the peer has said and the server has not read.
+    said: VecDeque<u8>,
+    /// The peer's stream has ended, or broken.
+    ended: Option<ErrorKind>,
+    /// How many bytes the kernel would take now.
+    room: usize,
+    /// What it took.
+    heard: Vec<u8>,
+    /// It takes nothing any more.
+    deaf: Option<ErrorKind>,
+    finished: bool,
+    shut: bool,
+}
+
+impl Wire {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.0.lock().expect("no panic")
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut ends = self.ends();
+        if ends.said.is_empty() {
+            return match ends.ended {
+                _ if ends.shut => Ok(0),
+                Some(ErrorKind::UnexpectedEof) => Ok(0),
+                Some(kind) => Err(kind.into()),
+                None => Err(ErrorKind::WouldBlock.into()),
+            };
+        }
+        let len = buffer.len().min(ends.said.len());
+        for (byte, said) in buffer.iter_mut().zip(ends.said.drain(..len)) {
+            *byte = said;
+        }
+        Ok(len)
+    }
+}
+
+impl Sink for Wire {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut ends = self.ends();
+        assert!(!ends.finished, "something is sent after the end");
+        if let Some(kind) = ends.deaf {
+            return Err(kind.into());
+        }
+        if ends.shut {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let taken = bytes.len().min(ends.room);
+        ends.room -= taken;
+        ends.heard.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        assert!(parts.len() <= limits::PIECES);
+        self.send(&parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<_>>())
+    }
+
+    fn shut_writing(&self) {
+        self.ends().finished = true;
+    }
+
+    fn shut(&self) {
+        self.ends().shut = true;
+    }
+
+    fn peer(&self) -> Address {
+        Address::Unknown
+    }
+}
+
+/// Somebody at the other end, with the server's tasks for it.
+struct Peer {
+    wire: Arc<Wire>,
+    seat: SeatId,
+    session: Option<Session>,
+    waits: Option<Receiver<()>>,
+    drain: Option<(Hand, Receiver<Chunk>)>,
+    /// How it reads.
+    pace: usize,
+    form: Form,
+    name: Name,
+    /// How many lines it has said to the room, and where in the log those stand.
+    said: u32,
+    entered: Vec<usize>,
+    /// Its place in the log: from its arrival to its departure.
+    joined: Option<usize>,
+    left: Option<usize>,
+}
+
+impl Peer {
+    fn is_in(&self) -> bool {
+        self.joined.is_some() && self.left.is_none()
+    }
+}
+
+/// A server without sockets, and all who talk to it.
+struct World {
+    random: Random,
+    registry: Registry<Arc<Wire>>,
+    flushes: Receiver<()>,
+    watches: Receiver<()>,
+    watching: bool,
+    limits: Limits,
+    peers: Vec<Peer>,
+    /// Who has which seat now.
+    seats: BTreeMap<SeatId, usize>,
+    log: Vec<Entered>,
+    /// How many members each entry finds or makes, whichever is more.
+    members: Vec<usize>,
+    now: Instant,
+    /// At most so many at once.
+    crowd: usize,
+    stopping: bool,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let (flush, flushes) = async_channel::bounded(1);
+        let (watch, watches) = async_channel::bounded(1);
+        let limits = Limits {
+            outbox: [1, 2_000, 100_000][random.below(3)],
+            memory: [20_000, 1_000_000, usize::MAX][random.below(3)],
+            payload: 2_000,
+            presence_limit: [0, 5, 1000][random.below(3)],
+            ..Limits::default()
+        };
+        let bells = Bells { flush, watch, notices: None };
+        Self {
+            registry: Registry::new(limits.clone(), bells),
+            flushes,
+            watches,
+            watching: false,
+            limits,
+            peers: Vec::new(),
+            seats: BTreeMap::new(),
+            log: Vec::new(),
+            members: Vec::new(),
+            now: Instant::now(),
+            crowd: [3, 20, 20, 300][random.below(4)],
+            stopping: false,
+            random,
+        }
+    }
+
+    /// Plays until all is said. Returns how many steps it took.
+    fn play(mut self) -> u64 {
+        let steps = 20_000;
+        for _ in 0..steps {
+            self.step();
+            self.check_bounds();
+        }
+        let stops = self.random.below(2) == 0;
+        if stops {
+            self.stopping = true;
+            let _ = self.registry.close_all(self.now);
+            self.note_entries();
+        }
+        self.come_to_rest();
+        for peer in 0..self.peers.len() {
+            self.check_story(peer);
+        }
+        steps
+    }
+
+    fn step(&mut self) {
+        match self.random.below(100) {
+            0..=2 => self.connect(),
+            3..=30 => self.speak(),
+            31..=55 => self.run_session(),
+            56..=65 => _ = self.flush(),
+            66..=78 => self.run_drain(),
+            79..=93 => self.read(),
+            94..=97 => self.pass_time(),
+            _ => self.break_something(),
+        }
+    }
+
+    fn somebody(&mut self) -> Option<usize> {
+        let n = self.seats.len();
+        (n > 0).then(|| self.random.below(n)).and_then(|n| self.seats.values().nth(n).copied())
+    }
+}
+
+// What peers do.
+impl World {
+    fn connect(&mut self) {
+        if self.seats.len() >= self.crowd {
+            return;
+        }
+        let wire = Arc::new(Wire::default());
+        // Some never read, some slowly, most at once.
+        let pace = [0, 10, 3_000, 100_000, 100_000, 100_000][self.random.below(6)];
+        wire.ends().room = [pace, 500][self.random.below(2)];
+        let seat = self.registry.arrive(wire.clone(), self.now);
+        let number = self.peers.len();
+        let name = Name::new(format!("p{number}").as_bytes()).expect("a name");
+        let form = Form::ALL[self.random.below(2)];
+        assert_eq!(self.seats.insert(seat, number), None, "a seat is given away once");
+        self.peers.push(Peer {
+            session: Some(Session::new(seat)),
+            wire,
+            seat,
+            waits: None,
+            drain: None,
+            pace,
+            form,
+            name,
+            said: 0,
+            entered: Vec::new(),
+            joined: None,
+            left: None,
+        });
+        if self.random.below(10) > 0 {
+            let option = if form == Form::Data { " data" } else { "" };
+            self.say(number, &format!("JOIN {name}{option}\n"));
+        }
+    }
+
+    fn say(&mut self, peer: usize, words: &str) {
+        let mut ends = self.peers[peer].wire.ends();
+        if ends.ended.is_none() {
+            ends.said.extend(words.as_bytes());
+        }
+    }
+
+    fn speak(&mut self) {
+        let Some(peer) = self.somebody() else { return };
+        for _ in 0..[1, 1, 1, 40][self.random.below(4)] {
+            self.speak_once(peer);
+        }
+    }
+
+    fn speak_once(&mut self, peer: usize) {
+        let other = self.random.below(self.peers.len());
+        let speaker = &mut self.peers[peer];
+        if speaker.wire.ends().ended.is_some() {
+            return;
+        }
+        speaker.said += 1;
+        let n = speaker.said;
+        let filler = "x".repeat([0, 10, 200, 1_500][self.random.below(4)]);
+        let words = match self.random.below(20) {
+            0..=9 => format!("MSG {n} {filler}\n"),
+            10..=12 => {
+                let payload = format!("{n} {filler}");
+                format!("DATA {}\n{payload}\n", payload.len())
+            }
+            13..=15 => format!("TELL p{other} {n} {filler}\nPING {n}\n"),
+            16 => format!("PING {n}\n"),
+            17 => "WHO\n".repeat(1 + self.random.below(20)),
+            18 => "HELP\n".repeat(1 + self.random.below(20)),
+            _ => match self.random.below(40) {
+                0 => "LEAVE\n".into(),
+                1 => "DATA x\n".into(),
+                2 => "DATA 3\nabcd\n".into(),
+                3 => "\u{1}\u{ff}\n".into(),
+                _ => format!("MSG\nTELL p{other}\nJOIN p{other}\nMSG {n} ?\n"),
+            },
+        };
+        if !words.contains(&n.to_string()) || words.contains("abcd") {
+            self.peers[peer].said -= 1;
+        }
+        self.say(peer, &words);
+    }
+
+    /// Somebody takes what has arrived, so that there is room for more.
+    fn read(&mut self) {
+        let Some(peer) = self.somebody() else { return };
+        let pace = self.peers[peer].pace;
+        let room = if pace == 0 { 0 } else { self.random.below(pace) };
+        self.peers[peer].wire.ends().room = room;
+    }
+
+    fn break_something(&mut self) {
+        let Some(peer) = self.somebody() else { return };
+        let mut ends = self.peers[peer].wire.ends();
+        match self.random.below(5) {
+            0 => ends.deaf = Some(ErrorKind::BrokenPipe),
+            1 => ends.deaf = Some(ErrorKind::OutOfMemory),
+            2 => {
+                ends.ended = Some(ErrorKind::ConnectionReset);
+                ends.deaf = Some(ErrorKind::ConnectionReset);
+            }
+            3 => {
+                // In the middle of a word, as a rule.
+                let cut = self.random.below(20).min(ends.said.len());
+                let len = ends.said.len() - cut;
+                ends.said.truncate(len);
+                ends.ended = Some(ErrorKind::UnexpectedEof);
+            }
+            _ => ends.ended = Some(ErrorKind::UnexpectedEof),
+        }
+    }
+}
+
+// What the server's tasks do.
+impl World {
+    fn run_session(&mut self) {
+        if let Some(peer) = self.somebody() {
+            self.run_session_of(peer);
+        }
+    }
+
+    /// Says whether there was anything to do.
+    fn run_session_of(&mut self, number: usize) -> bool {
+        let peer = &mut self.peers[number];
+        let Some(session) = &mut peer.session else { return false };
+        if peer.waits.as_ref().is_some_and(|gate| !gate.is_closed()) {
+            return false;
+        }
+        let was_waiting = peer.waits.take().is_some();
+        let wire = peer.wire.clone();
+        let mut blocked = false;
+        let next = session.turn(&mut self.registry, self.now, |bytes| {
+            let received = wire.receive(bytes);
+            blocked = received.is_err();
+            received
+        });
+        match next {
+            Next::Read => {}
+            Next::Wait(gate) => {
+                peer.waits = Some(gate);
+                blocked = false;
+            }
+            Next::End => {
+                peer.session = None;
+                blocked = false;
+            }
+        }
+        self.note_entries();
+        was_waiting || !blocked
+    }
+
+    fn flush(&mut self) -> bool {
+        if self.flushes.try_recv().is_err() {
+            return false;
+        }
+        for Lagger { seat, chunks, .. } in self.registry.flush(self.now) {
+            let peer = &mut self.peers[self.seats[&seat]];
+            assert!(peer.drain.is_none(), "one drain a connection");
+            peer.drain = Some((Hand::default(), chunks));
+        }
+        self.note_entries();
+        true
+    }
+
+    fn run_drain(&mut self) {
+        if let Some(peer) = self.somebody() {
+            self.run_drain_of(peer);
+        }
+    }
+
+    fn run_drain_of(&mut self, number: usize) -> bool {
+        let peer = &mut self.peers[number];
+        let Some((hand, chunks)) = &mut peer.drain else { return false };
+        hand.fill_at_once(chunks);
+        let over = if hand.is_empty() {
+            if !chunks.is_closed() {
+                return false;
+            }
+            self.registry.drained(peer.seat, self.now);
+            true
+        } else {
+            match hand.send(&peer.wire) {
+                Ok(cost) if cost.bytes == 0 => return false,
+                Ok(cost) => self.registry.took(peer.seat, cost, self.now),
+                Err(error) => {
+                    self.registry.broke(peer.seat, error.kind(), self.now);
+                    true
+                }
+            }
+        };
+        if over {
+            peer.drain = None;
+        }
+        self.note_entries();
+        true
+    }
+
+    fn pass_time(&mut self) {
+        self.now += match self.random.below(20) {
+            0 => Duration::from_secs(5),
+            _ => limits::TICK,
+        };
+        self.tick();
+    }
+
+    fn tick(&mut self) {
+        self.watching |= self.watches.try_recv().is_ok();
+        if self.watching {
+            self.watching = self.registry.tick(self.now);
+            self.note_entries();
+        }
+    }
+
+    /// Learns what has entered the log, and who has gone.
+    fn note_entries(&mut self) {
+        for entered in self.registry.entered.drain(..) {
+            let at = self.log.len();
+            let peer = &mut self.peers[self.seats[&entered.seat]];
+            match &entered.what {
+                What::Joined(form) => {
+                    (peer.joined, peer.name, peer.form) = (Some(at), entered.name, *form);
+                }
+                What::Left(_) => peer.left = Some(at),
+                _ => peer.entered.push(at),
+            }
+            let members = self.seats.values().filter(|peer| self.peers[**peer].is_in()).count();
+            let one_more = usize::from(matches!(entered.what, What::Left(_)));
+            self.members.push(members + one_more);
+            self.log.push(entered);
+        }
+        let registry = &self.registry;
+        self.seats.retain(|seat, _| registry.delivery.sink(*seat).is_some());
+    }
+
+    /// Everybody reads, the tasks run until there is nothing left to do, and nobody waits for
+    /// anything that will not come.
+    fn come_to_rest(&mut self) {
+        for _ in 0..100_000 {
+            let mut busy = self.flush();
+            for peer in self.seats.values().copied().collect::<Vec<_>>() {
+                if self.peers[peer].pace > 0 {
+                    self.peers[peer].wire.ends().room = usize::MAX;
+                }
+                busy |= self.run_session_of(peer);
+                busy |= self.run_drain_of(peer);
+            }
+            if !busy && !self.watching && self.watches.is_empty() {
+                return self.check_nobody_waits();
+            }
+            if !busy {
+                self.now += limits::TICK;
+                self.tick();
+            }
+        }
+        panic!("it never comes to rest");
+    }
+}
+
+// What has to hold.
+impl World {
+    fn check_bounds(&self) {
+        // A lagger's hand, one chunk over the edge of it, is not thrown away.
+        let in_hand = self.seats.len() * (limits::HAND_BYTES + limits::ROUND);
+        let delivery = &self.registry.delivery;
+        assert!(delivery.memory().saturating_sub(in_hand) <= self.limits.memory);
+        assert!(self.registry.room.round().len() <= limits::ROUND + 2 * limits::TURN);
+    }
+
+    fn check_nobody_waits(&self) {
+        for peer in self.seats.values().map(|peer| &self.peers[*peer]) {
+            let ends = peer.wire.ends();
+            if peer.pace > 0 && !self.stopping {
+                assert!(peer.waits.is_none(), "{} waits for nothing", peer.name);
+                assert!(ends.said.is_empty() && ends.ended.is_none(), "{} is unheard", peer.name);
+            }
+        }
+        assert!(!self.stopping || self.seats.is_empty(), "all have gone when the server stops");
+    }
+
+    /// What one peer heard is what the log holds for it, as far as it goes.
+    fn check_story(&self, number: usize) {
+        let peer = &self.peers[number];
+        self.check_what_was_said(peer);
+        let heard = peer.wire.ends().heard.clone();
+        let mut heard = Lines(&heard);
+        heard.next(); // HELLO
+        let Some(joined) = peer.joined else { return };
+        let end = peer.left.unwrap_or(self.log.len());
+        let mut expected = (joined..end).filter_map(|at| self.heard_by(peer, at)).peekable();
+        let mut at = 0;
+        let mut cut_short = false;
+        while let Some(line) = heard.next() {
+            let pong = line.strip_prefix(b"PONG ").and_then(|pong| pong.strip_suffix(b"\n"));
+            if let Some(token) = pong {
+                self.check_barrier(peer, token, at);
+            } else if line.starts_with(b"BYE stalled") {
+                cut_short = true;
+            } else if !is_private(line) {
+                let (place, words) = expected.next().expect("nothing that was not said to it");
+                assert!(
+                    words.starts_with(line) && (words.len() == line.len() || heard.0.is_empty()),
+                    "{} heard {:?}, not {:?}",
+                    peer.name,
+                    line.escape_ascii().to_string(),
+                    words.escape_ascii().to_string()
+                );
+                at = place;
+            }
+        }
+        let ends = peer.wire.ends();
+        let all = peer.pace > 0 && ends.deaf.is_none() && !ends.shut && !cut_short;
+        assert!(!all || expected.peek().is_none(), "{} missed {:?}", peer.name, expected.peek());
+    }
+
+    /// What its lines were taken for: each once, in order.
+    fn check_what_was_said(&self, peer: &Peer) {
+        let mut last = 0;
+        for at in &peer.entered {
+            let words = match &self.log[*at].what {
+                What::Msg(words) | What::Data(words) | What::Tell(_, words) => words,
+                What::Joined(_) | What::Left(_) => continue,
+            };
+            let digits = words.split(|b| *b == b' ').next().unwrap_or_default();
+            let Some(n) = str::from_utf8(digits).ok().and_then(|n| n.parse::<u32>().ok()) else {
+                continue;
+            };
+            assert!(n > last, "{} said {n} after {last}", peer.name);
+            last = n;
+        }
+    }
+
+    /// A PONG comes after all that was said before its PING: here, after what stands in the log before
+    /// that.
+    fn check_barrier(&self, peer: &Peer, token: &[u8], at: usize) {
+        let n: u32 = str::from_utf8(token).ok().and_then(|n| n.parse().ok()).expect("a number");
+        let said = peer.entered.iter().rev().find(|at| match &self.log[**at].what {
+            What::Tell(_, words) => words.starts_with(format!("{n} ").as_bytes()),
+            _ => false,
+        });
+        let Some(said) = said.copied() else { return };
+        let missing = (at + 1..said).find(|at| self.heard_by(peer, *at).is_some());
+        let missing = missing.filter(|at| Some(*at) > peer.joined);
+        assert_eq!(missing, None, "{}'s PONG {n} overtook what came before", peer.name);
+    }
+
+    /// What of the log's entry reaches this peer.
+    fn heard_by(&self, peer: &Peer, at: usize) -> Option<(usize, Vec<u8>)> {
+        let Entered { name, what, .. } = &self.log[at];
+        let line = |verb: &str, rest: &[u8]| {
+            [verb.as_bytes(), b" ", name.as_bytes(), b" ", rest, b"\n"].concat()
+        };
+        let announced = || self.members[at] <= self.limits.presence_limit;
+        let words = match what {
+            What::Tell(to, words) => (*to == peer.name).then(|| line("TELL", words))?,
+            _ if *name == peer.name => return None,
+            What::Msg(words) => line("MSG", words),
+            What::Data(words) if peer.form == Form::Text => line("MSG", words),
+            What::Data(words) => {
+                [line("DATA", words.len().to_string().as_bytes()), words.clone(), b"\n".to_vec()]
+                    .concat()
+            }
+            What::Joined(_) => announced().then(|| format!("JOINED {name}\n").into_bytes())?,
+            What::Left(reason) => {
+                let reason = (*reason).filter(|_| announced())?;
+                format!("LEFT {name}{}{reason}\n", if reason.is_empty() { "" } else { " " })
+                    .into_bytes()
+            }
+        };
+        Some((at, words))
+    }
+}
+
+/// What only this connection gets, because it has asked for it.
+fn is_private(line: &[u8]) -> bool {
+    [&b"OK "[..], b"PONG", b"WHO ", b"HELP ", b"ERR ", b"BYE"]
+        .iter()
+        .any(|word| line.starts_with(word))
+}
+
+/// Lines with their payloads.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Lines<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let line = self.0.iter().position(|b| *b == b'\n').map_or(self.0.len(), |at| at + 1);
+        let words: Vec<&[u8]> = self.0[..line].trim_ascii_end().split(|b| *b == b' ').collect();
+        let payload = match words[..] {
+            [b"DATA", _, len] => str::from_utf8(len).ok()?.parse::<usize>().ok()? + 1,
+            _ => 0,
+        };
+        let (line, rest) = self.0.split_at((line + payload).min(self.0.len()));
+        self.0 = rest;
+        (!line.is_empty()).then_some(line)
+    }
+}
+
+/// xorshift64*: the same each time, which is all that is wanted.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 |= 1;
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(high).unwrap_or(0) % n
+    }
+}

@@ -1,0 +1,65 @@
+//! Those who work for the room: the *flusher* writes rounds, the *watch* looks after deadlines and
+//! stalls, a *drain* sends one slow connection what its socket did not take at once.
+
+use super::Shared;
+use super::registry::Registry;
+use crate::delivery::Lagger;
+use crate::delivery::chunk::Hand;
+use crate::limits;
+use crate::net::socket::{Socket, Turn};
+use async_channel::Receiver;
+use async_lock::Mutex;
+use smol::Timer;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Shared {
+    /// Writes each round. Being woken by its first line, it runs after every reader that was ready;
+    /// where writing takes long, also after those that have become ready in the meantime.
+    pub async fn flusher(self, bell: Receiver<()>, turn: Turn) {
+        while bell.recv().await.is_ok() {
+            if self.registry.lock().await.is_lively() {
+                turn.over().await;
+            }
+            let fell_behind = self.registry.lock().await.flush(Instant::now());
+            let Some(executor) = self.executor.upgrade() else { return };
+            for lagger in fell_behind {
+                executor.spawn(drain(self.registry.clone(), lagger)).detach();
+            }
+        }
+    }
+
+    /// Ticks only as long as there is something to watch.
+    pub async fn watch(self, bell: Receiver<()>) {
+        while bell.recv().await.is_ok() {
+            loop {
+                Timer::after(limits::TICK).await;
+                if !self.registry.lock().await.tick(Instant::now()) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Sends a connection that fell behind what waits for it, until that is all.
+async fn drain(registry: Arc<Mutex<Registry<Arc<Socket>>>>, lagger: Lagger<Arc<Socket>>) {
+    let Lagger { seat, sink: socket, chunks } = lagger;
+    let mut hand = Hand::default();
+    while hand.fill(&chunks).await {
+        match hand.send(&socket) {
+            Ok(cost) if cost.bytes == 0 => socket.writable().await,
+            Ok(cost) => {
+                if registry.lock().await.took(seat, cost, Instant::now()) {
+                    return;
+                }
+                // However fast it is taken: the others get their turn.
+                smol::future::yield_now().await;
+            }
+            Err(error) => {
+                return registry.lock().await.broke(seat, error.kind(), Instant::now());
+            }
+        }
+    }
+    registry.lock().await.drained(seat, Instant::now());
+}
