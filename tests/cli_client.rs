@@ -384,6 +384,18 @@ fn a_lost_connection_ends_it_with_1() {
 }
 
 #[test]
+fn half_a_message_is_not_shown_as_a_whole_one() {
+    let server = Fake::after_join(|mut peer| {
+        peer.say("MSG bob wait");
+        peer.stream.write_all(b"MSG bob we attack at 1").expect("it listens");
+    });
+    let talk = Talk::start(&mut ada(server.port));
+    let lost = "smoltalk: the server closed the connection\n";
+    assert_eq!(talk.ends(), left(1, "<bob> wait\n", lost));
+    server.done();
+}
+
+#[test]
 fn what_was_not_confirmed_is_not_reported_as_sent() {
     let server = Fake::plays(
         "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n> MSG hi\n> PING sent\n< BYE shutdown",

@@ -137,6 +137,28 @@ fn a_file_is_one_message() {
 }
 
 #[test]
+fn what_the_server_says_that_it_does_not_take_is_not_sent() {
+    let server = |then: fn(Peer)| {
+        Fake::runs(move |mut peer| {
+            peer.say("HELLO smoltalk/1 hi [payload=100]");
+            assert_eq!(peer.hear(), "JOIN ada");
+            peer.say("OK ada 1");
+            then(peer);
+        })
+    };
+    let why = "smoltalk: a payload may have 100 bytes, this one has 101 (too-long)\n";
+    let file = Scratch::new("too-long", &[0; 101]);
+    let room = server(says_goodbye);
+    let typed = format!("send-file {}\n", file.path());
+    assert_eq!(after_typing(&mut ada(room.port), typed), left(0, "", why));
+    room.done();
+    let room = server(says_goodbye);
+    let whole = after_typing(ada(room.port).arg("--whole"), [0; 101]);
+    assert_eq!(whole, left(3, "", &format!("{why}smoltalk: nothing was said\n")));
+    room.done();
+}
+
+#[test]
 fn what_is_no_file_is_said_so_and_sent_to_nobody() {
     let empty = Scratch::new("empty", b"");
     let giant = Scratch::new("giant", &vec![0; 2_000_000]);

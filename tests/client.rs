@@ -8,7 +8,7 @@ use smoltalk::client::{Client, Error, Event};
 use smoltalk::limits;
 use smoltalk::protocol::{Command, Name};
 use smoltalk::server::Config;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::pin::pin;
 use std::task::Poll;
@@ -78,10 +78,7 @@ fn what_is_no_smoltalk_server_is_quoted() {
 
 #[test]
 fn a_line_without_end_is_given_up_on() {
-    let server = Fake::runs(|mut peer: Peer| {
-        use std::io::Write;
-        while peer.stream.write_all(&[b'x'; 4096]).is_ok() {}
-    });
+    let server = Fake::runs(|mut peer: Peer| while peer.stream.write_all(&[b'x'; 4096]).is_ok() {});
     assert!(matches!(run(connect(server.port)), Err(Error::NotSmoltalk(_))));
     server.done();
 }
@@ -224,6 +221,37 @@ fn how_it_ended_is_said_after_the_last_event_and_again_each_time() {
     });
 }
 
+/// Says `last` without an LF, and goes.
+fn torn(last: &'static str) -> impl FnOnce(Peer) + Send {
+    move |mut peer| peer.stream.write_all(last.as_bytes()).expect("it listens")
+}
+
+#[test]
+fn a_torn_last_line_says_nothing() {
+    for last in ["MSG bob we attack at 1", "BYE shut", "ERR full", "DATA bob 1"] {
+        let server = Fake::after_join(torn(last));
+        run(async {
+            let mut ada = joined(server.port, "ada").await;
+            let end = ada.next().await;
+            assert!(matches!(end, Err(Error::Lost(ErrorKind::UnexpectedEof))), "{last}: {end:?}");
+        });
+        server.done();
+    }
+}
+
+#[test]
+fn of_what_does_not_greet_a_torn_line_is_quoted() {
+    let server = Fake::runs(torn("Go away"));
+    let error = run(connect(server.port)).expect_err("no smoltalk server");
+    assert_eq!(error.to_string(), "this is no smoltalk server: it says \"Go away\"");
+    // A word that might have gone on is none.
+    for last in ["HELLO smoltalk/1 hi", "ERR full there is no pl", "BYE shutd"] {
+        let server = Fake::runs(torn(last));
+        let end = run(connect(server.port));
+        assert!(matches!(end, Err(Error::Lost(ErrorKind::UnexpectedEof))), "{last}: {end:?}");
+    }
+}
+
 #[test]
 fn why_it_ended_is_known_even_to_one_who_only_speaks() {
     let server = Fake::after_join(|mut peer| {
@@ -321,6 +349,32 @@ fn one_who_speaks_and_hears_at_once_needs_no_buffer_for_either() {
             ada.next().await.expect("a message");
             heard += 1;
         }
+    });
+    server.done();
+}
+
+#[test]
+fn what_waits_to_be_sent_is_bounded() {
+    let server = Fake::after_join(|mut peer| {
+        while peer.hear() != "PING 1" {}
+        peer.say("PONG 1");
+        while peer.hear() != "LEAVE" {}
+    });
+    run(async {
+        let mut ada = joined(server.port, "ada").await;
+        let line = Command::Msg(&[b'x'; 4000]);
+        while ada.has_room() {
+            ada.queue(line).expect("there is room");
+        }
+        assert!(matches!(ada.queue(line), Err(Error::NoRoom)));
+        assert!(matches!(ada.queue_data(b"hi"), Err(Error::NoRoom)));
+        assert!(ada.unsent() < limits::UNSENT + limits::LINE);
+        // Who waits has room again.
+        ada.ping().await.expect("all has arrived");
+        while ada.has_room() {
+            ada.queue(line).expect("there is room");
+        }
+        ada.leave().await.expect("there is room for a goodbye");
     });
     server.done();
 }

@@ -5,7 +5,7 @@ mod fake;
 use fake::{Fake, Real};
 use futures_lite::future;
 use smoltalk::client::{Client, Error, Event};
-use smoltalk::limits::{self, Limits};
+use smoltalk::limits;
 use smoltalk::protocol::{Command, Form, Name};
 use smoltalk::server::Config;
 use std::io::Write;
@@ -85,17 +85,22 @@ fn many_payloads_between_two_who_both_speak_come_in_order() {
 
 #[test]
 fn what_the_server_will_not_take_is_answered() {
-    let server = Real::start(Config {
-        limits: Limits { payload: 10, ..Limits::default() },
-        ..Config::default()
+    // One that does not say how much it takes.
+    let server = Fake::runs(|mut peer| {
+        peer.say("HELLO smoltalk/1");
+        assert_eq!(peer.hear_all(), "JOIN ada data");
+        peer.say("OK ada 1");
+        assert_eq!([peer.hear(), peer.hear(), peer.hear()], ["DATA 2", "hi", "PING 1"]);
+        peer.say("ERR too-long a payload may have 1 byte");
+        peer.say("PONG 1");
     });
     run(async {
         let mut ada = joined(server.port, "ada", Form::Data).await;
-        ada.send_data(&[0; 11]).await.expect("sent");
+        ada.send_data(b"hi").await.expect("sent");
         ada.ping().await.expect("all goes on");
         assert!(matches!(ada.next().await, Ok(Event::Err { code, .. }) if code == "too-long"));
     });
-    server.stop();
+    server.done();
 }
 
 #[test]
@@ -107,6 +112,51 @@ fn what_cannot_be_said_is_not_sent() {
         assert!(matches!(client.queue(Command::Data(3)), Err(Error::Empty)));
         let long = client.send_data(&vec![0; limits::PAYLOAD + 1]).await.expect_err("too long");
         assert_eq!(long.to_string(), "too long: a payload may have 1048576 bytes");
+        client.ping().await.expect("nothing else came");
+    });
+    server.done();
+}
+
+#[test]
+fn the_form_is_what_the_server_said_ok_to_though_nobody_waited_for_that() {
+    for (answers, form) in [
+        (&["OK ada 1"][..], Form::Data),
+        (&["ERR bad-option what?", "OK ada 1"], Form::Text),
+        (&["OK ada 1", "ERR already-joined you are in"], Form::Data),
+    ] {
+        let server = Fake::runs(move |mut peer| {
+            peer.say("HELLO smoltalk/1");
+            for asked in ["JOIN ada data", "JOIN ada", "PING now"] {
+                assert_eq!(peer.hear_all(), asked);
+            }
+            for answer in answers {
+                peer.say(answer);
+            }
+        });
+        run(async {
+            let mut ada = Client::connect("127.0.0.1", server.port).await.expect("a server");
+            for form in [Form::Data, Form::Text] {
+                // Dropped once the line is on its way.
+                assert!(future::poll_once(ada.join_with("ada", form)).await.is_none());
+            }
+            ada.send(Command::Ping(b"now")).await.expect("sent");
+            while ada.next().await.is_ok() {}
+            assert_eq!(ada.form(), form, "{answers:?}");
+        });
+        server.done();
+    }
+}
+
+#[test]
+fn the_limit_of_a_payload_is_what_the_server_says() {
+    let hello = "< HELLO smoltalk/1 JOIN <name> to enter [line=4096 payload=100 weather=rain]";
+    let server = Fake::plays(&format!("{hello}\n> PING 1\n< PONG 1"));
+    run(async {
+        let mut client = Client::connect("127.0.0.1", server.port).await.expect("a server");
+        assert_eq!(client.greeting().line, Some(4096));
+        assert!(client.greeting().has("weather=rain") && client.takes(100).is_ok());
+        let long = client.send_data(&[0; 101]).await.expect_err("too long");
+        assert_eq!(long.to_string(), "a payload may have 100 bytes, this one has 101 (too-long)");
         client.ping().await.expect("nothing else came");
     });
     server.done();

@@ -29,8 +29,11 @@ async fn listen() -> Waiting {
     Direct::listen("127.0.0.1", 0).await.expect("a port")
 }
 
+/// Calls one who is there, but may be busy.
 async fn call(waiting: &Waiting, config: &Config) -> Result<Direct, Error> {
-    Direct::connect("127.0.0.1", waiting.address().port(), config).await
+    let there = async { match waiting.run().await {} };
+    let port = waiting.address().port();
+    future::or(Direct::connect("127.0.0.1", port, config), there).await
 }
 
 /// Ada, who called, and bob, who waited. They talk on when the door is dropped.
@@ -259,6 +262,39 @@ fn what_does_not_greet_is_not_accepted_and_the_next_is() {
 }
 
 #[test]
+fn a_caller_is_answered_as_soon_as_somebody_waits_whatever_he_waits_for() {
+    run(async {
+        let (waiting, mut ada, mut bob) = pair(&Config::default(), &Config::default()).await;
+        let mut eve = Telnet::tcp(waiting.address());
+        let talk = async {
+            ada.send(b"hi").await.expect("sent");
+            bob.next().await.expect("a message")
+        };
+        let answer = async { match waiting.run().await {} };
+        assert!(matches!(future::or(talk, answer).await, Event::Message { .. }));
+        let told = smol::unblock(move || eve.sees("ERR busy ..."));
+        future::or(told, async { match waiting.run().await {} }).await;
+    });
+}
+
+/// What a library puts on the global executor runs on threads that nobody asked for.
+#[test]
+fn nothing_runs_that_nobody_runs() {
+    run(async {
+        let (waiting, ada, bob) = pair(&Config::default(), &Config::default()).await;
+        assert!(matches!(call(&waiting, &Config::default()).await, Err(Error::Busy)));
+        future::zip(ada.leave(), bob.leave()).await;
+        let mut stranger = Telnet::tcp(waiting.address());
+        stranger.types("JOIN ada");
+        waiting.accept(&Config::default()).await.expect_err("a stranger");
+    });
+    for thread in std::fs::read_dir("/proc/self/task").expect("Linux").flatten() {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        assert!(!name.starts_with("smol-"), "{name}");
+    }
+}
+
+#[test]
 fn nobody_there_is_unreachable() {
     run(async {
         // A port that was free a moment ago may be somebody's by now; this one is nobody's.
@@ -273,10 +309,9 @@ fn how_it_ended_is_said_after_all_that_came_and_stays_so() {
     run(async {
         let (mut socket, mut bob) = with_socket(&Config::default()).await;
         bob.send(b"x").await.expect("sent");
-        socket.sends(b"DATA 1 2\nhi\nACK 1");
+        socket.sends(b"DATA 1 2\nhi\nACK 1\n");
         socket.ends();
         assert!(matches!(bob.next().await, Ok(Event::Message { id: 1, .. })));
-        // A last line counts without its LF.
         assert!(matches!(bob.next().await, Ok(Event::Acked { id: 1, .. })));
         for _ in 0..3 {
             assert!(matches!(bob.next().await, Err(Error::Gone)));
@@ -287,6 +322,38 @@ fn how_it_ended_is_said_after_all_that_came_and_stays_so() {
         socket.finds("ACK 1");
         socket.sees_the_end();
     });
+}
+
+#[test]
+fn half_an_acknowledgement_is_none() {
+    run(async {
+        let (mut socket, mut bob) = with_socket(&Config::default()).await;
+        for _ in 0..17 {
+            bob.send(b"x").await.expect("sent");
+        }
+        socket.sends(b"ACK 1"); // Of `ACK 17`.
+        socket.ends();
+        assert!(matches!(bob.next().await, Err(Error::Gone)));
+        assert_eq!(bob.unacknowledged(), 17);
+    });
+}
+
+#[test]
+fn half_a_greeting_is_none_and_what_is_there_instead_is_quoted() {
+    for (torn, why) in [
+        ("HELLO smoltalk-direct/1 ad", "it says nothing"),
+        ("ERR bus", "it says nothing"),
+        ("JOIN ada", "it says \"JOIN ada\""),
+    ] {
+        run(async {
+            let waiting = listen().await;
+            let mut socket = Telnet::tcp(waiting.address());
+            socket.sends(torn.as_bytes());
+            socket.ends();
+            let refused = waiting.accept(&Config::default()).await.expect_err("nobody");
+            assert_eq!(refused.to_string(), format!("this is no smoltalk direct: {why}"));
+        });
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use futures_lite::future;
 use smoltalk::direct::{Config, Direct, Event, Waiting};
 use smoltalk::protocol::{Name, Refusal};
 use support::{Telnet, TestServer, play, transcript};
@@ -26,7 +27,9 @@ fn every_dialogue_of_two_happens_as_it_is_written() {
         println!("the dialogue at PROTOCOL.md:{line}"); // Shown if it fails.
         let bob = smol::block_on(Direct::listen("127.0.0.1", 0)).expect("a port");
         let address = bob.address();
-        let echo = smol::spawn(async move { echo(&bob).await });
+        let echo = smol::spawn(async move {
+            future::or(echo(&bob), async { match bob.run().await {} }).await;
+        });
         for (name, mut who) in play(dialogue, |_| Telnet::tcp(address)) {
             who.ends();
             who.try_see_end().unwrap_or_else(|problem| panic!("{name}, at the end: {problem}"));

@@ -209,6 +209,22 @@ fn a_paste_of_200_lines_waits_for_enter_and_hides_nobody() {
 }
 
 #[test]
+fn of_a_paste_longer_than_what_may_wait_nothing_is_lost() {
+    let mut room = Room::with(&[], &[("NO_COLOR", "1")], (40, 8));
+    room.ada.sees_part("> █");
+    // Once each line is a TELL of its own, three times what may wait to be sent.
+    let lines: Vec<String> = (1..=2500).map(|n| format!("{n} {}", "x".repeat(60))).collect();
+    room.ada.pastes(&format!("tell bob {}", lines.join("\n")));
+    room.ada.types("\r");
+    for line in lines {
+        assert_eq!(room.hears(), format!("TELL bob {line}"));
+    }
+    room.ada.sees_part("<ada> [to bob] 2500");
+    room.ada.types("who\r");
+    assert_eq!(room.hears(), "WHO");
+}
+
+#[test]
 fn a_paste_without_brackets_is_typed_fast() {
     let mut room = Room::with(&["--chat"], &[], (40, 8));
     room.ada.sees_part("> █");

@@ -1,9 +1,9 @@
 //! From a host's name to a connection.
 
-use super::within;
 use crate::limits;
 use crate::net::socket::set_connection_options;
-use smol::Async;
+use futures_lite::future;
+use smol::{Async, Timer};
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream;
@@ -13,17 +13,26 @@ use std::time::Duration;
 
 /// A connection to the first address of `host` that accepts in `time`; or the error of the last that
 /// did not.
-pub(crate) async fn reach(time: Duration, host: &str, port: u16) -> io::Result<Async<TcpStream>> {
-    let reached = async {
+pub async fn connect(time: Duration, host: &str, port: u16) -> io::Result<Async<TcpStream>> {
+    let connected = async {
         let addresses = smol::net::resolve((host, port)).await?;
         first(addresses.into_iter().map(Async::<TcpStream>::connect)).await
     };
-    let socket = within(time, reached).await.unwrap_or_else(|| {
+    let socket = within(time, connected).await.unwrap_or_else(|| {
         let late = format!("no answer within {} s", time.as_secs_f32());
         Err(io::Error::new(io::ErrorKind::TimedOut, late))
     })?;
     set_connection_options(&socket)?;
     Ok(socket)
+}
+
+/// What `future` comes to, if it does in `time`.
+pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let late = async {
+        Timer::after(time).await;
+        None
+    };
+    future::or(async { Some(future.await) }, late).await
 }
 
 /// What the first of `attempts` to succeed comes to.
@@ -54,7 +63,7 @@ async fn first<T>(
             None => Some(finished.await),
         };
         match finished {
-            Some(Ok(reached)) => return Ok(reached),
+            Some(Ok(connected)) => return Ok(connected),
             Some(Err(error)) => failed = error,
             None => {}
         }
@@ -64,7 +73,7 @@ async fn first<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smol::future::{Boxed, pending, ready};
+    use futures_lite::future::{Boxed, pending, ready};
     use std::io::ErrorKind;
 
     fn first_of(attempts: Vec<Boxed<io::Result<u8>>>) -> Result<u8, ErrorKind> {

@@ -34,6 +34,8 @@ pub enum Error {
     TooLong,
     /// The payload would be over [`limits::PAYLOAD`] bytes. Nothing was sent.
     PayloadTooLong,
+    /// [`limits::UNSENT`] bytes wait to be sent: wait for that, then queue again. Nothing was queued.
+    NoRoom,
     /// More than [`limits::HEARD`] bytes wait for [`next`](super::Client::next): take them, then
     /// ask again.
     Behind,
@@ -42,6 +44,12 @@ pub enum Error {
 impl Error {
     pub(super) fn said(code: &str, text: &str) -> Self {
         Self::Refused { code: code.into(), text: text.into() }
+    }
+
+    /// A payload of `len` bytes, for a server that takes `limit`.
+    pub(super) fn over(limit: usize, len: usize) -> Self {
+        let text = format!("a payload may have {limit} bytes, this one has {len}");
+        Self::said(Refusal::TooLong.code(), &text)
     }
 }
 
@@ -70,6 +78,7 @@ impl fmt::Display for Error {
             Self::PayloadTooLong => {
                 write!(f, "too long: a payload may have {} bytes", limits::PAYLOAD)
             }
+            Self::NoRoom => write!(f, "too much waits to be sent"),
             Self::Behind => write!(f, "too much waits to be read"),
         }
     }

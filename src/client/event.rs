@@ -1,5 +1,6 @@
 //! What a client hears, owned.
 
+use super::queue::Waits;
 use crate::protocol::Name;
 
 /// What a server said. All text is safe to print, even where the server was careless.
@@ -59,9 +60,8 @@ pub enum Event {
     },
 }
 
-impl Event {
-    /// The memory it takes while it waits, roughly.
-    pub(super) fn size(&self) -> usize {
+impl Waits for Event {
+    fn size(&self) -> usize {
         let beyond = match self {
             Self::Ok { .. } | Self::Joined(_) => 0,
             Self::Msg { text, .. }

@@ -15,25 +15,25 @@
 //! # });
 //! ```
 
-mod connect;
+pub(crate) mod connect;
 mod error;
 mod event;
+mod greeting;
 mod inbox;
+pub(crate) mod link;
+pub(crate) mod queue;
 pub(crate) mod unsent;
-mod wait;
 
 pub use error::Error;
 pub use event::Event;
+pub use greeting::Greeting;
 
-use crate::client::unsent::Unsent;
 use crate::limits;
-use crate::protocol::frames::Frames;
 use crate::protocol::{Command, Form, JoinOptions, Name, Refusal};
-pub(crate) use connect::reach;
-use futures_lite::future;
-use inbox::Heard;
-use smol::{Async, Timer};
-use std::net::{Shutdown, TcpStream};
+use connect::{connect, within};
+use inbox::Inbox;
+use link::Link;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,16 +44,13 @@ use std::time::{Duration, Instant};
 ///
 /// While a command waits to be sent, the client goes on reading: a server that slows its senders
 /// down also drops members that do not read. What is heard meanwhile waits for `next`, up to
-/// [`limits::HEARD`] bytes, and one payload of at most [`limits::PAYLOAD`].
+/// [`limits::HEARD`] bytes, and one payload of at most [`limits::PAYLOAD`]. What waits to be sent is
+/// bounded by [`limits::UNSENT`], and one command or payload.
 ///
 /// Dropping a client closes the connection without a goodbye.
 #[derive(Debug)]
 pub struct Client {
-    socket: Async<TcpStream>,
-    frames: Frames,
-    heard: Heard,
-    unsent: Unsent,
-    form: Form,
+    link: Link<Inbox>,
     /// Each PING gets its number as token, so that its PONG is known.
     pings: u64,
 }
@@ -68,20 +65,30 @@ impl Client {
     /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
     pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = reach(time, host, port).await;
+        let reached = connect(time, host, port).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
-        let mut client = Self {
-            socket,
-            frames: Frames::new(limits::EVENT_LINE),
-            heard: Heard::default(),
-            unsent: Unsent::default(),
-            form: Form::Text,
-            pings: 0,
-        };
+        let link = Link::new(socket, limits::EVENT_LINE, Inbox::new());
+        let mut client = Self { link, pings: 0 };
         let rest = time.saturating_sub(began.elapsed());
         let silence = || Error::NotSmoltalk("it says nothing".into());
-        within(rest, client.greeting()).await.unwrap_or_else(|| Err(silence()))?;
+        within(rest, client.greeted()).await.unwrap_or_else(|| Err(silence()))?;
         Ok(client)
+    }
+
+    /// Waits for HELLO.
+    async fn greeted(&mut self) -> Result<(), Error> {
+        self.link
+            .until(|Link { inbox, .. }, _| {
+                let end = || inbox.queue.end().cloned().map(Err);
+                inbox.greeted.then_some(Ok(())).or_else(end)
+            })
+            .await
+    }
+
+    /// What the server said of itself in its HELLO.
+    #[must_use]
+    pub fn greeting(&self) -> &Greeting {
+        &self.link.inbox.greeting
     }
 
     /// Enters the room; returns how many members it has, this one included. Payloads come as text.
@@ -95,22 +102,31 @@ impl Client {
     /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
     pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        let joined = self.ask(Command::Join(name, JoinOptions { form }), |event| match event {
+        self.ask(Command::Join(name, JoinOptions { form }), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
             Event::Err { code, text } => Some(Err(Error::said(code, text))),
             _ => None,
-        });
-        let members = joined.await?;
-        self.form = form;
-        Ok(members)
+        })
+        .await
     }
 
-    /// In which form payloads come. Where they come as [`Form::Data`], the server knows DATA.
+    /// In which form payloads come: that which the server has said OK to, whoever waited for it.
+    /// Where they come as [`Form::Data`], the server knows DATA.
     #[must_use]
     pub fn form(&self) -> Form {
-        self.form
+        self.link.inbox.form
+    }
+
+    /// Whether a payload may have `len` bytes, or why not: there are as many as the server
+    /// [says](Greeting::payload) that it takes, and never more than [`limits::PAYLOAD`].
+    pub fn takes(&self, len: usize) -> Result<(), Error> {
+        match self.greeting().payload {
+            _ if len > limits::PAYLOAD => Err(Error::PayloadTooLong),
+            Some(limit) if len > limit => Err(Error::over(limit, len)),
+            _ => Ok(()),
+        }
     }
 
     /// Says `text` to the room; returns when it is on its way.
@@ -123,8 +139,9 @@ impl Client {
     /// Only where the server knows DATA, which it does if it let [`join_with`](Self::join_with) ask
     /// for [`Form::Data`]: any other would take the bytes for commands.
     ///
-    /// How many it may be, 65,536 as a rule, the server knows: more is answered with an
-    /// [`Event::Err`] whose code is `too-long`. [`ping`](Self::ping) to know that it was not.
+    /// More than it [takes](Self::takes) are refused at once. A server that does not say how many it
+    /// takes answers more with an [`Event::Err`] whose code is `too-long`:
+    /// [`ping`](Self::ping) to know that it did not.
     pub async fn send_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.sent().await?;
         self.queue_data(bytes)?;
@@ -180,20 +197,19 @@ impl Client {
 
     /// The next thing heard. After the last, each call says how the connection ended.
     pub async fn next(&mut self) -> Result<Event, Error> {
-        self.until(|client, _| client.heard.next()).await
+        self.link.until(|link, _| link.inbox.queue.next()).await
     }
 
     /// Closes the connection without a goodbye, as dropping the client does; but what was heard can
     /// still be taken with [`next`](Self::next).
     pub fn hang_up(&mut self) {
-        // One that is gone already is as good.
-        let _ = self.socket.get_ref().shutdown(Shutdown::Both);
+        self.link.hang_up();
     }
 
     /// How many events wait for [`next`](Self::next): so many times it returns at once.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.heard.len()
+        self.link.inbox.queue.len()
     }
 
     /// Sends any command; returns when it is on its way. Its answer comes out of
@@ -205,6 +221,7 @@ impl Client {
     }
 
     /// Takes a command to be sent, without waiting: the next call that waits sends it.
+    /// [`Error::NoRoom`] where there is no [room](Self::has_room) for it.
     ///
     /// With [`next_until_sent`](Self::next_until_sent) for programs that speak and listen at the
     /// same time, and never want one to wait for the other.
@@ -213,34 +230,53 @@ impl Client {
         if let Command::Msg(b"") | Command::Tell(_, b"") | Command::Data(_) = command {
             return Err(Error::Empty);
         }
-        let unsent = self.unsent.tail();
-        let start = unsent.len();
-        command.render(unsent);
-        if unsent.len() - start - b"\n".len() > limits::LINE {
-            unsent.truncate(start);
-            return Err(Error::TooLong);
-        }
-        Ok(())
+        self.room()?;
+        self.put(command)
     }
 
     /// Takes any bytes to be said to the room, without waiting, as [`queue`](Self::queue) does.
     pub fn queue_data(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        match bytes.len() {
-            0 => return Err(Error::Empty),
-            1..=limits::PAYLOAD => {}
-            _ => return Err(Error::PayloadTooLong),
+        if bytes.is_empty() {
+            return Err(Error::Empty);
         }
-        let unsent = self.unsent.tail();
+        self.takes(bytes.len())?;
+        self.room()?;
+        let unsent = self.link.unsent.tail();
         Command::Data(bytes.len()).render(unsent);
         unsent.extend_from_slice(bytes);
         unsent.push(b'\n');
         Ok(())
     }
 
+    /// Whether one more command, or payload, may be queued: while fewer than [`limits::UNSENT`] bytes
+    /// wait to be sent.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.unsent() < limits::UNSENT
+    }
+
+    fn room(&self) -> Result<(), Error> {
+        if self.has_room() { Ok(()) } else { Err(Error::NoRoom) }
+    }
+
+    fn put(&mut self, command: Command<'_>) -> Result<(), Error> {
+        let unsent = self.link.unsent.tail();
+        let start = unsent.len();
+        command.render(unsent);
+        if unsent.len() - start - b"\n".len() > limits::LINE {
+            unsent.truncate(start);
+            return Err(Error::TooLong);
+        }
+        if let Command::Join(_, options) = command {
+            self.link.inbox.joins.push_back(options.form);
+        }
+        Ok(())
+    }
+
     /// How many bytes of commands the socket has not taken yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
-        self.unsent.len()
+        self.link.unsent.len()
     }
 
     /// Returns once all commands are on their way. What is heard meanwhile waits for
@@ -248,24 +284,90 @@ impl Client {
     pub async fn flush(&mut self) -> Result<(), Error> {
         self.sent().await
     }
+}
 
+// Speaking and listening at once.
+impl Client {
     /// What is heard while commands wait to be sent; `None` once all are on their way.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
-        self.until(|client, sent| {
-            if sent {
-                return Some(Ok(None));
-            }
-            client.heard.next().map(|heard| heard.map(Some))
-        })
-        .await
+        self.link
+            .until(|link, sent| {
+                if sent {
+                    return Some(Ok(None));
+                }
+                link.inbox.queue.next().map(|heard| heard.map(Some))
+            })
+            .await
+    }
+
+    /// The next thing heard, if it `hears`; or `None`, once all commands are on their way that are
+    /// not now.
+    pub async fn next_or_sent(&mut self, hears: bool) -> Option<Result<Event, Error>> {
+        let had_sent = self.unsent() == 0;
+        self.link
+            .until(|link, sent| {
+                let heard = if hears { link.inbox.queue.next() } else { None };
+                heard.map(Some).or_else(|| (sent && !had_sent).then_some(None))
+            })
+            .await
     }
 }
 
-/// What `future` comes to, if it does in `time`.
-pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let late = async {
-        Timer::after(time).await;
-        None
-    };
-    future::or(async { Some(future.await) }, late).await
+// Waiting. Whatever is waited for, sending and hearing goes on.
+impl Client {
+    /// Sends `command` and waits for the first event from then on in which `read` sees its answer.
+    /// All other events wait for `next`.
+    async fn ask<T>(
+        &mut self,
+        command: Command<'_>,
+        read: impl Fn(&Event) -> Option<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.sent().await?;
+        if self.link.is_full() {
+            return Err(Error::Behind);
+        }
+        self.queue(command)?;
+        let mut seen = self.waiting();
+        self.link
+            .until(|link, _| {
+                let queue = &mut link.inbox.queue;
+                let answer = queue.take_answer(&mut seen, &read);
+                let end = || queue.end().cloned().map(Err);
+                answer.or_else(end).or_else(|| queue.is_full().then_some(Err(Error::Behind)))
+            })
+            .await
+    }
+
+    /// Waits until the socket has taken everything.
+    async fn sent(&mut self) -> Result<(), Error> {
+        self.link
+            .until(|link, sent| match link.inbox.queue.end() {
+                Some(end) => Some(Err(end.clone())),
+                None if sent && !link.unsent.is_mute() => Some(Ok(())),
+                // The reason may have come, but nothing is heard while so much waits.
+                None if sent && link.is_full() => Some(Err(Error::Lost(ErrorKind::BrokenPipe))),
+                None => None,
+            })
+            .await
+    }
+
+    /// Says LEAVE and waits for BYE.
+    async fn goodbye(&mut self) -> Result<(), Error> {
+        // There is always room for this.
+        self.put(Command::Leave)?;
+        self.link
+            .until(|Link { inbox: Inbox { queue, .. }, .. }, _| match queue.end() {
+                // Without BYE the server has seen us go all the same.
+                Some(Error::Closed { .. } | Error::Lost(_)) => Some(Ok(())),
+                Some(end) => Some(Err(end.clone())),
+                None => {
+                    // Who leaves has stopped listening; but BYE comes after all the rest.
+                    if queue.is_full() {
+                        queue.clear();
+                    }
+                    None
+                }
+            })
+            .await
+    }
 }

@@ -1,5 +1,6 @@
 //! What one side hears of the other.
 
+use crate::client::queue::Waits;
 use std::time::Duration;
 
 /// Something heard.
@@ -32,9 +33,8 @@ pub enum Event {
     },
 }
 
-impl Event {
-    /// The memory it takes while it waits, roughly.
-    pub(super) fn size(&self) -> usize {
+impl Waits for Event {
+    fn size(&self) -> usize {
         let beyond = match self {
             Self::Message { bytes, .. } => bytes.len(),
             Self::Acked { .. } => 0,

@@ -1,27 +1,35 @@
 //! The side that waits: one peer at a time, and a word for everybody else.
 
-use super::talk::BUSY;
-use super::{Config, Direct, Error};
-use crate::client::within;
+use super::chair::Chair;
+use super::conversation::{Config, Direct};
+use super::dialogue::BUSY;
+use super::error::Error;
+use crate::client::connect::within;
+use crate::client::link;
 use crate::limits;
 use crate::net::listener::{Bound, Listener};
 use async_channel::{Receiver, Sender};
 use async_lock::Semaphore;
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, Task, Timer};
+use futures_lite::{AsyncWriteExt, future};
+use smol::{Async, Executor, Task, Timer};
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 /// Waits for one peer after the other. Dropping it stops the waiting, and no conversation.
 ///
-/// Whoever calls while a [`Direct`] that came of it is there is answered `ERR busy`, by a task of
-/// its own: also while the program is busy with something else.
+/// Whoever calls while a [`Direct`] that came of it is there is answered `ERR busy`: by
+/// [`accept`](Self::accept) as long as somebody waits for that, and else by [`run`](Self::run),
+/// which goes on beside the conversation. Nothing runs by itself: where nobody waits for either,
+/// callers wait.
 #[derive(Debug)]
 pub struct Waiting {
     address: SocketAddr,
     callers: Receiver<Caller>,
+    /// What is to be done for callers, by whoever waits.
+    tasks: Arc<Executor<'static>>,
     _answering: Task<()>,
 }
 
@@ -29,27 +37,19 @@ pub struct Waiting {
 #[derive(Debug)]
 struct Caller {
     socket: TcpStream,
-    place: Place,
+    chair: Chair,
 }
 
-/// The one place that there is.
-#[derive(Debug)]
-pub struct Place(Arc<AtomicBool>);
-
-impl Place {
-    fn take(taken: &Arc<AtomicBool>) -> Option<Self> {
-        (!taken.swap(true, Ordering::SeqCst)).then(|| Self(taken.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+impl Direct {
+    /// Waits for calls at the first address of `host` that this machine has. With port 0 the system
+    /// chooses one.
+    pub async fn listen(host: &str, port: u16) -> io::Result<Waiting> {
+        Waiting::at(host, port).await
     }
 }
 
 impl Waiting {
-    pub(super) async fn at(host: &str, port: u16) -> io::Result<Self> {
+    async fn at(host: &str, port: u16) -> io::Result<Self> {
         let mut failed = io::Error::new(ErrorKind::NotFound, "the host has no address");
         for address in smol::net::resolve((host, port)).await? {
             match Listener::tcp(address) {
@@ -67,7 +67,9 @@ impl Waiting {
         };
         // One place, so never more than one caller in it.
         let (queue, callers) = async_channel::bounded(1);
-        Self { address, callers, _answering: smol::spawn(answer(listener, queue)) }
+        let tasks = Arc::new(Executor::new());
+        let answering = tasks.spawn(answer(listener, queue, Arc::downgrade(&tasks)));
+        Self { address, callers, tasks, _answering: answering }
     }
 
     /// Where it waits, with the port that it got.
@@ -81,15 +83,41 @@ impl Waiting {
     ///
     /// Dropping this future may drop a caller that has come.
     pub async fn accept(&self, config: &Config) -> Result<Direct, Error> {
+        self.tasks.run(self.next(config)).await
+    }
+
+    async fn next(&self, config: &Config) -> Result<Direct, Error> {
         let gone = |_| Error::Lost(ErrorKind::NotConnected);
-        let Caller { socket, place } = self.callers.recv().await.map_err(gone)?;
+        let Caller { socket, chair } = self.callers.recv().await.map_err(gone)?;
         let socket = Async::new_nonblocking(socket).map_err(|error| Error::Lost(error.kind()))?;
-        Direct::greet(socket, Some(place), config).await
+        let mut direct = Direct::on(socket, Some(chair), config);
+        match direct.greeted().await {
+            Ok(()) => Ok(direct),
+            Err(error) => {
+                // It may want to know why, but nobody waits for that.
+                self.tasks.spawn(direct.leave()).detach();
+                Err(error)
+            }
+        }
+    }
+
+    /// Answers callers, for ever: to be waited for beside a conversation.
+    ///
+    /// ```no_run
+    /// # use smoltalk::direct::{Direct, Error, Waiting};
+    /// # use futures_lite::future;
+    /// # async fn talk(peer: Direct) -> Result<(), Error> { Ok(()) }
+    /// # async fn both(waiting: Waiting, peer: Direct) -> Result<(), Error> {
+    /// future::or(talk(peer), async { match waiting.run().await {} }).await
+    /// # }
+    /// ```
+    pub async fn run(&self) -> Infallible {
+        self.tasks.run(future::pending()).await
     }
 }
 
 /// Gives the place to whoever calls while it is free, and tells the others that it is not.
-async fn answer(listener: Listener, callers: Sender<Caller>) {
+async fn answer(listener: Listener, callers: Sender<Caller>, tasks: Weak<Executor<'static>>) {
     let taken = Arc::new(AtomicBool::new(false));
     let refused = Arc::new(Semaphore::new(limits::REFUSED_AT_ONCE));
     loop {
@@ -100,15 +128,17 @@ async fn answer(listener: Listener, callers: Sender<Caller>) {
         match accepted {
             Ok((socket, _)) => {
                 let socket = TcpStream::from(socket);
-                if let Some(place) = Place::take(&taken) {
-                    // Without waiting: what might be in the queue has the place.
-                    let _ = callers.try_send(Caller { socket, place });
-                } else if let Some(permit) = refused.try_acquire_arc() {
+                if let Some(chair) = Chair::take(&taken) {
+                    // Without waiting: whoever might be in the queue has the place.
+                    let _ = callers.try_send(Caller { socket, chair });
+                } else if let (Some(permit), Some(tasks)) =
+                    (refused.try_acquire_arc(), tasks.upgrade())
+                {
                     let told = async move {
                         within(limits::LINGER, turn_away(socket)).await;
                         drop(permit);
                     };
-                    smol::spawn(told).detach();
+                    tasks.spawn(told).detach();
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -124,8 +154,5 @@ async fn turn_away(socket: TcpStream) -> io::Result<()> {
     let mut busy = Vec::new();
     BUSY.render(&mut busy);
     socket.write_all(&busy).await?;
-    socket.get_ref().shutdown(Shutdown::Write)?;
-    let mut ignored = [0; 4096];
-    while socket.read(&mut ignored).await? > 0 {}
-    Ok(())
+    link::close(&mut socket).await
 }

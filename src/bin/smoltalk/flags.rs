@@ -1,67 +1,15 @@
-//! What the command line and the environment ask for.
+//! What the command line of `smoltalk` asks for, but where it begins with `direct`.
 
 use crate::direct;
-use crate::typed::Grammar;
-use argh::{EarlyExit, FromArgs};
+use crate::room::Visit;
+use crate::start::{Given, Start, split_value, version};
+use crate::ui::{Colour, Grammar, Looks, Output};
+use argh::FromArgs;
 use smoltalk::limits;
 use smoltalk::protocol::text::to_safe;
 use std::env;
 use std::ffi::OsString;
 use std::time::Duration;
-
-/// What to do.
-pub enum Start {
-    /// Connect and talk.
-    Talk(Config),
-    /// Talk one to one.
-    Direct(direct::Config),
-    /// Print this on standard output; that is all.
-    Print(String),
-}
-
-/// Where to go, as whom.
-// Each bool is a switch of the command line.
-#[allow(clippy::struct_excessive_bools)]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Config {
-    pub host: String,
-    pub port: u16,
-    /// Not yet checked: the answer to a bad one is the server's.
-    pub username: Option<String>,
-    /// Go on listening after standard input has ended.
-    pub stay: bool,
-    /// All of standard input is one message.
-    pub whole: bool,
-    pub output: Output,
-    /// Come back after the connection was lost.
-    pub reconnect: bool,
-    /// How long connecting and joining may take together.
-    pub timeout: Duration,
-    pub grammar: Grammar,
-    pub colour: Colour,
-    /// Ring for a mention.
-    pub bell: bool,
-}
-
-/// What standard output gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// A line for each event.
-    Text,
-    /// The same, as JSON.
-    Json,
-    /// Payloads alone, as they are.
-    Raw,
-}
-
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// Where there is a terminal that has some, and nobody is against it.
-    Auto,
-    Always,
-    Never,
-}
 
 /// Talk in a smoltalk room, from a terminal or a script.
 #[allow(clippy::struct_excessive_bools)]
@@ -152,7 +100,7 @@ const TAKES: [(&str, &str); 14] = [
     ("--version", "no value"),
 ];
 
-/// What the process was started with; or what is wrong with it, in one line.
+/// What to do; or what is wrong with what was asked for, in one line.
 pub fn read() -> Result<Start, String> {
     let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
     let env = |variable: &str| env::var_os(variable);
@@ -168,68 +116,38 @@ fn unicode(arg: OsString) -> Result<String, String> {
 
 fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
     let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
+    let given = Given { takes: &TAKES, env };
     let flags = match Flags::from_args(&["smoltalk"], &args) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
-        Err(early) => return instead(&early, &TAKES),
+        Err(early) => return given.instead(&early),
     };
-    let host = either("--host", flags.host, "SMOLTALK_HOST", &env, host)?;
-    let port = either("--port", flags.port, "SMOLTALK_PORT", &env, port)?;
-    let username =
-        either("--username", flags.username, "SMOLTALK_USERNAME", &env, |name| Some(name.into()))?;
+    let host = given.either("--host", flags.host, "SMOLTALK_HOST", host)?;
+    let port = given.either("--port", flags.port, "SMOLTALK_PORT", port)?;
+    let username = given
+        .either("--username", flags.username, "SMOLTALK_USERNAME", |name| Some(name.into()))?;
     // NO_COLOR is no other word for the flag: it says less.
-    let colour = either("--color", flags.color, "", |_| None, colour)?;
-    let output = either("--output", flags.output, "", |_| None, output)?;
+    let colour = given.either("--color", flags.color, "", colour)?;
+    let output = given.either("--output", flags.output, "", output)?;
     let output = match (flags.json, output) {
         (true, Some(_)) => return Err("--json and --output exclude each other".into()),
         (true, None) => Output::Json,
         (false, output) => output.unwrap_or(Output::Text),
     };
-    let timeout = either("--timeout", flags.timeout, "", |_| None, seconds)?;
-    Ok(Start::Talk(Config {
+    let colour = colour.unwrap_or(Colour::Auto);
+    let looks = Looks { output, colour, bell: !flags.no_bell };
+    let timeout = given.either("--timeout", flags.timeout, "", seconds)?;
+    Ok(Start::Talk(Visit {
         host: host.unwrap_or_else(|| "127.0.0.1".into()),
         port: port.unwrap_or(7878),
         username,
         stay: flags.stay,
         whole: flags.whole,
-        output,
+        looks,
         reconnect: flags.reconnect,
         timeout: timeout.unwrap_or(limits::GREETING),
         grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
-        colour: colour.unwrap_or(Colour::Auto),
-        bell: !flags.no_bell,
     }))
-}
-
-pub fn version() -> Start {
-    Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into())
-}
-
-/// `--flag=value` as the two words that it stands for.
-pub fn split_value(arg: &str) -> impl Iterator<Item = &str> {
-    let (flag, value) = match arg.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
-        _ => (arg, None),
-    };
-    [flag].into_iter().chain(value)
-}
-
-/// The value of a flag, or else of its variable, where an empty one counts as unset.
-pub fn either<T>(
-    flag: &str,
-    value: Option<String>,
-    variable: &str,
-    env: impl Fn(&str) -> Option<OsString>,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, String> {
-    let (source, value) = match (value, env(variable)) {
-        (Some(value), _) => (flag, value.into()),
-        (None, Some(value)) if !value.is_empty() => (variable, value),
-        (None, _) => return Ok(None),
-    };
-    let given = to_safe(value.as_encoded_bytes());
-    let wrong = || format!("{source} takes {}, not \"{given}\"", takes(flag));
-    value.to_str().and_then(read).ok_or_else(wrong).map(Some)
 }
 
 fn host(value: &str) -> Option<String> {
@@ -265,26 +183,6 @@ fn seconds(value: &str) -> Option<Duration> {
     (!time.is_zero() && time <= limits::LONGEST).then_some(time)
 }
 
-/// What argh has to say instead: its help, or in one line what is wrong, and what the flag takes that
-/// it is about.
-pub fn instead(early: &EarlyExit, flags: &[(&str, &str)]) -> Result<Start, String> {
-    let EarlyExit { output, status } = early;
-    if status.is_ok() {
-        return Ok(Start::Print(output.trim_end().into()));
-    }
-    let first = output.lines().next().unwrap_or_default();
-    let what = to_safe(first.trim_end_matches('.').as_bytes());
-    let about = flags.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
-    Err(match about {
-        Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
-        None => format!("{what} (--help lists the flags)"),
-    })
-}
-
-fn takes(flag: &str) -> &'static str {
-    TAKES.iter().find(|(name, _)| *name == flag).map_or("something else", |(_, takes)| takes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,9 +194,9 @@ mod tests {
         })
     }
 
-    fn config(args: &[&str], env: &[(&str, &str)]) -> Config {
+    fn visit(args: &[&str], env: &[(&str, &str)]) -> Visit {
         match started(args, env) {
-            Ok(Start::Talk(config)) => config,
+            Ok(Start::Talk(visit)) => visit,
             Ok(Start::Print(text)) => panic!("printed {text}"),
             Ok(Start::Direct(_)) => panic!("one to one"),
             Err(usage) => panic!("{usage}"),
@@ -316,46 +214,42 @@ mod tests {
 
     #[test]
     fn nothing_given_is_the_local_server_and_no_name() {
-        let default = Config {
+        let default = Visit {
             host: "127.0.0.1".into(),
             port: 7878,
             username: None,
             stay: false,
             whole: false,
-            output: Output::Text,
             reconnect: false,
             timeout: Duration::from_secs(10),
             grammar: Grammar::Commands,
-            colour: Colour::Auto,
-            bell: true,
+            looks: Looks { output: Output::Text, colour: Colour::Auto, bell: true },
         };
-        assert_eq!(config(&[], &[]), default);
-        assert_eq!(config(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
+        assert_eq!(visit(&[], &[]), default);
+        assert_eq!(visit(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
     }
 
     #[test]
     fn a_flag_wins_over_the_environment() {
         let from_env =
-            Config { host: "h".into(), port: 1, username: Some("u".into()), ..config(&[], &[]) };
-        assert_eq!(config(&[], &ENV), from_env);
+            Visit { host: "h".into(), port: 1, username: Some("u".into()), ..visit(&[], &[]) };
+        assert_eq!(visit(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
         let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();
         let flags = [&flags[..], &["--chat", "--color", "never", "--no-bell"]].concat();
-        let from_flags = Config {
+        let from_flags = Visit {
             host: "::1".into(),
             port: 2,
             username: Some("ada".into()),
             stay: true,
             whole: true,
-            output: Output::Json,
             reconnect: true,
             timeout: Duration::from_millis(500),
             grammar: Grammar::Chat,
-            colour: Colour::Never,
-            bell: false,
+            looks: Looks { output: Output::Json, colour: Colour::Never, bell: false },
         };
-        assert_eq!(config(&flags, &ENV), from_flags);
-        assert_eq!(config(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
+        assert_eq!(visit(&flags, &ENV), from_flags);
+        assert_eq!(visit(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
     }
 
     #[test]

@@ -1,31 +1,36 @@
 //! Waiting, and what ends it early: a signal, the time that it was given, or that nobody reads on.
 
 use async_channel::{Receiver, Sender};
-use async_signal::Signals;
+use async_signal::{Signal, Signals};
 use futures_lite::{StreamExt, future};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use smol::Timer;
 use std::io;
 use std::thread;
-use std::time::Duration;
 
-/// What `future` comes to, unless a signal comes first.
-pub async fn unless<T>(signals: &mut Signals, future: impl Future<Output = T>) -> Option<T> {
-    let signal = async {
-        signals.next().await;
-        None
-    };
-    future::or(signal, async { Some(future.await) }).await
+/// The signals that end a conversation. Who started it with nohup wants it to ignore SIGHUP; but not
+/// on a terminal.
+pub fn signals(terminal: bool) -> io::Result<Signals> {
+    let closed = terminal.then_some(Signal::Hup);
+    Signals::new([Signal::Int, Signal::Term].into_iter().chain(closed))
 }
 
-/// What `future` comes to, if it does in `time`.
-pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let late = async {
-        Timer::after(time).await;
+/// What `future` comes to, unless `stop` comes first: a signal, or a timer.
+pub async fn unless<T, S>(
+    stop: impl Future<Output = S>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let stop = async {
+        stop.await;
         None
     };
-    future::or(async { Some(future.await) }, late).await
+    future::or(stop, async { Some(future.await) }).await
+}
+
+/// Waits until it has `closed`, unless a signal comes. It gets going even where one has come already,
+/// which may be the first: a window that is closed also ends what is typed.
+pub async fn close(signals: &mut Signals, closed: impl Future<Output = ()>) {
+    future::or(closed, async { _ = signals.next().await }).await;
 }
 
 /// Waits for ever, unless it is `so`.

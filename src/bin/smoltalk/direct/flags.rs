@@ -1,7 +1,7 @@
 //! What the command line of `smoltalk direct` asks for.
 
-use super::{Config, Place};
-use crate::flags::{Start, either, instead, split_value, version};
+use super::{Call, Whom};
+use crate::start::{Given, Start, split_value, version};
 use argh::FromArgs;
 use smoltalk::protocol::Name;
 use smoltalk::protocol::text::to_safe;
@@ -66,22 +66,23 @@ const TAKES: [(&str, &str); 6] = [
 /// Reads what follows `direct`; or says what is wrong with it, in one line.
 pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
     let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
+    let given = Given { takes: &TAKES, env };
     let flags = match Flags::from_args(&["smoltalk direct"], &with_default(&args)) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
-        Err(early) => return instead(&early, &TAKES),
+        Err(early) => return given.instead(&early),
     };
     let name = |name: &str| Name::new(name.as_bytes());
-    let name = either("--username", flags.username, "SMOLTALK_USERNAME", &env, name)?;
+    let name = given.either("--username", flags.username, "SMOLTALK_USERNAME", name)?;
     let listen = flags.listen.map(|at| place("--listen", &at)).transpose()?;
     let call = flags.call.map(|at| place("smoltalk direct", &at)).transpose()?;
-    let place = match (listen, call) {
-        (Some(at), None) => Place::Listen(at.0, at.1),
+    let whom = match (listen, call) {
+        (Some(at), None) => Whom::Listen(at.0, at.1),
         (None, Some((_, 0))) => return Err("nobody can be called at port 0".into()),
-        (None, Some(at)) => Place::Call(at.0, at.1),
+        (None, Some(at)) => Whom::Call(at.0, at.1),
         _ => return Err(format!("smoltalk direct takes {PLACE} to call, or --listen")),
     };
-    Ok(Start::Direct(Config { place, name, whole: flags.whole, stay: flags.stay }))
+    Ok(Start::Direct(Call { whom, name, whole: flags.whole, stay: flags.stay }))
 }
 
 /// `--listen` need not have a value.
@@ -112,36 +113,36 @@ fn parts(value: &str) -> Option<(String, u16)> {
 mod tests {
     use super::*;
 
-    fn started(args: &[&str], env: Option<&str>) -> Result<Config, String> {
+    fn started(args: &[&str], env: Option<&str>) -> Result<Call, String> {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let env = |name: &str| env.filter(|_| name == "SMOLTALK_USERNAME").map(OsString::from);
         match start(&args, env)? {
-            Start::Direct(config) => Ok(config),
+            Start::Direct(call) => Ok(call),
             Start::Print(text) => Err(text),
             Start::Talk(_) => panic!("a room"),
         }
     }
 
-    fn listen(host: &str, port: u16) -> Place {
-        Place::Listen(host.into(), port)
+    fn listen(host: &str, port: u16) -> Whom {
+        Whom::Listen(host.into(), port)
     }
 
     #[test]
     fn listen_has_an_address_or_none() {
-        for (args, place) in [
+        for (args, whom) in [
             (&["--listen"][..], listen("127.0.0.1", 7879)),
             (&["--listen", "--whole"], listen("127.0.0.1", 7879)),
             (&["--listen", "0.0.0.0:0"], listen("0.0.0.0", 0)),
             (&["--listen=[::1]:80", "--stay"], listen("::1", 80)),
-            (&["--whole", "localhost:80"], Place::Call("localhost".into(), 80)),
+            (&["--whole", "localhost:80"], Whom::Call("localhost".into(), 80)),
         ] {
-            assert_eq!(started(args, None).map(|config| config.place), Ok(place), "{args:?}");
+            assert_eq!(started(args, None).map(|call| call.whom), Ok(whom), "{args:?}");
         }
     }
 
     #[test]
     fn a_name_comes_from_the_flag_or_the_environment() {
-        let named = |args: &[&str], env| started(args, env).map(|config| config.name);
+        let named = |args: &[&str], env| started(args, env).map(|call| call.name);
         let name = |name: &str| Ok(Name::new(name.as_bytes()));
         assert_eq!(named(&["h:1"], None), Ok(None));
         assert_eq!(named(&["h:1"], Some("eve")), name("eve"));

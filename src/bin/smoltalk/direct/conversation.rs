@@ -1,0 +1,253 @@
+//! What is typed is sent, what is heard is shown, and what has been shown is acknowledged.
+
+use crate::failure::Failure;
+use crate::ui::{Console, Fate, Line, Next, Turn, Whole};
+use crate::wait::{Reader, when};
+use futures_lite::future;
+use smoltalk::direct::{Config, Direct, Error, Event, Waiting};
+use smoltalk::protocol::{Name, Refusal};
+use std::collections::BTreeMap;
+use std::io;
+use std::pin::pin;
+
+/// What this side reads and writes, whoever is at the other.
+pub struct Conversation {
+    pub console: Console,
+    me: Name,
+    /// How many bytes a message may have.
+    limit: usize,
+    reader: Reader,
+    /// The messages that were taken to be shown, but may not have been written yet.
+    shown: Vec<u64>,
+    /// What a person has said and nobody has acknowledged, each under its number.
+    underway: BTreeMap<u64, Vec<u8>>,
+    /// How many messages are too long, here or there.
+    pub refused: usize,
+    /// Nothing more will be typed.
+    finished: bool,
+}
+
+impl Conversation {
+    pub fn new(as_whom: &Config, whole: Option<Whole>) -> io::Result<Self> {
+        let mut conversation = Self {
+            console: Console::for_two(as_whom.name, as_whom.limit, whole)?,
+            me: as_whom.name,
+            limit: as_whom.limit,
+            reader: Reader::watch()?,
+            shown: Vec::new(),
+            underway: BTreeMap::new(),
+            refused: 0,
+            finished: false,
+        };
+        conversation.prompt();
+        Ok(conversation)
+    }
+
+    /// Waits for a peer. What a person types meanwhile, nobody hears; a pipe waits.
+    pub async fn await_peer(
+        &mut self,
+        waiting: &Waiting,
+        as_whom: &Config,
+    ) -> Result<Direct, Failure> {
+        loop {
+            // One future for all that is typed: a caller must not be lost to it.
+            let mut accepted = pin!(waiting.accept(as_whom));
+            let accepted = loop {
+                let reads = !self.finished && self.console.is_terminal();
+                let called = async { Some(accepted.as_mut().await) };
+                match self.console.converse(0, reads, called, future::pending()).await {
+                    Next::Heard(accepted) => break accepted,
+                    Next::Sent => {}
+                    Next::Here(Turn::Shown(shown)) => shown?,
+                    Next::Here(Turn::Typed(None)) => self.finish(),
+                    Next::Here(Turn::Typed(Some(line))) => self.keep(&line),
+                }
+            };
+            match accepted {
+                Ok(peer) => return Ok(peer),
+                Err(error) => self.console.notice(&format!("smoltalk: {error}")),
+            }
+        }
+    }
+
+    /// What is typed to nobody.
+    fn keep(&mut self, line: &Line) {
+        self.console.entered();
+        match line {
+            Line::Whole(line) if line.is_empty() && self.console.is_typed() => {}
+            line => {
+                self.console.notice("smoltalk: nobody is here yet");
+                if let Line::Whole(line) = line {
+                    self.console.put_back(line);
+                }
+            }
+        }
+    }
+
+    /// Talks to `peer`; returns how that ended, or nothing where it `leaves` when all is said.
+    pub async fn converse(&mut self, peer: &mut Direct, leaves: bool) -> io::Result<Option<Error>> {
+        loop {
+            let heard = peer.waiting() == 0 && self.shown.is_empty();
+            if leaves && self.finished && heard && peer.unacknowledged() == 0 {
+                return Ok(None);
+            }
+            let mut end = None;
+            match self.turn(peer).await {
+                Next::Here(Turn::Shown(shown)) => {
+                    shown?;
+                    self.acknowledge(peer);
+                }
+                Next::Here(Turn::Typed(Some(typed))) => self.send(peer, typed),
+                Next::Here(Turn::Typed(None)) => self.finish(),
+                Next::Heard(Ok(event)) => end = self.show(peer, event),
+                Next::Heard(Err(ended)) => end = Some(ended),
+                Next::Sent => {}
+            }
+            if end.is_some() {
+                // It may have stopped talking and still listen.
+                self.console.flush().await?;
+                self.acknowledge(peer);
+                return Ok(end);
+            }
+        }
+    }
+
+    /// What comes next. Nothing is heard that could not be shown, and nothing read that could not be
+    /// sent; and neither waits for the other.
+    async fn turn(&mut self, peer: &mut Direct) -> Next<Result<Event, Error>> {
+        let Self { console, reader, finished, .. } = self;
+        // A person may go on typing meanwhile: what cannot be sent is put back.
+        let reads = !*finished && (peer.has_sent() || console.is_typed());
+        let said_all = *finished && peer.unacknowledged() == 0;
+        let unread = async {
+            // Somebody may still have something to say, though he has heard enough.
+            when(said_all).await;
+            reader.gone().await
+        };
+        // What comes while the console is full waits: first here, and then with the peer.
+        let (hears, heard) = (!console.is_full(), peer.waiting());
+        console.converse(heard, reads, peer.next_or_sent(hears), unread).await
+    }
+
+    /// Sends what was typed, and what came with it.
+    fn send(&mut self, peer: &mut Direct, typed: Line) {
+        let mut next = Some(typed);
+        while let Some(typed) = next {
+            self.console.entered();
+            let sent = match typed {
+                // A person who just presses the key has said nothing.
+                Line::Whole(message) if message.is_empty() && self.console.is_terminal() => true,
+                Line::Whole(message) => self.say(peer, message),
+                Line::TooLong => self.refuse(&Error::TooLong(self.limit)),
+            };
+            let more = sent && peer.has_room() && !self.console.is_full();
+            next = if more { self.console.ready() } else { None };
+        }
+    }
+
+    /// Sends a message, or says why not; whether another may be.
+    fn say(&mut self, peer: &mut Direct, message: Vec<u8>) -> bool {
+        match peer.queue(&message) {
+            Ok(id) => {
+                self.said(id, message);
+                true
+            }
+            Err(too_long @ Error::TooLong(_)) => self.refuse(&too_long),
+            Err(not_now) => {
+                // How it has ended, the peer has yet to be heard to say.
+                if let Error::Behind = not_now {
+                    self.console.notice(&format!("smoltalk: {not_now}"));
+                }
+                self.console.put_back(&message);
+                false
+            }
+        }
+    }
+
+    /// Says that a message is not sent, as one of those that nobody has; another may be.
+    fn refuse(&mut self, too_long: &Error) -> bool {
+        self.refused += 1;
+        self.console.notice(&format!("smoltalk: {too_long}"));
+        true
+    }
+
+    /// Takes what was heard to be shown; returns how the conversation ended, if that ends it.
+    fn show(&mut self, peer: &Direct, event: Event) -> Option<Error> {
+        match event {
+            Event::Message { id, bytes } => {
+                self.console.message(peer.peer(), &bytes);
+                self.shown.push(id);
+            }
+            Event::Acked { id, round_trip } => {
+                self.decided(id, Fate::Acknowledged(round_trip));
+            }
+            Event::Refused { id, code, text } => {
+                let too_long = code == Refusal::TooLong.code();
+                let refused = Error::Refused { code, text };
+                // Without its number it would be waited for for ever.
+                if too_long && id.is_none() {
+                    return Some(refused);
+                }
+                if let Some(id) = id {
+                    self.refused += 1;
+                    self.decided(id, Fate::Refused);
+                }
+                self.console.notice(&format!("smoltalk: {refused}"));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Takes what was said and is on its way. In a pipe nobody needs to be told again what it was.
+    fn said(&mut self, id: u64, message: Vec<u8>) {
+        if self.console.is_terminal() {
+            self.underway.insert(id, message);
+            self.prompt();
+        }
+    }
+
+    /// Takes what has become of a message that was said.
+    fn decided(&mut self, id: u64, fate: Fate) {
+        let message = self.underway.remove(&id);
+        self.console.decided(self.me, fate, message.as_deref());
+        self.prompt();
+    }
+
+    /// What has not been acknowledged will not be.
+    pub fn parted(&mut self) {
+        while let Some((&id, _)) = self.underway.first_key_value() {
+            self.decided(id, Fate::Unacknowledged);
+        }
+    }
+
+    /// Nothing more will be typed.
+    pub fn finish(&mut self) {
+        self.finished = true;
+        self.prompt();
+    }
+
+    /// Whether all that is typed has ended, and nothing of it is left.
+    pub fn has_said_all(&self) -> bool {
+        self.console.is_over() || self.console.is_typed() && self.finished
+    }
+
+    /// Prompts a person, who sees at a terminal how much is not decided yet.
+    fn prompt(&mut self) {
+        let underway = if self.console.is_typed() { self.underway.len() } else { 0 };
+        self.console.prompt(&match underway {
+            _ if self.finished => String::new(),
+            0 => format!("{}> ", self.me),
+            1 => format!("(1 on its way) {}> ", self.me),
+            n => format!("({n} on their way) {}> ", self.me),
+        });
+    }
+
+    /// Acknowledges what has appeared, and not before it has: whoever kills this program in between
+    /// has not got it.
+    fn acknowledge(&mut self, peer: &mut Direct) {
+        for id in self.shown.drain(..) {
+            peer.ack(id);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How one is started: what flags, whoever's they are, can ask for.
+
+use crate::direct::Call;
+use crate::room::Visit;
+use argh::EarlyExit;
+use smoltalk::protocol::text::to_safe;
+use std::ffi::OsString;
+
+/// What to do.
+pub enum Start {
+    /// Connect and talk.
+    Talk(Visit),
+    /// Talk one to one.
+    Direct(Call),
+    /// Print this on standard output; that is all.
+    Print(String),
+}
+
+pub fn version() -> Start {
+    Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into())
+}
+
+/// `--flag=value` as the two words that it stands for.
+pub fn split_value(arg: &str) -> impl Iterator<Item = &str> {
+    let (flag, value) = match arg.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
+        _ => (arg, None),
+    };
+    [flag].into_iter().chain(value)
+}
+
+/// What was given, to the flags and in the environment.
+pub struct Given<'a, E> {
+    /// What each flag takes, as a usage error says it.
+    pub takes: &'a [(&'a str, &'a str)],
+    pub env: E,
+}
+
+impl<E: Fn(&str) -> Option<OsString>> Given<'_, E> {
+    /// The value of a flag, or else of its variable, where an empty one counts as unset. A flag that
+    /// has no variable names "".
+    pub fn either<T>(
+        &self,
+        flag: &str,
+        value: Option<String>,
+        variable: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let (source, value) = match (value, (self.env)(variable)) {
+            (Some(value), _) => (flag, value.into()),
+            (None, Some(value)) if !value.is_empty() => (variable, value),
+            (None, _) => return Ok(None),
+        };
+        let takes = self.takes.iter().find(|(name, _)| *name == flag);
+        let takes = takes.map_or("something else", |(_, takes)| takes);
+        let given = to_safe(value.as_encoded_bytes());
+        let wrong = || format!("{source} takes {takes}, not \"{given}\"");
+        value.to_str().and_then(read).ok_or_else(wrong).map(Some)
+    }
+
+    /// What argh has to say instead: its help, or in one line what is wrong, and what the flag takes
+    /// that it is about.
+    pub fn instead(&self, early: &EarlyExit) -> Result<Start, String> {
+        let EarlyExit { output, status } = early;
+        if status.is_ok() {
+            return Ok(Start::Print(output.trim_end().into()));
+        }
+        let first = output.lines().next().unwrap_or_default();
+        let what = to_safe(first.trim_end_matches('.').as_bytes());
+        let about = self.takes.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
+        Err(match about {
+            Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
+            None => format!("{what} (--help lists the flags)"),
+        })
+    }
+}

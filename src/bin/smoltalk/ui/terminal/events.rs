@@ -1,0 +1,245 @@
+//! How everything looks on a terminal: rows of no more than its columns.
+
+use super::clock::{Day, Moment};
+use super::look::{DIM, Look, colour, indent, time};
+use super::rows::rows;
+use super::said::Said;
+use super::width::untab;
+use crate::ui::line;
+use smoltalk::client::Event;
+use smoltalk::protocol::Name;
+
+impl Look {
+    /// The rows that show `event`; `None` where it says nothing about the room.
+    pub fn event(&self, event: &Event, at: Moment, columns: usize) -> Option<String> {
+        Some(match event {
+            Event::Msg { from, text } => {
+                let said = Said { from: from.as_str(), mark: "", text, fate: None };
+                self.said(&said, at, columns)
+            }
+            Event::Tell { from, text } => {
+                let said = Said { from: from.as_str(), mark: "[to you] ", text, fate: None };
+                self.said(&said, at, columns)
+            }
+            Event::Who(names) => self.here(names, at, columns),
+            event => self.presence(&line::presence(event, Name::to_string)?, at, columns),
+        })
+    }
+
+    /// What one has said oneself: to the room, or `to` one.
+    pub fn own(&self, to: Option<&Name>, text: &str, at: Moment, columns: usize) -> String {
+        let Some(me) = &self.me else { return String::new() };
+        let mark = to.map(|to| format!("[to {to}] ")).unwrap_or_default();
+        self.said(&Said { from: me.as_str(), mark: &mark, text, fate: None }, at, columns)
+    }
+
+    /// What is not the room's. Where a line has columns of its own, it goes on in the last.
+    pub fn notice(text: &str, columns: usize) -> String {
+        let line = |line: &str| {
+            let line = &untab(line);
+            let column = line.rfind("  ").map_or(2, |blanks| blanks + 2);
+            let indent = if column <= columns / 2 { column } else { 2 };
+            rows(line, indent, columns, &[])
+        };
+        text.lines().map(line).collect()
+    }
+
+    /// A line that was typed and is none that others see.
+    pub fn typed(&self, text: &str, columns: usize) -> String {
+        let prompt = self.me.map(|me| format!("{me}> ")).unwrap_or_default();
+        let line = untab(text.lines().next().unwrap_or_default());
+        let more = if text.contains('\n') { " …" } else { "" };
+        let spans = [(0..prompt.len(), self.prompt_style())];
+        rows(&format!("{prompt}{line}{more}"), 2, columns, self.worn(&spans))
+    }
+
+    /// The line that says that another day has begun.
+    pub fn day(&self, day: Day, columns: usize) -> String {
+        const DAYS: &str = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday";
+        const MONTHS: &str = "January February March April May June July August September \
+                              October November December";
+        let nth = |names: &'static str, n: u8| names.split(' ').nth(n.into()).unwrap_or_default();
+        let (weekday, month) = (nth(DAYS, day.weekday), nth(MONTHS, day.month.saturating_sub(1)));
+        let line = format!("── {weekday}, {} {month} {} ──", day.of_month, day.year);
+        rows(&line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
+    }
+
+    /// Whether `event` is for the one who looks, more than for others.
+    pub fn concerns_me(&self, event: &Event) -> bool {
+        match event {
+            Event::Msg { text, .. } => !self.mentions(text).is_empty(),
+            Event::Tell { .. } => true,
+            _ => false,
+        }
+    }
+
+    fn presence(&self, what: &str, at: Moment, columns: usize) -> String {
+        let time = time(at, columns);
+        let line = format!("{time}* {what}");
+        let spans = [(0..line.len(), DIM.into())];
+        rows(&line, indent(&time, time.len() + 2, columns), columns, self.worn(&spans))
+    }
+
+    fn here(&self, names: &[Name], at: Moment, columns: usize) -> String {
+        let time = time(at, columns);
+        let mut line = format!("{time}* {} here:", names.len());
+        let mut spans = vec![(0..time.len(), DIM.to_string())];
+        for name in names {
+            line.push(' ');
+            let start = line.len();
+            line.push_str(name.as_str());
+            spans.push((start..line.len(), colour(name.as_str())));
+        }
+        rows(&line, indent(&time, time.len() + 2, columns), columns, self.worn(&spans))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::terminal::look::{BOLD, MARKED};
+    use crate::ui::terminal::rows::PLAIN;
+    use crate::ui::terminal::width::width;
+
+    const AT: Moment =
+        Moment { day: Day { year: 2026, month: 11, of_month: 21, weekday: 6 }, hour: 9, minute: 5 };
+
+    fn name(spelt: &str) -> Name {
+        Name::new(spelt.as_bytes()).expect("a name")
+    }
+
+    fn look(colour: bool) -> Look {
+        Look { colour, me: Some(name("ada")) }
+    }
+
+    fn msg(from: &str, text: &str) -> Event {
+        Event::Msg { from: name(from), text: text.into() }
+    }
+
+    /// What is shown in black and white, each row framed so that its end is seen.
+    fn picture(columns: usize, events: &[Event]) -> String {
+        let shown = |event: &Event| look(false).event(event, AT, columns).expect("to be shown");
+        let shown: String = events.iter().map(shown).collect();
+        for row in shown.lines() {
+            assert!(width(row) <= columns, "{row:?} in {columns}");
+        }
+        shown
+    }
+
+    fn talk() -> Vec<Event> {
+        vec![
+            Event::Joined(name("bob")),
+            msg("bob", "the quick brown fox jumps over the lazy dog and then sleeps all day long"),
+            Event::Tell { from: name("bob"), text: "just between us".into() },
+            msg("a.rather-long_name.indeed", "漢字漢字漢字漢字 and more of what is wide 漢字"),
+            Event::Who(["ada", "bob", "a.rather-long_name.indeed"].map(name).into()),
+            Event::Left { name: name("bob"), reason: "stalled".into() },
+        ]
+    }
+
+    #[test]
+    fn at_40_columns() {
+        let expected = "\
+09:05 * bob joined
+09:05 <bob> the quick brown fox jumps
+            over the lazy dog and then
+            sleeps all day long
+09:05 <bob> [to you] just between us
+09:05 <a.rather-long_name.indeed>
+        漢字漢字漢字漢字 and more of
+        what is wide 漢字
+09:05 * 3 here: ada bob
+        a.rather-long_name.indeed
+09:05 * bob left (stalled)
+";
+        assert_eq!(picture(40, &talk()), expected);
+    }
+
+    #[test]
+    fn at_80_columns() {
+        let expected = "\
+09:05 * bob joined
+09:05 <bob> the quick brown fox jumps over the lazy dog and then sleeps all day
+            long
+09:05 <bob> [to you] just between us
+09:05 <a.rather-long_name.indeed> 漢字漢字漢字漢字 and more of what is wide 漢字
+09:05 * 3 here: ada bob a.rather-long_name.indeed
+09:05 * bob left (stalled)
+";
+        assert_eq!(picture(80, &talk()), expected);
+    }
+
+    #[test]
+    fn at_200_columns() {
+        let expected = "\
+09:05 * bob joined
+09:05 <bob> the quick brown fox jumps over the lazy dog and then sleeps all day long
+09:05 <bob> [to you] just between us
+09:05 <a.rather-long_name.indeed> 漢字漢字漢字漢字 and more of what is wide 漢字
+09:05 * 3 here: ada bob a.rather-long_name.indeed
+09:05 * bob left (stalled)
+";
+        assert_eq!(picture(200, &talk()), expected);
+    }
+
+    #[test]
+    fn at_any_width_no_row_is_too_wide() {
+        // Half of it holds a wide character.
+        for columns in 4..250 {
+            picture(columns, &talk());
+        }
+    }
+
+    #[test]
+    fn a_word_without_end_begins_beside_the_name() {
+        let expected = "\
+09:05 <bob> xxxxxxxxxxxxxxxxxxxxxxxxxxxx
+            xxxxxxxxxxxx
+";
+        assert_eq!(picture(40, &[msg("bob", &"x".repeat(40))]), expected);
+    }
+
+    #[test]
+    fn blanks_before_a_word_make_no_row_too_wide() {
+        let expected = "09:05 <bob>\n            x\n";
+        assert_eq!(picture(40, &[msg("bob", &format!("{:60}x", ""))]), expected);
+    }
+
+    #[test]
+    fn one_s_own_words_look_as_to_others() {
+        let look = look(false);
+        assert_eq!(look.own(None, "hi", AT, 80), "09:05 <ada> hi\n");
+        assert_eq!(look.own(Some(&name("bob")), "hi", AT, 80), "09:05 <ada> [to bob] hi\n");
+        assert_eq!(look.typed("wat", 80), "ada> wat\n");
+        assert_eq!(look.typed("a\nb", 80), "ada> a …\n");
+    }
+
+    #[test]
+    fn another_day_is_said() {
+        assert_eq!(look(false).day(AT.day, 80), "── Saturday, 21 November 2026 ──\n");
+    }
+
+    #[test]
+    fn in_colour_each_part_has_its_look() {
+        let shown = |event| look(true).event(&event, AT, 80).expect("to be shown");
+        let bob = colour("bob");
+        assert_eq!(
+            shown(msg("bob", "thanks Ada!")),
+            format!("{DIM}09:05 {PLAIN}<{bob}bob{PLAIN}> thanks {MARKED}Ada{PLAIN}!\n")
+        );
+        assert_eq!(
+            shown(Event::Tell { from: name("bob"), text: "hi".into() }),
+            format!("{DIM}09:05 {PLAIN}<{bob}bob{PLAIN}> {BOLD}[to you] {PLAIN}hi\n")
+        );
+        assert_eq!(shown(Event::Joined(name("bob"))), format!("{DIM}09:05 * bob joined{PLAIN}\n"));
+    }
+
+    #[test]
+    fn what_is_for_me_rings_and_what_i_say_does_not() {
+        let look = look(false);
+        assert!(look.concerns_me(&msg("bob", "ada?")));
+        assert!(look.concerns_me(&Event::Tell { from: name("bob"), text: "psst".into() }));
+        assert!(!look.concerns_me(&msg("bob", "eve?")));
+        assert!(!look.concerns_me(&Event::Joined(name("bob"))));
+    }
+}

@@ -1,0 +1,317 @@
+//! A terminal with a person at it: what arrives is shown above the line that is being typed.
+//!
+//! The `screen` is all that is on it, the `bottom` the rows of the line. `look` says how things look,
+//! what is `said` and other `events` among them, in `rows` of a `width`. `members` are those whose
+//! names Tab completes.
+
+mod bottom;
+mod clock;
+mod complete;
+mod events;
+mod look;
+mod members;
+mod raw;
+mod rows;
+mod said;
+mod screen;
+mod width;
+
+pub use members::Members;
+
+use super::editor::{Did, Editor, History, Key, Keys, history};
+use super::fate::Fate;
+use super::input::{self, Line};
+use super::turn::Turn;
+use crate::wait::when;
+use async_channel::Receiver;
+use async_signal::{Signal, Signals};
+use clock::{Clock, Day};
+use futures_lite::{StreamExt, future};
+use look::Look;
+use said::Said;
+use screen::Screen;
+use smol::Timer;
+use smoltalk::client::Event;
+use smoltalk::protocol::text::to_safe;
+use smoltalk::protocol::{Command, Name};
+use std::io;
+use std::time::Duration;
+
+/// How long the rest of a key's bytes may take to come: as they are sent together, the network's
+/// jitter.
+const KEY: Duration = Duration::from_millis(50);
+
+/// The screen and the keyboard. Nothing appears before [`Terminal::flush`].
+///
+/// Its futures may be dropped half-way and nothing is lost. When it is dropped, the terminal is what
+/// it was before.
+pub struct Terminal {
+    // Dropped first: whatever else there is, the terminal is what it was.
+    screen: Screen,
+    chunks: Receiver<Vec<u8>>,
+    signals: Signals,
+    keys: Keys,
+    editor: Editor,
+    prompt: String,
+    /// Tab was the last key, and had more than one thing to put in.
+    tabbed: bool,
+    ended: bool,
+    /// Where the conversation is one of many.
+    members: Option<Members>,
+    look: Look,
+    clock: Clock,
+    /// The day of what was shown last.
+    day: Option<Day>,
+}
+
+impl Terminal {
+    pub fn open(members: Option<Members>, colour: bool, bell: bool) -> io::Result<Self> {
+        let signals = Signals::new([Signal::Winch, Signal::Tstp, Signal::Cont])?;
+        Ok(Self {
+            screen: Screen::open(colour, bell)?,
+            chunks: input::chunks()?,
+            signals,
+            keys: Keys::default(),
+            editor: Editor::new(History::kept_in(None)),
+            prompt: String::new(),
+            tabbed: false,
+            ended: false,
+            members,
+            look: Look { colour, me: None },
+            clock: Clock::new(),
+            day: None,
+        })
+    }
+
+    /// The conversation begins, as `me`.
+    pub fn begin(&mut self, me: Name) {
+        if self.look.me.replace(me).is_none() {
+            self.day = Some(self.clock.now().day);
+        }
+    }
+
+    /// From now on, prompts with `text`; there is no line to type if it is empty.
+    ///
+    /// One that has been begun then can still be read: it may have been much to type.
+    pub fn prompt(&mut self, text: &str) {
+        if text == self.prompt {
+            return;
+        }
+        if text.is_empty() && !self.editor.text().is_empty() {
+            let typed = self.look.typed(self.editor.text(), Screen::columns());
+            self.screen.show(&typed);
+        }
+        self.prompt = text.into();
+        self.screen.changed();
+    }
+
+    /// The next line that is entered, if it `reads`; or that what was taken has appeared. Between the
+    /// keys the line is drawn anew.
+    pub async fn turn(&mut self, reads: bool) -> Turn {
+        loop {
+            if reads {
+                let line = self.ready();
+                if line.is_some() || self.ended {
+                    return Turn::Typed(line);
+                }
+            }
+            if !self.is_flushed() {
+                return Turn::Shown(self.flush().await);
+            }
+            match self.wake(reads).await {
+                Woken::Keys(chunk) => self.keys.take(&chunk),
+                Woken::Undecided => {
+                    if let Some(key) = self.keys.decide() {
+                        self.press(key);
+                    }
+                }
+                Woken::Signal(signal) => self.obey(signal),
+                Woken::Closed => self.ended = true,
+            }
+        }
+    }
+
+    async fn wake(&mut self, reads: bool) -> Woken {
+        let undecided = reads && self.keys.is_undecided();
+        let keys = async {
+            when(reads).await;
+            self.chunks.recv().await.map_or(Woken::Closed, Woken::Keys)
+        };
+        let signal = async {
+            match self.signals.next().await {
+                Some(Ok(signal)) => Woken::Signal(signal),
+                _ => future::pending().await,
+            }
+        };
+        let pause = async {
+            when(undecided).await;
+            Timer::after(KEY).await;
+            Woken::Undecided
+        };
+        future::or(keys, future::or(signal, pause)).await
+    }
+
+    /// The next line, if all its keys have come already.
+    pub fn ready(&mut self) -> Option<Line> {
+        while !self.ended {
+            let key = self.keys.next()?;
+            if let Some(line) = self.press(key) {
+                return Some(Line::Whole(line.into_bytes()));
+            }
+        }
+        None
+    }
+
+    /// Takes a message of one line or more, and what has become of it if one's own.
+    pub fn message(&mut self, from: &str, text: &str, fate: Option<Fate>) {
+        let said = Said { from, mark: "", text, fate };
+        let shown = self.look.said(&said, self.clock.now(), Screen::columns());
+        self.show(&shown);
+    }
+
+    /// Puts back the line that was entered last, to be entered again or changed.
+    pub fn put_back(&mut self, line: &str) {
+        self.editor.put_back(line);
+        self.screen.changed();
+    }
+
+    /// Takes something to say that is not the room's.
+    pub fn notice(&mut self, text: &str) {
+        self.screen.notice(text);
+    }
+
+    /// Whether enough has been gathered for a flush to be due.
+    pub fn is_full(&self) -> bool {
+        self.screen.is_full()
+    }
+
+    /// Whether all that was taken is there, and the line as it is now below it.
+    pub fn is_flushed(&self) -> bool {
+        self.screen.is_flushed()
+    }
+
+    /// Writes what was taken.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        let search = self.editor.search();
+        let line = screen::Entry {
+            prompt: search.as_deref().unwrap_or(&self.prompt),
+            text: self.editor.text(),
+            cursor: self.editor.cursor(),
+        };
+        self.screen.flush(&self.look, (!self.prompt.is_empty()).then_some(line)).await
+    }
+
+    fn show(&mut self, shown: &str) {
+        let day = self.clock.now().day;
+        if self.day.replace(day).is_some_and(|last| last != day) {
+            self.screen.show(&self.look.day(day, Screen::columns()));
+        }
+        self.screen.show(shown);
+    }
+
+    /// The line, if the key was its last.
+    fn press(&mut self, key: Key) -> Option<String> {
+        // Nothing is being typed.
+        if self.prompt.is_empty() {
+            return None;
+        }
+        let tabbed = std::mem::take(&mut self.tabbed);
+        match self.editor.press(key) {
+            Did::Nothing => {}
+            Did::Edited => self.screen.changed(),
+            Did::Ended => self.ended = true,
+            Did::Complete => self.complete(tabbed),
+            Did::ClearScreen => self.screen.clear(),
+            Did::Entered(line) => {
+                self.screen.changed();
+                self.editor.remember(&line);
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    fn obey(&mut self, signal: Signal) {
+        match signal {
+            // The line stays where it is, and is drawn anew below.
+            Signal::Tstp => Screen::suspend(),
+            Signal::Cont => self.screen.resumed(),
+            _ => self.screen.changed(),
+        }
+    }
+}
+
+// In a room.
+impl Terminal {
+    /// The conversation begins, as `me`. Whether the room will be asked who is here.
+    pub fn joined(&mut self, me: Name, asks: bool) {
+        if let Some(members) = &mut self.members {
+            members.begin(asks);
+        }
+        // He who comes back goes on typing.
+        if self.look.me.is_none() {
+            self.editor = Editor::new(History::kept_in(history::file()));
+        }
+        self.begin(me);
+    }
+
+    /// Takes an event to show.
+    pub fn event(&mut self, event: &Event) {
+        if !self.members.as_mut().is_none_or(|members| members.note(event)) {
+            return;
+        }
+        let shown = self.look.event(event, self.clock.now(), Screen::columns());
+        if let Some(shown) = shown {
+            if self.look.concerns_me(event) {
+                self.screen.ring();
+            }
+            self.show(&shown);
+        }
+    }
+
+    /// Takes a message that was typed: it is shown as others see it.
+    pub fn said(&mut self, command: &Command<'_>) {
+        let (to, text) = match command {
+            Command::Msg(text) => (None, text),
+            Command::Tell(to, text) => (Some(to), text),
+            _ => return,
+        };
+        let (now, columns) = (self.clock.now(), Screen::columns());
+        self.show(&self.look.own(to, &to_safe(text), now, columns));
+    }
+
+    /// Takes a line that was typed and is no message: it stays as it was.
+    pub fn typed(&mut self, line: &[u8]) {
+        let typed = self.look.typed(&to_safe(line), Screen::columns());
+        self.screen.show(&typed);
+    }
+
+    /// Puts in what is sure to be meant at the cursor. Where more than one thing may be, a second
+    /// Tab shows them.
+    fn complete(&mut self, tabbed: bool) {
+        let Some(members) = &self.members else { return };
+        let line = &self.editor.text()[..self.editor.cursor()];
+        let completion = members.complete(line);
+        let unfinished = line.len() - completion.start;
+        match completion.common() {
+            Some(common) if common.len() > unfinished => {
+                self.editor.complete(completion.start, &common);
+            }
+            Some(_) if tabbed => {
+                let words = completion.words.join("  ");
+                self.screen.show(&Look::notice(&words, Screen::columns()));
+            }
+            found => self.tabbed = found.is_some(),
+        }
+        self.screen.changed();
+    }
+}
+
+/// What there is to do.
+enum Woken {
+    Keys(Vec<u8>),
+    /// The bytes of a key have not gone on.
+    Undecided,
+    Signal(Signal),
+    Closed,
+}

@@ -1,0 +1,151 @@
+//! The terminal itself: keys instead of lines, its size, and everything as it was in the end.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{self, Signal};
+use rustix::stdio::{stdin, stdout};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
+    tcgetwinsize, tcsetattr,
+};
+use std::io;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+
+/// What is pasted comes in brackets.
+const BEGIN: &str = "\x1b[?2004h";
+
+/// No brackets; rows that wrap.
+const END: &[u8] = b"\x1b[?2004l\x1b[?7h";
+
+/// No colour. Whoever wants none need not be freed of it.
+const PLAIN: &[u8] = b"\x1b[m";
+
+/// How the terminal was, while it is not so.
+///
+/// A process has one terminal, and a panic must find it.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// A row may break off in colour.
+static COLOURED: AtomicBool = AtomicBool::new(false);
+
+/// As long as it lives, the terminal passes on each key as it is pressed.
+///
+/// Ctrl-C and Ctrl-Z go on being signals: they work whatever the program is busy with.
+#[derive(Debug)]
+pub struct Raw(());
+
+impl Raw {
+    /// The terminal must also be told [`Raw::greeting`].
+    pub fn enter(colour: bool) -> io::Result<Self> {
+        static HOOK: Once = Once::new();
+        COLOURED.store(colour, Ordering::Relaxed);
+        HOOK.call_once(|| {
+            let hook = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                restore();
+                hook(panic);
+            }));
+        });
+        let raw = Self(());
+        take_over()?;
+        Ok(raw)
+    }
+
+    pub const fn greeting() -> &'static str {
+        BEGIN
+    }
+
+    /// Stops the process as Ctrl-Z does, the terminal as it was. Returns when it goes on.
+    pub fn suspend() -> io::Result<()> {
+        restore();
+        process::kill_process(process::getpid(), Signal::STOP)?;
+        take_over()
+    }
+
+    /// Has the terminal pass on each key again: while the process was stopped, somebody else may
+    /// have had it.
+    pub fn again() -> io::Result<()> {
+        restore();
+        take_over()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn take_over() -> io::Result<()> {
+    let before = tcgetattr(stdin())?;
+    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
+    Ok(tcsetattr(stdin(), OptionalActions::Now, &with_keys(before))?)
+}
+
+fn with_keys(mut modes: Termios) -> Termios {
+    modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
+    modes.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+    // Ctrl-S is a key too; and Enter is not Ctrl-J.
+    modes.input_modes -= InputModes::IXON | InputModes::ICRNL;
+    modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+    modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    // Ctrl-\ would leave the terminal as it is now.
+    modes.special_codes[SpecialCodeIndex::VQUIT] = 0;
+    modes
+}
+
+/// Makes the terminal what it was, if it is not.
+fn restore() {
+    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(before) = before else { return };
+    let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
+    // A terminal that has stopped must not hold us up.
+    let mut out = [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)];
+    if poll(&mut out, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
+        let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
+        let _ = rustix::io::write(stdout(), &[END, plain].concat());
+    }
+}
+
+/// Columns and rows.
+pub fn size() -> (usize, usize) {
+    match tcgetwinsize(stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            (usize::from(size.ws_col), usize::from(size.ws_row))
+        }
+        _ => (80, 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal_model::{Person, own_terminal};
+
+    #[test]
+    #[ignore = "it is started by the other"]
+    fn owner() {
+        own_terminal();
+    }
+
+    #[test]
+    #[ignore = "it is started by the other"]
+    fn panics() {
+        // Nobody drops it: the release build stops where it panics.
+        std::mem::forget(Raw::enter(true).expect("a terminal"));
+        println!("{}", Raw::greeting());
+        panic!("for a test");
+    }
+
+    #[test]
+    fn a_panic_is_read_on_a_terminal_that_is_what_it_was() {
+        let program = std::env::current_exe().expect("this test");
+        let program = program.to_str().expect("UTF-8");
+        let panics = ["ui::terminal::raw::tests::panics", "--exact", "--ignored", "--nocapture"];
+        let short = [("RUST_BACKTRACE", "0")];
+        let (code, picture) = Person::starts(program, &panics, &short, (80, 24)).ends();
+        assert_eq!(code, 101);
+        assert!(picture.contains("for a test"), "{picture}");
+    }
+}
