@@ -1,6 +1,6 @@
 //! The door: how many connections there are, and who gets in.
 
-use super::socket::Peer;
+use super::peer::Peer;
 use crate::limits::{self, Limits};
 use crate::protocol::Refusal;
 use rustix::process::{Resource, getrlimit, setrlimit};

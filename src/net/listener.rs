@@ -1,7 +1,8 @@
 //! Where a server listens: TCP and Unix.
 
 use super::claim::{Claim, identity};
-use super::socket::{Peer, set_connection_options};
+use super::peer::Peer;
+use super::socket::set_connection_options;
 use crate::limits;
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};

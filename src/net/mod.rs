@@ -4,5 +4,6 @@ pub mod address;
 pub mod admission;
 mod claim;
 pub mod listener;
+pub mod peer;
 pub mod sink;
 pub mod socket;

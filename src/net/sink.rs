@@ -1,6 +1,6 @@
 //! Where the bytes of a connection go.
 
-use super::socket::Peer;
+use super::peer::Peer;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 

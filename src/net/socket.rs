@@ -1,15 +1,14 @@
 //! Sockets: one type for TCP and Unix, and the options that every connection has.
 
 use super::admission::Permit;
+use super::peer::Peer;
 use super::sink::Sink;
 use crate::limits;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::net::{self as sys, AddressFamily, SocketAddrAny, sockopt};
+use rustix::net::{self as sys, sockopt};
 use smol::Async;
-use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// A connected socket that never blocks.
@@ -81,38 +80,6 @@ fn taken(sent: rustix::io::Result<usize>) -> io::Result<usize> {
     match sent {
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
         sent => Ok(sent?),
-    }
-}
-
-/// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// An IP address and port.
-    Tcp(SocketAddr),
-    /// A program on this machine, by a Unix socket.
-    Unix,
-    /// The kernel did not say.
-    Unknown,
-}
-
-impl From<Option<SocketAddrAny>> for Peer {
-    fn from(address: Option<SocketAddrAny>) -> Self {
-        let Some(address) = address else { return Self::Unknown };
-        match SocketAddr::try_from(address.clone()) {
-            Ok(address) => Self::Tcp(address),
-            Err(_) if address.address_family() == AddressFamily::UNIX => Self::Unix,
-            Err(_) => Self::Unknown,
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix => f.write_str("the Unix socket"),
-            Self::Unknown => f.write_str("an unknown address"),
-        }
     }
 }
 

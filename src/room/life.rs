@@ -18,41 +18,14 @@
 //! end by themselves.
 
 use super::notice::Closed;
-use super::round::{Last, ViewId};
+use super::round::Last;
+use super::seat::{Seat, Stage};
 use super::{Room, SeatId};
 use crate::limits;
 use crate::log::{Entry, Speaker};
 use crate::protocol::{Event, Form, Name};
 use std::io::ErrorKind;
 use std::time::Instant;
-
-/// A connection, as the room sees it.
-#[derive(Debug)]
-pub struct Seat {
-    /// How far its life has come.
-    pub stage: Stage,
-    /// When its time is up, if it ever is.
-    until: Option<Instant>,
-    /// Its view of the current round, if that differs from everybody's.
-    pub(super) view: Option<ViewId>,
-    /// Its session still reads from the socket.
-    reads: bool,
-    /// Why its socket takes nothing any more, if that is so.
-    deaf: Option<ErrorKind>,
-}
-
-/// How far a connection's life has come.
-#[derive(Debug, Clone, Copy)]
-pub enum Stage {
-    /// It may join, and has so many errors behind it.
-    Guest { errors: u8 },
-    /// It is in, under that name, and gets payloads in that form.
-    Member(Name, Form),
-    /// It is closed, and what is queued for it is being sent.
-    Farewell,
-    /// All has been sent. The server reads on for a moment, so that it is not lost to a reset.
-    Linger,
-}
 
 /// What is to be done with a connection's socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,26 +52,21 @@ pub enum Was {
 impl Room {
     /// Seats a new connection as a guest, and greets it.
     pub fn arrive(&mut self, now: Instant) -> SeatId {
-        let seat = Seat {
-            stage: Stage::Guest { errors: 0 },
-            until: None,
-            view: None,
-            reads: true,
-            deaf: None,
-        };
-        let id = self.seats.insert(seat);
-        self.set_time(id, Some(now + self.limits.join_timeout));
+        let until = now + self.limits.join_timeout;
+        let id = self.seats.insert(Seat::new(Stage::Guest { until, errors: 0 }));
+        self.deadlines.insert((until, id));
         let view = self.view(id);
         self.round.answer(view, |out| Event::render_hello(&self.limits, out));
         id
     }
 
+    /// A guest's name has entered the log.
     pub(super) fn become_member(&mut self, id: SeatId, name: Name, form: Form) {
-        let seat = &mut self.seats[id];
-        seat.stage = Stage::Member(name, form);
+        let until = self.seats[id].stage.until();
+        self.set_stage(id, Stage::Member(name, form));
         // One that is deaf goes on being so.
-        if seat.deaf.is_none() {
-            self.set_time(id, None);
+        if self.seats[id].deaf.is_some() {
+            self.deadlines.extend(until.map(|until| (until, id)));
         }
     }
 
@@ -116,10 +84,9 @@ impl Room {
         let was = match self.seats[id].stage {
             Stage::Guest { .. } => Was::Guest,
             Stage::Member(name, _) => Was::Member(name),
-            Stage::Farewell | Stage::Linger => return Was::Closed,
+            Stage::Farewell { .. } | Stage::Linger { .. } => return Was::Closed,
         };
         let view = self.view(id);
-        self.seats[id].stage = Stage::Farewell;
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),
             _ => (Last::AfterAll, limits::FAREWELL),
@@ -128,7 +95,7 @@ impl Room {
         if let Some(reason) = closed.bye() {
             self.round.answer(view, |out| Event::Bye(reason.as_bytes()).render(out));
         }
-        self.set_time(id, Some(now + patience));
+        self.set_stage(id, Stage::Farewell { until: now + patience });
         was
     }
 
@@ -138,45 +105,50 @@ impl Room {
         seat.reads = false;
         // A broken pipe is what is found after the end of a stream. Anything else came before it.
         let broke = seat.deaf.is_some_and(|why| why != ErrorKind::BrokenPipe);
-        let over = matches!(seat.stage, Stage::Linger);
+        let over = matches!(seat.stage, Stage::Linger { .. });
         (if broke { Closed::Lost } else { closed }, over.then(|| self.free(id)))
     }
 
     /// All has been sent to one who is closed; but not while it has a part in the current round.
     pub fn all_sent(&mut self, id: SeatId, now: Instant) -> Option<Next> {
-        if !matches!(self.seats[id].stage, Stage::Farewell) || self.seats[id].view.is_some() {
+        if !self.is_leaving(id) || self.seats[id].view.is_some() {
             return None;
         }
         if !self.seats[id].reads {
             return Some(self.free(id));
         }
-        self.seats[id].stage = Stage::Linger;
-        self.set_time(id, Some(now + limits::LINGER));
+        self.set_stage(id, Stage::Linger { until: now + limits::LINGER });
         Some(Next::ShutWriting)
     }
 
     /// A socket takes nothing any more.
     pub fn deaf(&mut self, id: SeatId, why: ErrorKind, now: Instant) -> Option<Next> {
-        let seat = &mut self.seats[id];
-        seat.deaf = Some(why);
-        if matches!(seat.stage, Stage::Farewell) {
-            return self.all_sent(id, now);
+        let until = now + limits::DEAF;
+        self.seats[id].deaf = Some(why);
+        match self.seats[id].stage {
+            Stage::Guest { errors, .. } => self.set_stage(id, Stage::Guest { until, errors }),
+            Stage::Member(..) => _ = self.deadlines.insert((until, id)),
+            Stage::Farewell { .. } | Stage::Linger { .. } => return self.all_sent(id, now),
         }
-        self.set_time(id, Some(now + limits::DEAF));
         None
     }
 
     /// The next connection whose time is up, and how it is to be closed, or cut off.
     pub fn due(&mut self, now: Instant) -> Option<(SeatId, Result<Closed, Next>)> {
-        let &(_, id) = self.deadlines.first().filter(|(until, _)| *until <= now)?;
-        self.set_time(id, None);
-        let seat = &self.seats[id];
-        let end = match seat.stage {
-            Stage::Guest { .. } if seat.deaf.is_none() => Ok(Closed::JoinTimeout),
-            Stage::Guest { .. } | Stage::Member(..) => Ok(Closed::Lost),
-            Stage::Farewell | Stage::Linger => Err(Next::Shut),
-        };
-        Some((id, end))
+        while let Some(&(until, id)) = self.deadlines.first().filter(|(until, _)| *until <= now) {
+            self.deadlines.pop_first();
+            // The deadline of a deaf member may have outlived it.
+            let Some(seat) = self.seats.get(id) else { continue };
+            let is_deaf = seat.deaf.is_some();
+            return Some(match seat.stage {
+                Stage::Member(..) if is_deaf => (id, Ok(Closed::Lost)),
+                _ if seat.stage.until() != Some(until) => continue,
+                Stage::Guest { .. } if is_deaf => (id, Ok(Closed::Lost)),
+                Stage::Guest { .. } => (id, Ok(Closed::JoinTimeout)),
+                _ => (id, Err(Next::Shut)),
+            });
+        }
+        None
     }
 
     /// Whether anybody's time will be up.
@@ -191,12 +163,12 @@ impl Room {
 
     /// Whether the connection is closed: what it says is no longer heard.
     pub fn is_closed(&self, id: SeatId) -> bool {
-        matches!(self.seats[id].stage, Stage::Farewell | Stage::Linger)
+        matches!(self.seats[id].stage, Stage::Farewell { .. } | Stage::Linger { .. })
     }
 
     /// Whether something is still to be sent to one who is closed.
     pub fn is_leaving(&self, id: SeatId) -> bool {
-        matches!(self.seats[id].stage, Stage::Farewell)
+        matches!(self.seats[id].stage, Stage::Farewell { .. })
     }
 
     /// Everybody who has a seat.
@@ -216,16 +188,17 @@ impl Room {
     }
 
     fn free(&mut self, id: SeatId) -> Next {
-        self.set_time(id, None);
-        self.seats.remove(id);
+        if let Some(until) = self.seats.remove(id).stage.until() {
+            self.deadlines.remove(&(until, id));
+        }
         Next::Free
     }
 
-    fn set_time(&mut self, id: SeatId, until: Option<Instant>) {
-        let seat = &mut self.seats[id];
-        if let Some(was) = std::mem::replace(&mut seat.until, until) {
-            self.deadlines.remove(&(was, id));
+    fn set_stage(&mut self, id: SeatId, stage: Stage) {
+        let was = std::mem::replace(&mut self.seats[id].stage, stage);
+        if let Some(until) = was.until() {
+            self.deadlines.remove(&(until, id));
         }
-        self.deadlines.extend(until.map(|until| (until, id)));
+        self.deadlines.extend(stage.until().map(|until| (until, id)));
     }
 }

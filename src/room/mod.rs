@@ -7,13 +7,15 @@
 mod life;
 pub mod notice;
 pub mod round;
+mod seat;
 
-pub use life::{Next, Seat, Stage, Was};
+pub use life::{Next, Was};
 
 use crate::limits::{self, Limits};
 use crate::log::{Entry, Id, Speaker};
 use crate::protocol::{Event, Form, Name, Refusal};
 use round::{Listeners, Round, ViewId};
+use seat::{Seat, Stage};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -196,7 +198,7 @@ impl Room {
     /// Answers why something is not done. Says whether a guest has been answered so too often.
     pub fn refuse(&mut self, id: SeatId, refusal: Refusal) -> bool {
         self.answer(id, |out| Event::render_refusal(refusal, out));
-        let Stage::Guest { errors } = &mut self.seats[id].stage else { return false };
+        let Stage::Guest { errors, .. } = &mut self.seats[id].stage else { return false };
         *errors += 1;
         *errors >= limits::GUEST_ERRORS
     }

@@ -1,7 +1,7 @@
 //! What an operator is told: a line for each arrival, departure and refusal.
 
 use crate::net::admission::Full;
-use crate::net::socket::Peer;
+use crate::net::peer::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
 use std::fmt;

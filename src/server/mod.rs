@@ -1,7 +1,7 @@
 //! The server: listens, seats whom it accepts, lets a few tasks work for the room, says goodbye.
 //!
-//! One executor thread, one task a connection ([`session`]). Whoever accepts ([`accept`]), writes and
-//! watches ([`work`]) has a task as well. What they share stands in the [`registry`], behind the lock.
+//! One executor thread, one task a connection (`session`). Whoever accepts (`accept`), writes and
+//! watches (`work`) has a task as well. What they share stands in the `registry`, behind the lock.
 
 mod accept;
 mod clock;
@@ -16,7 +16,7 @@ use crate::net::admission::Door;
 pub use crate::net::admission::{Full, raise_descriptor_limit};
 pub use crate::net::listener::Bound;
 use crate::net::listener::Listener;
-pub use crate::net::socket::Peer;
+pub use crate::net::peer::Peer;
 use crate::net::socket::{Socket, Turn};
 pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;

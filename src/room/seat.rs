@@ -1,0 +1,51 @@
+//! A connection, as the room sees it.
+
+use super::round::ViewId;
+use crate::protocol::{Form, Name};
+use std::io::ErrorKind;
+use std::time::Instant;
+
+/// What the room knows of a connection.
+#[derive(Debug)]
+pub struct Seat {
+    /// How far its life has come.
+    pub stage: Stage,
+    /// Its view of the current round, if that differs from everybody's.
+    pub view: Option<ViewId>,
+    /// Its session still reads from the socket.
+    pub reads: bool,
+    /// Why its socket takes nothing any more, if that is so.
+    pub deaf: Option<ErrorKind>,
+}
+
+/// How far a connection's life has come, and when its time there is up.
+#[derive(Debug, Clone, Copy)]
+pub enum Stage {
+    /// It may join, and has so many errors behind it.
+    Guest { until: Instant, errors: u8 },
+    /// It is in, under that name, and gets payloads in that form.
+    Member(Name, Form),
+    /// It is closed, and what is queued for it is being sent.
+    Farewell { until: Instant },
+    /// All has been sent. The server reads on for a moment, so that it is not lost to a reset.
+    Linger { until: Instant },
+}
+
+impl Seat {
+    /// That of one who has just come.
+    pub fn new(stage: Stage) -> Self {
+        Self { stage, view: None, reads: true, deaf: None }
+    }
+}
+
+impl Stage {
+    /// When its time is up; a member's is not.
+    pub fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Guest { until, .. } | Self::Farewell { until } | Self::Linger { until } => {
+                Some(*until)
+            }
+            Self::Member(..) => None,
+        }
+    }
+}
