@@ -3,7 +3,7 @@
 use crate::mob::{LITTLE, Mob, Reads, Says, name};
 use crate::person::{Person, VICTIM, Ways};
 use crate::process::Result;
-use crate::run::{Siege, WATCH};
+use crate::run::{Before, Siege, WATCH};
 use crate::table::Figure;
 use std::time::{Duration, Instant};
 
@@ -33,13 +33,14 @@ pub fn help_storm(siege: &Siege) -> Result<Vec<Figure>> {
     let mut mob = Mob::new(server.addr)?;
     let victim = Person::enter(server.addr, "victim", VICTIM)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     let words = Says::once(b"HELP\n".repeat(HELPS));
     for _ in 0..siege.at_most(4000) {
         mob.rush(&words)?;
     }
     mob.run(WATCH)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.longest(begun).into()])
 }
 
@@ -49,10 +50,11 @@ pub fn who_storm(siege: &Siege) -> Result<Vec<Figure>> {
     let all = mob.join(siege.at_most(10_000), None)?;
     let victim = Person::enter(server.addr, "victim", VICTIM)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     mob.say(all, &Says::once(b"WHO\n"))?;
     mob.run_until_quiet(QUIET, 2 * WATCH)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.longest(begun).into()])
 }
 
@@ -64,10 +66,11 @@ pub fn who_unread(siege: &Siege) -> Result<Vec<Figure>> {
     mob.read(deaf.clone(), Reads::Never)?;
     let victim = Person::enter(server.addr, "victim", VICTIM)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     mob.say(deaf, &Says::once(b"WHO\n".repeat(500)))?;
     mob.run(WATCH)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.longest(begun).into()])
 }
 
@@ -77,10 +80,11 @@ pub fn who_one(siege: &Siege) -> Result<Vec<Figure>> {
     mob.join(siege.at_most(5000), None)?;
     let victim = Person::enter(server.addr, "victim", VICTIM)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     mob.say(0..1, &Says::once(b"WHO\n".repeat(16_384)))?;
     mob.run_until_quiet(QUIET, 2 * WATCH)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.longest(begun).into()])
 }
 
@@ -97,10 +101,11 @@ pub fn waiting(siege: &Siege) -> Result<Vec<Figure>> {
     mob.read(deaf.clone(), Reads::Never)?;
     mob.say(deaf, &Says::once(b"HELP\n".repeat(2500)))?;
     mob.run(WATCH / 2)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     let victim = Person::enter(server.addr, "victim", awake)?;
     std::thread::sleep(WATCH / 4);
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     let value = victim.leave()?.median(begun);
     Ok(vec![Figure { value, quiet: Some(quiet) }])
 }
@@ -113,10 +118,11 @@ pub fn blown_up(siege: &Siege) -> Result<Vec<Figure>> {
     let slow = Ways { reads: Reads::Steady(100e6), asks: None, says: SPEAKS };
     let slow = Person::enter(server.addr, "slow", slow)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     mob.say(0..1, &Says::always(payload()))?;
     mob.run(WATCH)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     drop(mob);
     let slow = slow.leave()?;
     let victim = victim.leave()?;
@@ -131,13 +137,14 @@ pub fn steady(siege: &Siege) -> Result<Vec<Figure>> {
     let slow = Ways { reads: Reads::Steady(2e6), asks: None, says: SPEAKS };
     let slow = Person::enter(server.addr, "slow", slow)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     // So much is soon behind, as after a quarter of a minute of the rest.
     mob.say(0..1, &Says::times(lines(1000, 8), 1000).at_pace(20e6))?;
     mob.run(Duration::from_millis(500))?;
     mob.say(0..1, &Says::always(lines(1000, 8)).at_pace(3e6))?;
     mob.run(WATCH * 3 / 2)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     drop(mob);
     let slow = slow.leave()?;
     Ok(vec![victim.leave()?.latest(begun, &slow).into()])
@@ -150,11 +157,12 @@ pub fn tell_slow(siege: &Siege) -> Result<Vec<Figure>> {
     mob.read(0..1, Reads::Steady(550e3))?;
     let victim = Person::enter(server.addr, "victim", VICTIM)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     let words = format!("TELL {} {}\n", name(0), "x".repeat(1000)).repeat(8);
     mob.say(1..2, &Says::always(words).at_pace(1.9e6))?;
     mob.run(WATCH * 3 / 2)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.median(begun + WATCH / 2).into()])
 }
 
@@ -166,9 +174,10 @@ pub fn slow_and_flood(siege: &Siege) -> Result<Vec<Figure>> {
     let ways = Ways { says: Some(Duration::from_secs(1)), ..VICTIM };
     let victim = Person::enter(server.addr, "victim", ways)?;
     mob.run(QUIET)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
+    let begun = before.at;
     mob.say(1..2, &Says::always(lines(1000, 8)))?;
     mob.run(WATCH * 2)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.median(begun).into()])
 }

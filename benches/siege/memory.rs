@@ -3,9 +3,8 @@
 use crate::fairness::{HELPS, lines};
 use crate::mob::{LITTLE, Mob, Reads, SOME, Says, name};
 use crate::process::{Result, Server};
-use crate::run::{Siege, WATCH};
+use crate::run::{Before, Siege, WATCH};
 use crate::table::Figure;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// How often one looks how much it is.
@@ -19,28 +18,28 @@ pub fn tell_steady(siege: &Siege) -> Result<Vec<Figure>> {
     tell_all(siege, 100, SOME, Reads::Steady(700e3))
 }
 
-/// Five flood the room, and among it tell each of the slow a word.
+/// Five flood the room. Meanwhile others tell the slow a word now and then, so that nearly each round
+/// has something for one of them alone.
 fn tell_all(siege: &Siege, slow: usize, buffer: usize, reads: Reads) -> Result<Vec<Figure>> {
+    const TELLERS: usize = 50;
     let server = siege.server()?;
     let mut mob = Mob::new(server.addr)?;
     let slow = mob.join(slow, Some(buffer))?;
     let flooders = mob.join(5, None)?;
+    let tellers = mob.join(TELLERS, None)?;
     mob.read(slow.clone(), reads)?;
     mob.run(Duration::from_millis(300))?;
-    let begun = Instant::now();
-    mob.say(flooders, &Says::always(words(slow)))?;
-    let most = most(&mut mob, &server, WATCH)?;
-    siege.note(&server, begun)?;
-    Ok(vec![most.into()])
-}
-
-fn words(slow: Range<usize>) -> Vec<u8> {
-    let mut words = Vec::new();
-    for at in slow {
-        words.extend(lines(100, 10));
-        words.extend(format!("TELL {} x\n", name(at)).into_bytes());
+    let before = Before::now(&server)?;
+    mob.say(flooders, &Says::always(lines(100, 100)))?;
+    let share = slow.len() / TELLERS;
+    for (teller, first) in tellers.zip(slow.step_by(share)) {
+        let words: String =
+            (first..first + share).map(|at| format!("TELL {} x\n", name(at))).collect();
+        mob.say(teller..teller + 1, &Says::always(words).at_pace(5e3))?;
     }
-    words
+    let most = most(&mut mob, &server, WATCH)?;
+    siege.note(&server, &mob, before)?;
+    Ok(vec![most.into()])
 }
 
 pub fn guests(siege: &Siege) -> Result<Vec<Figure>> {
@@ -48,10 +47,10 @@ pub fn guests(siege: &Siege) -> Result<Vec<Figure>> {
     let mut mob = Mob::new(server.addr)?;
     let all = mob.visit(siege.at_most(19_000), Some(LITTLE))?;
     mob.read(all.clone(), Reads::Never)?;
-    let begun = Instant::now();
+    let before = Before::now(&server)?;
     mob.say(all, &Says::once(b"HELP\n".repeat(HELPS)))?;
     let most = most(&mut mob, &server, WATCH)?;
-    siege.note(&server, begun)?;
+    siege.note(&server, &mob, before)?;
     Ok(vec![most.into()])
 }
 

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const ENTRY_LIMIT: Duration = Duration::from_secs(15);
+const ENTRY_LIMIT: Duration = Duration::from_secs(30);
 /// So many are on their way in at a time: a listener's queue holds 4,096.
 const AT_ONCE: usize = 2000;
 /// What the kernel is asked to keep for one who reads slowly or never, in bytes: what waits is to
@@ -94,6 +94,7 @@ pub struct Mob {
     speakers: Vec<usize>,
     steady: Vec<usize>,
     last: Instant,
+    said: u64,
 }
 
 /// Connects, with so large a receive buffer if it is not to be the kernel's choice.
@@ -122,6 +123,7 @@ impl Mob {
             speakers: Vec::new(),
             steady: Vec::new(),
             last: Instant::now(),
+            said: 0,
         })
     }
 
@@ -156,6 +158,7 @@ impl Mob {
                 return Err(format!("{there} of {more} were in after {ENTRY_LIMIT:?}").into());
             }
         }
+        eprintln!("siege:   {more} are in after {:.2} s", begun.elapsed().as_secs_f64());
         Ok(all)
     }
 
@@ -225,6 +228,15 @@ impl Mob {
     /// How many of these the server has sent away.
     pub fn gone(&self, who: Range<usize>) -> usize {
         self.peers[who].iter().filter(|peer| peer.stage == Stage::Gone).count()
+    }
+
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// How many bytes all have said.
+    pub fn said(&self) -> u64 {
+        self.said
     }
 
     /// How many bytes these have read.
@@ -399,6 +411,7 @@ impl Mob {
             }
             match peer.stream.write(left) {
                 Ok(sent) => {
+                    self.said += sent as u64;
                     says.credit -= sent as f64;
                     says.at += sent;
                     if says.at == says.text.len() {

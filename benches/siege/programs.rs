@@ -52,7 +52,7 @@ pub fn evil_peer(_: &Siege) -> Result<Vec<Figure>> {
 }
 
 pub fn evil_names(_: &Siege) -> Result<Vec<Figure>> {
-    let name = |at: usize| format!("MSG passing-by-with-a-long-name-{at} x\n");
+    let name = |at: usize| format!("MSG a-name-as-long-as-may-be-{at:07} x\n");
     let peer = Peer::new(false, move |turn| (turn * 100..turn * 100 + 100).map(name).collect())?;
     let program = Program::start(false, peer.addr)?;
     std::thread::sleep(PASSING);

@@ -1,9 +1,10 @@
 //! Flags, the order of measuring, and the table.
 
+use crate::mob::Mob;
 use crate::process::{self, Result, Server, on_cpu_0};
 use crate::table::{Figure, ROWS, Row};
 use argh::FromArgs;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -60,10 +61,36 @@ impl Siege {
         Server::start(&mut command, free)
     }
 
-    /// Notes whether a server was kept from its CPU for more than a tenth of the time since then.
-    pub fn note(&self, server: &Server, begun: Instant) -> Result<()> {
-        self.disturbed.set(server.waited()? * 10 > begun.elapsed());
+    /// Notes whether a server was kept from its CPU for more than a tenth of the time since then, and
+    /// says whether there was an attack at all.
+    pub fn note(&self, server: &Server, mob: &Mob, before: Before) -> Result<()> {
+        let (ran, waited) = (server.ran()? - before.ran, server.waited()? - before.waited);
+        let time = before.at.elapsed();
+        self.disturbed.set(waited * 10 > time);
+        eprintln!(
+            "siege:   {:.1} s: the server ran {:.1} s and waited for its CPU {:.1} s; of the mob {} \
+             have gone, {:.1} MB were said and {:.1} MB read",
+            time.as_secs_f64(),
+            ran.as_secs_f64(),
+            waited.as_secs_f64(),
+            mob.gone(0..mob.len()),
+            mob.said() as f64 / 1e6,
+            mob.received(0..mob.len()) as f64 / 1e6,
+        );
         Ok(())
+    }
+}
+
+/// What a server had cost when an attack began.
+pub struct Before {
+    pub at: Instant,
+    ran: Duration,
+    waited: Duration,
+}
+
+impl Before {
+    pub fn now(server: &Server) -> Result<Self> {
+        Ok(Self { at: Instant::now(), ran: server.ran()?, waited: server.waited()? })
     }
 }
 
@@ -100,9 +127,12 @@ fn run(args: &Args) -> bool {
         scaled: Cell::new(None),
         disturbed: Cell::new(false),
     };
+    // On a machine that others use, too: what is measured is not their doing. Children inherit it.
+    let first = setpriority_process(None, -15).is_ok();
     let pinned = process::take_cpu_1();
     let pinning = if pinned { "server and attackers on a CPU each" } else { "not pinned to CPUs" };
     let runs = args.runs.unwrap_or(if args.quick { 1 } else { 3 }).max(1);
+    let pinning = if first { format!("{pinning}, before all others") } else { pinning.into() };
     println!("{}; {pinning}; medians of {runs} runs\n", process::here());
     println!("| what somebody does | before | must | measured | |\n|---|---|---|---|---|");
     let mut holds = true;
