@@ -6,7 +6,7 @@ use crate::process::Result;
 use crate::wire;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -51,7 +51,7 @@ impl Person {
     /// Lets it in.
     pub fn enter(addr: SocketAddr, name: &str, ways: Ways) -> Result<Self> {
         let buffer = matches!(ways.reads, Reads::Steady(_)).then_some(SOME);
-        let stream = connect(addr, buffer)?;
+        let stream = connect(addr, buffer, Ipv4Addr::LOCALHOST)?;
         let mut talk = Talk::new(stream, ways);
         talk.out.extend_from_slice(format!("JOIN {name}\n").as_bytes());
         let begun = Instant::now();
@@ -85,6 +85,15 @@ impl Seen {
 
     /// The longest round trip since then, in seconds.
     pub fn longest(&self, since: Instant) -> f64 {
+        let longest =
+            self.trips.iter().filter(|(asked, _)| *asked >= since).max_by_key(|trip| trip.1);
+        if let Some((asked, took)) = longest {
+            let (after, took) = ((*asked - since).as_secs_f64(), took.as_secs_f64());
+            eprintln!(
+                "siege:   the longest of {} PINGs took {took:.3} s, {after:.3} s after the attack began",
+                self.trips(since).len()
+            );
+        }
         self.trips(since).into_iter().fold(0.0, f64::max)
     }
 

@@ -7,7 +7,7 @@ use argh::FromArgs;
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,9 @@ struct Args {
     /// only the rows whose names contain this; may be repeated
     #[argh(option)]
     only: Vec<String>,
+    /// attack this smoltalkd instead of the one that was built along with the bench
+    #[argh(option, default = "env!(\"CARGO_BIN_EXE_smoltalkd\").into()")]
+    server: PathBuf,
     /// say what the rows are called
     #[argh(switch)]
     list: bool,
@@ -34,6 +37,7 @@ struct Args {
 
 /// What a job needs to know.
 pub struct Siege {
+    program: PathBuf,
     /// Connections that a process may have.
     descriptors: usize,
     /// What became of a size that the machine does not allow.
@@ -53,10 +57,9 @@ impl Siege {
     }
 
     /// A server of its own for one job.
-    #[allow(clippy::unused_self)] // Nobody attacks without it.
     pub fn server(&self) -> Result<Server> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = on_cpu_0(Path::new(env!("CARGO_BIN_EXE_smoltalkd")));
+        let mut command = on_cpu_0(&self.program);
         command.args(["--quiet", "--listen", &free.to_string()]);
         Server::start(&mut command, free)
     }
@@ -123,6 +126,7 @@ fn run(args: &Args) -> bool {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let siege = Siege {
+        program: args.server.clone(),
         descriptors: usize::try_from(descriptors).unwrap_or(usize::MAX),
         scaled: Cell::new(None),
         disturbed: Cell::new(false),
