@@ -33,7 +33,7 @@ pub struct Line {
     last: Ticket,
 }
 
-type Ticket = u64;
+type Ticket = usize;
 
 impl Line {
     /// Whether nobody waits.
