@@ -107,9 +107,10 @@ impl Backlog {
         self.awaited
     }
 
-    /// Says whether `teller` has to wait before it tells this member more.
-    pub fn makes_wait(&mut self, teller: SeatId, limits: &Limits) -> bool {
-        let waits = !self.is_low(limits);
+    /// Says whether `teller` has to wait before it tells this member more: while it lags, and not
+    /// longer, for only one who lags is known to catch up or to go.
+    pub fn makes_wait(&mut self, teller: SeatId) -> bool {
+        let waits = self.lag.is_some();
         if waits {
             self.tellers.push(teller);
         }
@@ -325,6 +326,17 @@ mod tests {
         assert!(backlog.is_stalled(after(400), &limits()));
         backlog.took(bytes(1), after(399), &limits());
         assert!(!backlog.is_stalled(after(999), &limits()));
+    }
+
+    #[test]
+    fn who_tells_somebody_who_lags_waits_until_he_does_not() {
+        let (mut backlog, now) = lagging(OUTBOX + 1);
+        assert!(backlog.makes_wait(7));
+        backlog.took(bytes(OUTBOX / 4), now, &limits());
+        assert!(backlog.released(1, &limits()).is_empty());
+        backlog.took(bytes(OUTBOX / 2), now, &limits());
+        assert_eq!(backlog.released(1, &limits()), [7]);
+        assert!(!backlog.lags(now, &limits()) && !backlog.makes_wait(7));
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl<S: Sink> Delivery<S> {
     /// Says whether `teller` has to wait before it tells the member `to` more.
     pub fn makes_teller_wait(&mut self, teller: SeatId, to: SeatId) -> bool {
         let backlog = outlet(&mut self.outlets, to).and_then(|outlet| outlet.backlog.as_mut());
-        backlog.is_some_and(|backlog| backlog.makes_wait(teller, &self.limits))
+        backlog.is_some_and(|backlog| backlog.makes_wait(teller))
     }
 
     /// Says whether a connection has to wait, of whose answers no more than `most` bytes are to.
