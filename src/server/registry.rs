@@ -281,7 +281,7 @@ impl<S: Sink + Clone> Registry<S> {
         }
         let others_first = || !self.line.is_empty() && !self.line.has_called(id);
         if self.room.round().is_full() || others_first() {
-            return Some(self.stand_in_line(id));
+            return Some(self.stand_in_line(id, false));
         }
         self.line.leave(id);
         None
@@ -295,9 +295,9 @@ impl<S: Sink + Clone> Registry<S> {
         self.parked.park(id)
     }
 
-    /// Waits for another turn.
-    pub fn stand_in_line(&mut self, id: SeatId) -> Receiver<()> {
-        self.line.stand(id);
+    /// Waits for a turn: the first, or another.
+    pub fn stand_in_line(&mut self, id: SeatId, has_had_a_turn: bool) -> Receiver<()> {
+        self.line.stand(id, has_had_a_turn);
         self.parked.park(id)
     }
 
@@ -307,8 +307,9 @@ impl<S: Sink + Clone> Registry<S> {
     }
 
     /// Whether whoever has caused so much output, since there was so much, has had its turn.
-    pub fn is_turn_over(&self, began_at: usize) -> bool {
-        self.output() - began_at >= limits::TURN || self.room.round().is_full()
+    pub fn is_turn_over(&self, id: SeatId, began_at: usize) -> bool {
+        let most = if self.room.is_guest(id) { limits::TURN_OF_GUEST } else { limits::TURN };
+        self.output() - began_at >= most || self.room.round().is_full()
     }
 
     /// A turn is over: the next one begins, if there is room for it.
