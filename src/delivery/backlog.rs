@@ -335,7 +335,7 @@ mod tests {
         let most = limits::OUTBOXES * OUTBOX;
         let (mut backlog, now) = lagging(most - OUTBOX - limits::CHUNK_OVERHEAD);
         let now = now + limits::PACED;
-        let mut awaited = |backlog: &mut Backlog| {
+        let awaited = |backlog: &mut Backlog| {
             assert!(backlog.lags(now, &limits()));
             backlog.awaited()
         };

@@ -62,7 +62,7 @@ impl Line {
     /// Takes the first out of the line: it is its turn.
     pub fn next(&mut self) -> Option<SeatId> {
         self.calls += 1;
-        let first = usize::from(self.calls % 4 == 0);
+        let first = usize::from(self.calls.is_multiple_of(4));
         let [queue, other] = [first, 1 - first];
         let next = self.waiting[queue].pop_first().or_else(|| self.waiting[other].pop_first());
         next.map(|(_, id)| id)
