@@ -9,7 +9,7 @@ BASHDIR = $(SHARE)/bash-completion/completions
 ZSHDIR  = $(SHARE)/zsh/site-functions
 FISHDIR = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build run test check conversation e2e bench bench-compare demo docs/demo.svg man doc install uninstall clean help
+.PHONY: build run test check conversation e2e bench bench-compare siege demo docs/demo.svg man doc install uninstall clean help
 
 build: ## build both programs, optimised (the default)
 	$(CARGO) build --release --bins
@@ -40,6 +40,9 @@ bench: ## measure the room; ARGS=--quick takes a minute
 bench-compare: ## the same for Redis, NATS, ngircd and Mosquitto, as far as installed; draws the plot
 	mkdir -p docs $(TARGET)
 	$(CARGO) bench --bench room -- --compare all --json $(TARGET)/room.json --plot docs/fanout.svg $(ARGS)
+
+siege: ## attack a server in all the ways that once worked; ARGS='--only NAME', ARGS=--quick
+	$(CARGO) bench --bench siege -- $(ARGS)
 
 demo: build ## three people talk, in tmux; needs tmux and nc
 	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py live

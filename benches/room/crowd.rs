@@ -1,6 +1,7 @@
 //! The load: every client of a run in one thread, which polls without sleeping, so that the server
 //! never pays for waking it.
 
+use crate::process::Result;
 use crate::wire::{self, MARK, PAYLOAD, Wire};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
@@ -9,9 +10,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-
-/// A failure is one sentence for the person who reads the table.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const JOIN_LIMIT: Duration = Duration::from_secs(30);

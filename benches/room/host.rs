@@ -1,15 +1,11 @@
-//! The servers under test: how each is started, and what the kernel says it costs.
+//! The servers under test, and how each is started.
 
-use crate::crowd::Result;
 use crate::payloads::Way;
+use crate::process::{Result, Server, on_cpu_0};
 use crate::wire::Wire;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// A server that can be measured.
 pub struct Candidate {
@@ -116,7 +112,7 @@ impl Candidate {
     /// Starts it on a free port of the loopback interface and waits until it answers.
     pub fn start(&self, without_notices: bool) -> Result<Server> {
         if let Some((addr, pid)) = self.running {
-            return Ok(Server { addr, pid, child: None });
+            return Ok(Server::running(addr, pid));
         }
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = free.port().to_string();
@@ -129,9 +125,7 @@ impl Candidate {
         if without_notices && self.args.ends_with("--quiet") {
             command.args(["--presence-limit", "0"]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn()?;
-        let server = Server { addr: free, pid: child.id(), child: Some(child) }.once_it_answers();
+        let server = Server::start(&mut command, free);
         fs::remove_file(&config)?;
         server
     }
@@ -140,121 +134,4 @@ impl Candidate {
 fn installed(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
     path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
-}
-
-/// `program` on CPU 0, to be killed should this process die: as far as util-linux is installed.
-fn on_cpu_0(program: &Path) -> Command {
-    let mut words: Vec<&str> = Vec::new();
-    for tool in [&["setpriv", "--pdeathsig", "KILL"][..], &["taskset", "-c", "0"]] {
-        if works(tool[0], &[&tool[1..], &["true"]].concat()) {
-            words.extend(tool);
-        }
-    }
-    let Some((first, rest)) = words.split_first() else { return Command::new(program) };
-    let mut command = Command::new(first);
-    command.args(rest).arg(program);
-    command
-}
-
-/// Moves this process to CPU 1; says whether the servers and it have a CPU each.
-pub fn take_cpu_1() -> bool {
-    let me = std::process::id().to_string();
-    works("taskset", &["-c", "0", "true"]) && works("taskset", &["-cp", "1", &me])
-}
-
-fn works(program: &str, args: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-/// A server that runs. What was started here is killed when this is dropped.
-pub struct Server {
-    pub addr: SocketAddr,
-    pid: u32,
-    child: Option<Child>,
-}
-
-impl Server {
-    fn once_it_answers(mut self) -> Result<Self> {
-        let begun = Instant::now();
-        while TcpStream::connect(self.addr).is_err() {
-            if let Some(Some(status)) = self.child.as_mut().map(Child::try_wait).transpose()? {
-                return Err(format!("it ended by itself, {status}").into());
-            }
-            if begun.elapsed() > START_LIMIT {
-                return Err(format!("it did not listen within {START_LIMIT:?}").into());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(self)
-    }
-
-    /// The processor time of all its threads so far, to the nanosecond.
-    pub fn ran(&self) -> Result<Duration> {
-        Ok(self.times()?.0)
-    }
-
-    /// How much of it is newer than `before`.
-    pub fn ran_since(&self, before: Duration) -> Result<Duration> {
-        Ok(self.ran()?.saturating_sub(before))
-    }
-
-    /// How long its threads, or this process, have been ready to run and did not.
-    pub fn longest_wait(&self) -> Result<Duration> {
-        let (_, own) = schedstat(Path::new("/proc/self")).unwrap_or_default();
-        Ok(self.times()?.1.max(own))
-    }
-
-    fn times(&self) -> Result<(Duration, Duration)> {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.pid))?;
-        let times = threads.flatten().filter_map(|thread| schedstat(&thread.path()));
-        Ok(times.reduce(|all, one| (all.0 + one.0, all.1 + one.1)).unwrap_or_default())
-    }
-
-    /// Bytes of memory that no file backs: heap and stacks.
-    pub fn anonymous(&self) -> Result<f64> {
-        self.memory("smaps_rollup", "Anonymous:")
-    }
-
-    /// The most memory it ever had, in bytes.
-    pub fn peak(&self) -> Result<f64> {
-        self.memory("status", "VmHWM:")
-    }
-
-    fn memory(&self, file: &str, field: &str) -> Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/{file}", self.pid))?;
-        let value = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-        let kilobytes: f64 = value.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes * 1024.0)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// How long a thread has run, and how long it has waited for a CPU.
-fn schedstat(thread: &Path) -> Option<(Duration, Duration)> {
-    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
-    let mut times = text.split(' ').map(|n| n.parse().map(Duration::from_nanos));
-    Some((times.next()?.ok()?, times.next()?.ok()?))
-}
-
-/// Machine, kernel and commit, in one line.
-pub fn here() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("CPU", |(_, model)| model).replace(['"', '\\'], "");
-    let cpus = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    let commit = commit.map_or(Vec::new(), |git| git.stdout);
-    let (kernel, commit) = (kernel.trim(), String::from_utf8_lossy(&commit));
-    format!("{cpus} × {model}, Linux {kernel}, smoltalk {}", commit.trim())
 }

@@ -1,9 +1,10 @@
 //! What is measured: a job starts with a fresh server and ends with figures, or with a sentence that
 //! says what went wrong.
 
-use crate::crowd::{Crowd, Result};
+use crate::crowd::Crowd;
 use crate::host::Candidate;
 use crate::payloads::Way;
+use crate::process::Result;
 use crate::work::Run;
 use std::time::{Duration, Instant};
 

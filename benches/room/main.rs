@@ -2,7 +2,7 @@
 //!
 //! In reading order: `run` (flags, the plan), `jobs` (what is measured), `work` (how), `crowd` (the
 //! load), `wire` (what the crowd speaks), `payloads` (the load of long messages), `floor` (what
-//! everything is compared with), `host` (servers and what the kernel knows of them), `report` and
+//! everything is compared with), `host` (servers), `process` (what the kernel knows of them), `report` and
 //! `plot`.
 #![cfg_attr(
     target_os = "linux",
@@ -21,6 +21,9 @@ mod jobs;
 mod payloads;
 #[cfg(target_os = "linux")]
 mod plot;
+#[cfg(target_os = "linux")]
+#[allow(dead_code)] // Some of it is the siege's.
+mod process;
 #[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,8 @@
 //! Long messages: one who says them and those who hear them, in one thread, which polls without
 //! sleeping. Every byte that is heard is compared.
 
-use crate::crowd::{QUIET, Result, STANDSTILL, nap, torn};
+use crate::crowd::{QUIET, STANDSTILL, nap, torn};
+use crate::process::Result;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};

@@ -1,10 +1,11 @@
 //! Flags, the plan, and the order of measuring.
 
-use crate::host::{self, Candidate};
+use crate::host::Candidate;
 use crate::jobs::{JOBS, Job, Lengths};
+use crate::process::{self, Result};
 use crate::report::{Record, Report};
 use crate::wire::Wire;
-use crate::{crowd::Result, floor, plot};
+use crate::{floor, plot};
 use argh::FromArgs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
@@ -108,11 +109,11 @@ fn run(args: &Args) -> Result<bool> {
 
 fn measure_all(args: &Args) -> Result<Report> {
     let spin = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
-    let pinned = spin && host::take_cpu_1();
+    let pinned = spin && process::take_cpu_1();
     let pinning = if pinned { "server and load on a CPU each" } else { "not pinned to CPUs" };
     let runs = args.runs.unwrap_or(if args.quick { 1 } else { 3 });
     let short = if args.quick { " short" } else { "" };
-    let here = format!("{}; {pinning}; medians of {runs}{short} runs", host::here());
+    let here = format!("{}; {pinning}; medians of {runs}{short} runs", process::here());
     let mut report = Report { here, ..Report::default() };
     let candidates = candidates(args)?;
     let wanted = |job: &Job| {

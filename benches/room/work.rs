@@ -1,9 +1,9 @@
 //! How each job is done, once its server runs.
 
-use crate::crowd::{Crowd, Result, Stage};
-use crate::host::Server;
+use crate::crowd::{Crowd, Stage};
 use crate::jobs::{Figures, KIB, Lengths, MIB};
 use crate::payloads::{Exchange, Way};
+use crate::process::{Result, Server};
 use std::time::{Duration, Instant};
 
 const SENDERS: usize = 4;
