@@ -3,18 +3,22 @@
 //! One room, a protocol of text lines that netcat and telnet speak as they are, on smol. The
 //! programs `smoltalkd` and `smoltalk` are thin: all that they do can be had from this library.
 //!
-//! Read it in this order. What stands below knows nothing of what stands above.
+//! Read it in this order. No module knows anything of one that stands below it in this table, and
+//! no two files know each other: `tests/architecture.rs` holds them to that.
 //!
 //! | module | decides |
 //! |---|---|
 //! | [`limits`] | every number |
 //! | [`protocol`] | the words, where they lie in a stream of bytes, what is safe to print; no I/O |
+//! | `log` | what happened, in order |
 //! | `net` | sockets, where one listens, who gets a place |
-//! | `room` | who is in, who gets what, in which order |
+//! | `room` | who is in and who gets what: a fold over the log; no I/O |
 //! | `delivery` | how that gets into the sockets, and what becomes of the slow |
-//! | [`server`] | accepting, one connection from greeting to end, the tasks that work for the room |
+//! | [`server`] | the one lock, whose turn it is, the tasks, the goodbye |
 //! | [`client`] | the other side of a connection, for `smoltalk`, bots and tests |
 //! | [`direct`] | a conversation of two, without a server |
+//!
+//! `ARCHITECTURE.md` has the picture: who wakes whom, and what happens under the lock.
 //!
 //! A server stops when the future that it is given completes:
 //!

@@ -68,6 +68,9 @@ pub const SHARED: usize = 1024;
 /// all that they can get a turn within a tenth of a second.
 pub const TURN: usize = 16 * 1024;
 
+/// The same for a guest, which has not even said its name.
+pub const TURN_OF_GUEST: usize = 4 * 1024;
+
 /// Bytes of answers that may wait for a member before it is read further; for a guest, 16 KiB.
 pub const ASKED: usize = 64 * 1024;
 /// The same for a guest, which has not even said its name.
@@ -87,6 +90,12 @@ pub const OUTBOXES: usize = 10;
 
 /// All who say something wait for a member for whom this many times [`Limits::outbox`] wait.
 pub const OUTBOXES_FOR_ALL: usize = 12;
+
+/// Outboxes a second from which on one who lags is fast: the loud wait for it at once, for it will soon
+/// have caught up, and is never far behind. Those who are slower may be so by ten outboxes.
+pub const FAST: u128 = 10;
+/// How long it is watched for that. A stalled member holds the loud up for so long, and no longer.
+pub const PACED: Duration = Duration::from_millis(50);
 
 /// Bytes said in [`LOUD_WITHIN`] that make a member one of those who say much.
 ///

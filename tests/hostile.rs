@@ -5,6 +5,8 @@ mod support;
 use smoltalk::limits::{GUEST_ERRORS, LINE, Limits, REFUSED_AT_ONCE, SUBNEGOTIATION};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use support::{DEADLINE, Daemon, SocketPath, Telnet, TestServer, has_ipv6};
 
@@ -469,4 +471,26 @@ fn comes_in(connect: impl Fn() -> Telnet) -> Telnet {
         }
         assert!(Instant::now() < deadline, "its place does not come free");
     }
+}
+
+// Sockets that fail one way only.
+
+#[test]
+fn a_member_that_can_be_told_nothing_goes_though_it_could_still_be_heard() {
+    let path = SocketPath::new("deaf");
+    let server = TestServer::on(&[&path.address(), "127.0.0.1:0"], Limits::default());
+    let mut ada = server.member("ada");
+    let deaf = UnixStream::connect(&path.0).expect("connected");
+    let mut other_end = Telnet::over_unix(deaf.try_clone().expect("cloned")).greeted();
+    other_end.types("JOIN deaf");
+    other_end.sees("OK deaf 2");
+    ada.sees("JOINED deaf");
+    deaf.shutdown(Shutdown::Read).expect("shut");
+    ada.types("MSG are you there?");
+    // What it says is still heard, for a moment.
+    other_end.types("MSG I am");
+    ada.sees("MSG deaf I am");
+    ada.sees("LEFT deaf lost");
+    ada.types("WHO");
+    ada.sees("WHO 1 ada");
 }

@@ -43,6 +43,32 @@ struct Lag {
     since: Instant,
     /// When it has to go, unless it takes something before.
     due: Instant,
+    pace: Pace,
+}
+
+/// Whether one who lags will soon have caught up.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    taken: usize,
+    is_fast: bool,
+}
+
+impl Pace {
+    /// Nobody is called slow before it has had the time to be fast.
+    fn new(now: Instant) -> Self {
+        Self { since: now, taken: 0, is_fast: true }
+    }
+
+    /// Judges what was taken in the last [`limits::PACED`].
+    fn judge(&mut self, now: Instant, unit: usize) {
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= limits::PACED {
+            let is_fast =
+                self.taken as u128 * 1000 >= unit as u128 * limits::FAST * passed.as_millis();
+            *self = Self { since: now, taken: 0, is_fast };
+        }
+    }
 }
 
 impl Backlog {
@@ -84,6 +110,7 @@ impl Backlog {
             let bought =
                 limits.stall_timeout * count(cost.bytes) / count(limits.outbox.div_ceil(2));
             lag.due = (lag.due + bought.min(limits.stall_timeout)).min(now + limits.stall_timeout);
+            lag.pace.taken += cost.bytes;
         }
     }
 
@@ -107,9 +134,10 @@ impl Backlog {
         self.awaited
     }
 
-    /// Says whether `teller` has to wait before it tells this member more.
-    pub fn makes_wait(&mut self, teller: SeatId, limits: &Limits) -> bool {
-        let waits = !self.is_low(limits);
+    /// Says whether `teller` has to wait before it tells this member more: while it lags, and not
+    /// longer, for only one who lags is known to catch up or to go.
+    pub fn makes_wait(&mut self, teller: SeatId) -> bool {
+        let waits = self.lag.is_some();
         if waits {
             self.tellers.push(teller);
         }
@@ -167,39 +195,48 @@ impl Backlog {
 
     /// Says whether it lags, and finds out who waits for it from now on.
     ///
-    /// It lags from the moment when more waits than the outbox may hold until half of that waits.
-    /// The loud wait for it from the moment when many times as much waits until there is room again;
-    /// all do where still more comes from the others.
+    /// It lags from the moment when more waits than the outbox may hold until half of that waits. If
+    /// it is fast, it will soon have caught up, and the loud wait for it at once: so nobody who reads
+    /// fast is far behind. If not, they wait from the moment when many times as much waits until there
+    /// is room again; and all do where still more comes from the others.
     pub fn lags(&mut self, now: Instant, limits: &Limits) -> bool {
+        let unit = limits.outbox.max(limits::ROUND);
         if self.queued.bytes > limits.outbox && self.lag.is_none() {
-            self.lag = Some(Lag { since: now, due: now + limits.stall_timeout });
+            let due = now + limits.stall_timeout;
+            self.lag = Some(Lag { since: now, due, pace: Pace::new(now) });
         } else if self.is_low(limits) {
             self.lag = None;
         }
-        let unit = limits.outbox.max(limits::ROUND);
-        let grade = |bytes: usize| match bytes / unit {
-            limits::OUTBOXES_FOR_ALL.. => Waiting::All,
-            limits::OUTBOXES.. => Waiting::Loud,
+        let Some(lag) = &mut self.lag else {
+            self.awaited = Waiting::Nobody;
+            return false;
+        };
+        lag.pace.judge(now, unit);
+        let from = if lag.pace.is_fast { unit } else { limits::OUTBOXES * unit };
+        let grade = |bytes: usize| match bytes {
+            _ if bytes >= limits::OUTBOXES_FOR_ALL * unit => Waiting::All,
+            _ if bytes >= from => Waiting::Loud,
             _ => Waiting::Nobody,
         };
         // Half an outbox of room, before those who waited go on.
         let falling = grade(self.queued.bytes + unit / 2);
         self.awaited = grade(self.queued.bytes).max(self.awaited.min(falling));
-        self.lag.is_some()
+        true
     }
 
     /// Whether one who lags has to go.
     ///
     /// Whoever takes half an outbox in each stall timeout stays, and if need be is waited for.
-    /// Whoever takes less goes; and sooner, if the others have to wait and it has taken nothing at
-    /// all since it lags.
+    /// Whoever takes less goes; and sooner, if so much waits that the others have to and it has taken
+    /// nothing at all since it lags.
     pub fn is_stalled(&self, now: Instant, limits: &Limits) -> bool {
         let Some(lag) = &self.lag else { return false };
         let takes_nothing = || {
             let patience = limits.stall_timeout * limits::PATIENCE / 100;
             self.last_taken <= lag.since && now - self.last_taken >= patience
         };
-        now >= lag.due || self.awaited > Waiting::Nobody && takes_nothing()
+        let far_too_much = limits::OUTBOXES * limits.outbox.max(limits::ROUND) - limits.outbox / 2;
+        now >= lag.due || self.queued.bytes >= far_too_much && takes_nothing()
     }
 }
 
@@ -294,16 +331,34 @@ mod tests {
     }
 
     #[test]
-    fn the_loud_wait_from_far_too_much_until_there_is_room_again() {
-        let (mut backlog, now) = lagging(limits::OUTBOXES * OUTBOX - limits::CHUNK_OVERHEAD - 1);
-        assert_eq!(backlog.awaited(), Waiting::Nobody);
-        backlog.push(chunk(1));
-        assert!(backlog.lags(now, &limits()));
-        assert_eq!(backlog.awaited(), Waiting::Loud);
+    fn for_one_who_is_slow_the_loud_wait_from_far_too_much_until_there_is_room_again() {
+        let most = limits::OUTBOXES * OUTBOX;
+        let (mut backlog, now) = lagging(most - OUTBOX - limits::CHUNK_OVERHEAD);
+        let now = now + limits::PACED;
+        let awaited = |backlog: &mut Backlog| {
+            assert!(backlog.lags(now, &limits()));
+            backlog.awaited()
+        };
+        assert_eq!(awaited(&mut backlog), Waiting::Nobody);
+        backlog.push(chunk(OUTBOX - limits::CHUNK_OVERHEAD));
+        assert_eq!(awaited(&mut backlog), Waiting::Loud);
         backlog.took(bytes(OUTBOX / 4), now, &limits());
-        assert!(backlog.lags(now, &limits()));
-        assert_eq!(backlog.awaited(), Waiting::Loud);
-        backlog.took(bytes(OUTBOX / 4 + 1 + limits::CHUNK_OVERHEAD), now, &limits());
+        assert_eq!(awaited(&mut backlog), Waiting::Loud);
+        backlog.took(bytes(OUTBOX / 4 + 1), now, &limits());
+        assert_eq!(awaited(&mut backlog), Waiting::Nobody);
+    }
+
+    #[test]
+    fn for_one_who_is_fast_the_loud_wait_at_once() {
+        let (mut backlog, mut now) = lagging(3 * OUTBOX);
+        for _ in 0..3 {
+            assert_eq!(backlog.awaited(), Waiting::Loud);
+            now += limits::PACED;
+            backlog.took(bytes(OUTBOX * 55 / 100), now, &limits());
+            assert!(backlog.lags(now, &limits()));
+        }
+        now += limits::PACED;
+        backlog.took(bytes(OUTBOX * 45 / 100), now, &limits());
         assert!(backlog.lags(now, &limits()));
         assert_eq!(backlog.awaited(), Waiting::Nobody);
     }
@@ -325,6 +380,17 @@ mod tests {
         assert!(backlog.is_stalled(after(400), &limits()));
         backlog.took(bytes(1), after(399), &limits());
         assert!(!backlog.is_stalled(after(999), &limits()));
+    }
+
+    #[test]
+    fn who_tells_somebody_who_lags_waits_until_he_does_not() {
+        let (mut backlog, now) = lagging(OUTBOX + 1);
+        assert!(backlog.makes_wait(7));
+        backlog.took(bytes(OUTBOX / 4), now, &limits());
+        assert!(backlog.released(1, &limits()).is_empty());
+        backlog.took(bytes(OUTBOX / 2), now, &limits());
+        assert_eq!(backlog.released(1, &limits()), [7]);
+        assert!(!backlog.lags(now, &limits()) && !backlog.makes_wait(7));
     }
 
     #[test]

@@ -271,3 +271,165 @@ fn send<S: Sink>(outlet: &Outlet<S>, parts: &[IoSlice<'_>]) -> io::Result<usize>
         parts => outlet.sink.send_vectored(&parts[..parts.len().min(limits::PIECES)]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::peer::Peer;
+    use std::sync::Mutex;
+
+    /// Takes so many bytes, and counts how often it was asked.
+    #[derive(Debug, Default)]
+    struct Bucket {
+        room: usize,
+        heard: Mutex<Vec<Vec<u8>>>,
+    }
+
+    impl Sink for Bucket {
+        fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.room);
+            self.heard.lock().expect("no panic").push(bytes[..taken].into());
+            Ok(taken)
+        }
+
+        fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.send(&parts.iter().flat_map(|part| part.to_vec()).collect::<Vec<_>>())
+        }
+
+        fn shut_writing(&self) {}
+
+        fn shut(&self) {}
+
+        fn peer(&self) -> Peer {
+            Peer::Unknown
+        }
+    }
+
+    const LISTENERS: [usize; Form::ALL.len()] = [9, 0];
+
+    /// Members 0 and 1 and so on, who take so many bytes each.
+    fn members(rooms: &[usize]) -> (Delivery<Arc<Bucket>>, Vec<Arc<Bucket>>) {
+        let mut delivery = Delivery::new(Limits::default());
+        let mut round = Round::default();
+        let mut buckets = Vec::new();
+        for (id, room) in rooms.iter().enumerate() {
+            buckets.push(Arc::new(Bucket { room: *room, ..Bucket::default() }));
+            delivery.open(id, buckets[id].clone());
+            let view = round.open_view(id, None);
+            round.enter(view, Form::Text);
+        }
+        round.close();
+        delivery.flush(&round, Instant::now());
+        (delivery, buckets)
+    }
+
+    fn says(round: &mut Round, speaker: Option<usize>, len: usize) {
+        let view = speaker.map(|id| round.open_view(id, Some(Form::Text)));
+        round.say(view, &LISTENERS, |_, out| out.resize(out.len() + len, b'x'));
+    }
+
+    fn flush(delivery: &mut Delivery<Arc<Bucket>>, round: &mut Round) -> Vec<Lagger<Arc<Bucket>>> {
+        round.close();
+        delivery.flush(round, Instant::now()).behind
+    }
+
+    #[test]
+    fn nearly_all_get_one_send_and_the_speaker_none() {
+        let (mut delivery, buckets) = members(&[usize::MAX; 3]);
+        let mut round = Round::default();
+        says(&mut round, Some(0), 10);
+        assert!(flush(&mut delivery, &mut round).is_empty());
+        let heard = |id: usize| buckets[id].heard.lock().expect("no panic").len();
+        assert_eq!([heard(0), heard(1), heard(2)], [0, 1, 1]);
+    }
+
+    #[test]
+    fn an_answer_alone_is_sent_to_nobody_else_and_what_comes_next_to_all() {
+        let (mut delivery, buckets) = members(&[usize::MAX; 2]);
+        let mut round = Round::default();
+        let view = round.open_view(0, Some(Form::Text));
+        round.answer(view, |out| out.extend_from_slice(b"PONG\n"));
+        flush(&mut delivery, &mut round);
+        assert!(buckets[1].heard.lock().expect("no panic").is_empty());
+        let mut round = Round::default();
+        says(&mut round, None, 1);
+        flush(&mut delivery, &mut round);
+        assert_eq!(*buckets[0].heard.lock().expect("no panic"), [&b"PONG\n"[..], b"x"]);
+        assert_eq!(*buckets[1].heard.lock().expect("no panic"), [&b"x"[..]]);
+    }
+
+    #[test]
+    fn all_who_lag_share_the_round_also_who_was_told_a_word_in_between() {
+        const ROUND: usize = 10_000;
+        let (mut delivery, _) = members(&[0; 50]);
+        let mut round = Round::default();
+        says(&mut round, None, ROUND / 2);
+        for id in 0..25 {
+            let view = round.open_view(id, Some(Form::Text));
+            round.tell(view, |out| out.extend_from_slice(b"psst\n"));
+        }
+        says(&mut round, None, ROUND / 2);
+        let behind = flush(&mut delivery, &mut round);
+        assert_eq!(behind.len(), 50);
+        assert_eq!(delivery.memory(), ROUND + 25 * b"psst\n".len());
+        drop((behind, delivery));
+    }
+
+    #[test]
+    fn who_gets_little_of_a_round_keeps_little_of_it() {
+        let (mut delivery, _) = members(&[0]);
+        let mut round = Round::default();
+        says(&mut round, Some(0), 50_000);
+        says(&mut round, None, 2_000);
+        let _behind = flush(&mut delivery, &mut round);
+        assert_eq!(delivery.memory(), 2_000);
+    }
+
+    #[test]
+    fn a_text_that_many_ask_for_is_held_once_in_however_many_rounds() {
+        let (mut delivery, _) = members(&[0; 50]);
+        let text: Arc<[u8]> = vec![b'x'; 3_000].into();
+        let mut behind = Vec::new();
+        for _ in 0..3 {
+            let mut round = Round::default();
+            for id in 0..50 {
+                let view = round.open_view(id, Some(Form::Text));
+                round.share(view, &text);
+            }
+            behind.extend(flush(&mut delivery, &mut round));
+        }
+        assert_eq!((behind.len(), delivery.memory()), (50, 3_000));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_counted_apart_from_what_is_told() {
+        let (mut delivery, _) = members(&[0, 0]);
+        let mut round = Round::default();
+        for id in 0..2 {
+            let view = round.open_view(id, Some(Form::Text));
+            round.tell(view, |out| out.resize(out.len() + 500, b't'));
+            if id == 0 {
+                round.answer(view, |out| out.resize(out.len() + 300, b'a'));
+            }
+        }
+        let _behind = flush(&mut delivery, &mut round);
+        assert!(delivery.makes_asker_wait(0, 299) && !delivery.makes_asker_wait(0, 300));
+        assert!(!delivery.makes_asker_wait(1, 0));
+    }
+
+    #[test]
+    fn of_those_for_whom_too_much_waits_the_one_with_most_is_the_heaviest() {
+        let (mut delivery, _) = members(&[0, 5_000, 0]);
+        delivery.limits.memory = 9_999;
+        let mut behind = Vec::new();
+        for len in [5_000, 5_000] {
+            assert_eq!(delivery.heaviest(), None);
+            let mut round = Round::default();
+            let view = round.open_view(2, Some(Form::Text));
+            round.tell(view, |out| out.extend_from_slice(b"psst\n"));
+            says(&mut round, None, len);
+            behind.extend(flush(&mut delivery, &mut round));
+        }
+        assert_eq!(delivery.heaviest(), Some(2));
+    }
+}

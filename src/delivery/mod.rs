@@ -168,11 +168,18 @@ impl<S: Sink> Delivery<S> {
     /// Those who have to go: because they take too little, or because all that waits is more than the
     /// server may hold, and most of it waits for them.
     pub fn stalled(&mut self, now: Instant) -> Vec<SeatId> {
-        let stalls = |id: &SeatId| {
-            let backlog = self.outlets[*id].as_ref().and_then(|outlet| outlet.backlog.as_ref());
-            backlog.is_some_and(|backlog| backlog.is_stalled(now, &self.limits))
-        };
-        self.lagging.iter().copied().filter(stalls).collect()
+        let mut stalled = Vec::new();
+        for &id in &self.lagging {
+            let outlet = outlet(&mut self.outlets, id);
+            let Some(backlog) = outlet.and_then(|outlet| outlet.backlog.as_mut()) else { continue };
+            // It may have turned out to be slow, so that nobody waits for it.
+            backlog.lags(now, &self.limits);
+            if backlog.is_stalled(now, &self.limits) {
+                stalled.push(id);
+            }
+        }
+        self.hold_or_let_go();
+        stalled
     }
 
     /// The one for whom most waits, where more is held for all together than may be.
@@ -249,7 +256,7 @@ impl<S: Sink> Delivery<S> {
     /// Says whether `teller` has to wait before it tells the member `to` more.
     pub fn makes_teller_wait(&mut self, teller: SeatId, to: SeatId) -> bool {
         let backlog = outlet(&mut self.outlets, to).and_then(|outlet| outlet.backlog.as_mut());
-        backlog.is_some_and(|backlog| backlog.makes_wait(teller, &self.limits))
+        backlog.is_some_and(|backlog| backlog.makes_wait(teller))
     }
 
     /// Says whether a connection has to wait, of whose answers no more than `most` bytes are to.

@@ -92,21 +92,6 @@ impl<'a> Command<'a> {
     }
 }
 
-/// In which form a member gets payloads. All else is the same for everybody.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
-    /// As text made safe, a MSG for each line.
-    #[default]
-    Text,
-    /// As DATA, byte for byte.
-    Data,
-}
-
-impl Form {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Text, Self::Data];
-}
-
 /// For whom a verb is, and how what follows it is read.
 #[derive(Clone, Copy)]
 enum Verb {

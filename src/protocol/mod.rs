@@ -15,11 +15,11 @@ mod reply;
 pub mod telnet;
 pub mod text;
 
-pub use command::{Command, Form, Refused, Speaker};
+pub use command::{Command, Refused, Speaker};
 pub use event::Event;
 pub use foreign::{begins_foreign, is_foreign};
 pub use name::Name;
-pub use options::JoinOptions;
+pub use options::{Form, JoinOptions};
 pub use refusal::Refusal;
 
 use text::push_safe;

@@ -1,6 +1,21 @@
 //! What JOIN may ask for beside a name.
 
-use super::{Form, Refusal};
+use super::Refusal;
+
+/// In which form a member gets payloads. All else is the same for everybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As text made safe, a MSG for each line.
+    #[default]
+    Text,
+    /// As DATA, byte for byte.
+    Data,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Data];
+}
 
 /// The options of a JOIN. Each is written in lower case, in any order, and once at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -23,47 +23,55 @@ impl Parked {
     }
 }
 
-/// A queue: first come, first served.
+/// Two queues, first come, first served: of those who have had no turn yet, and of those who have had
+/// theirs and have more to say. The first go before, three to one, so that who says a word is not kept
+/// from it by those who have much to say, and none of these waits for ever.
 #[derive(Debug, Default)]
 pub struct Line {
-    waiting: BTreeMap<Ticket, SeatId>,
+    waiting: [BTreeMap<Ticket, SeatId>; 2],
     /// Those of all who wait, and of those whose turn has come: who could not take it does not lose
     /// its place.
-    tickets: BTreeMap<SeatId, Ticket>,
-    last: Ticket,
+    places: BTreeMap<SeatId, Ticket>,
+    tickets: Ticket,
+    calls: usize,
 }
 
-type Ticket = u64;
+/// The number of a place: even in the first queue, odd in the second.
+type Ticket = usize;
 
 impl Line {
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.iter().all(BTreeMap::is_empty)
     }
 
     /// Whether it is the turn of this session, which has stood in line.
     pub fn has_called(&self, id: SeatId) -> bool {
-        self.tickets.contains_key(&id)
+        self.places.contains_key(&id)
     }
 
-    /// Takes a place at the end of the line, or back the one that a session had.
-    pub fn stand(&mut self, id: SeatId) {
-        let ticket = *self.tickets.entry(id).or_insert_with(|| {
-            self.last += 1;
-            self.last
+    /// Takes a place at the end of a queue, or back the one that a session had.
+    pub fn stand(&mut self, id: SeatId, has_had_a_turn: bool) {
+        let ticket = *self.places.entry(id).or_insert_with(|| {
+            self.tickets += 2;
+            self.tickets + usize::from(has_had_a_turn)
         });
-        self.waiting.insert(ticket, id);
+        self.waiting[ticket % 2].insert(ticket, id);
     }
 
     /// Takes the first out of the line: it is its turn.
     pub fn next(&mut self) -> Option<SeatId> {
-        self.waiting.pop_first().map(|(_, id)| id)
+        self.calls += 1;
+        let first = usize::from(self.calls.is_multiple_of(4));
+        let [queue, other] = [first, 1 - first];
+        let next = self.waiting[queue].pop_first().or_else(|| self.waiting[other].pop_first());
+        next.map(|(_, id)| id)
     }
 
     /// Gives a place up. Says whether there was one.
     pub fn leave(&mut self, id: SeatId) -> bool {
-        let ticket = self.tickets.remove(&id);
-        ticket.inspect(|ticket| _ = self.waiting.remove(ticket)).is_some()
+        let ticket = self.places.remove(&id);
+        ticket.inspect(|ticket| _ = self.waiting[ticket % 2].remove(ticket)).is_some()
     }
 }
 
@@ -74,13 +82,13 @@ mod tests {
     #[test]
     fn a_line_serves_in_the_order_of_arrival_also_those_who_come_back() {
         let mut line = Line::default();
-        line.stand(7);
-        line.stand(3);
+        line.stand(7, false);
+        line.stand(3, false);
         assert_eq!(line.next(), Some(7));
-        line.stand(5);
+        line.stand(5, false);
         assert_eq!(line.next(), Some(3));
-        line.stand(3);
-        line.stand(7);
+        line.stand(3, false);
+        line.stand(7, false);
         assert_eq!([line.next(), line.next(), line.next()], [Some(7), Some(3), Some(5)]);
         assert!(line.is_empty() && line.next().is_none());
     }
@@ -88,11 +96,24 @@ mod tests {
     #[test]
     fn who_gives_its_place_up_comes_last_the_next_time() {
         let mut line = Line::default();
-        line.stand(7);
-        line.stand(3);
+        line.stand(7, false);
+        line.stand(3, false);
         assert_eq!((line.leave(7), line.leave(7)), (true, false));
-        line.stand(7);
+        line.stand(7, false);
         assert_eq!([line.next(), line.next(), line.next()], [Some(3), Some(7), None]);
+    }
+
+    #[test]
+    fn who_has_had_no_turn_goes_before_three_to_one() {
+        let mut line = Line::default();
+        for id in 0..4 {
+            line.stand(id, true);
+        }
+        for id in 10..15 {
+            line.stand(id, false);
+        }
+        let order: Vec<SeatId> = std::iter::from_fn(|| line.next()).collect();
+        assert_eq!(order, [10, 11, 12, 0, 13, 14, 1, 2, 3]);
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub struct Registry<S> {
     line: Line,
     parked: Parked,
     /// Who has said how much, and since when, while others wait for somebody who lags.
-    said: BTreeMap<SeatId, (Instant, usize)>,
+    said: BTreeMap<SeatId, usize>,
+    said_since: Instant,
     clock: Clock,
     bells: Bells,
     /// Closed once the last connection of a server that stops is over.
@@ -65,6 +66,7 @@ impl<S: Sink + Clone> Registry<S> {
             line: Line::default(),
             parked: Parked::default(),
             said: BTreeMap::new(),
+            said_since: Instant::now(),
             clock: Clock::default(),
             bells,
             emptied: None,
@@ -152,7 +154,6 @@ impl<S: Sink + Clone> Registry<S> {
             self.call_next();
         }
         self.parked.wake(id);
-        self.said.remove(&id);
     }
 
     /// Nothing more comes from a connection, and nobody reads from it any more.
@@ -224,10 +225,11 @@ impl<S: Sink + Clone> Registry<S> {
     /// Counts what a member says while others wait for somebody who lags, and says whether that is
     /// much.
     fn is_loud(&mut self, id: SeatId, bytes: usize, now: Instant) -> bool {
-        let (since, said) = self.said.entry(id).or_insert((now, 0));
-        if now.saturating_duration_since(*since) >= limits::LOUD_WITHIN {
-            (*since, *said) = (now, 0);
+        if now.saturating_duration_since(self.said_since) >= limits::LOUD_WITHIN {
+            self.said.clear();
+            self.said_since = now;
         }
+        let said = self.said.entry(id).or_default();
         *said += bytes;
         *said > limits::LOUD
     }
@@ -279,7 +281,7 @@ impl<S: Sink + Clone> Registry<S> {
         }
         let others_first = || !self.line.is_empty() && !self.line.has_called(id);
         if self.room.round().is_full() || others_first() {
-            return Some(self.stand_in_line(id));
+            return Some(self.stand_in_line(id, false));
         }
         self.line.leave(id);
         None
@@ -293,9 +295,9 @@ impl<S: Sink + Clone> Registry<S> {
         self.parked.park(id)
     }
 
-    /// Waits for another turn.
-    pub fn stand_in_line(&mut self, id: SeatId) -> Receiver<()> {
-        self.line.stand(id);
+    /// Waits for a turn: the first, or another.
+    pub fn stand_in_line(&mut self, id: SeatId, has_had_a_turn: bool) -> Receiver<()> {
+        self.line.stand(id, has_had_a_turn);
         self.parked.park(id)
     }
 
@@ -305,8 +307,9 @@ impl<S: Sink + Clone> Registry<S> {
     }
 
     /// Whether whoever has caused so much output, since there was so much, has had its turn.
-    pub fn is_turn_over(&self, began_at: usize) -> bool {
-        self.output() - began_at >= limits::TURN || self.room.round().is_full()
+    pub fn is_turn_over(&self, id: SeatId, began_at: usize) -> bool {
+        let most = if self.room.is_guest(id) { limits::TURN_OF_GUEST } else { limits::TURN };
+        self.output() - began_at >= most || self.room.round().is_full()
     }
 
     /// A turn is over: the next one begins, if there is room for it.

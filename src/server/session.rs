@@ -121,9 +121,9 @@ impl Session {
                 Then::Expect(len) => self.frames.expect(len),
                 Then::Skip(len) => self.frames.skip(len),
             }
-            if !bytes.is_empty() && registry.is_turn_over(began_at) {
+            if !bytes.is_empty() && registry.is_turn_over(self.seat, began_at) {
                 self.unheard = bytes.into();
-                return Next::Wait(registry.stand_in_line(self.seat));
+                return Next::Wait(registry.stand_in_line(self.seat, true));
             }
         }
         // A TLS hello need not have a line end in it.
