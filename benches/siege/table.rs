@@ -66,7 +66,7 @@ const fn row(
     Row { name, what, before, musts, job, is_long: false }
 }
 
-pub const ROWS: [Row; 17] = [
+pub const ROWS: [Row; 18] = [
     row(
         "help-storm",
         "4,000 guests connect, send 850 HELPs each, never read",
@@ -129,6 +129,13 @@ pub const ROWS: [Row; 17] = [
         "0.6 to 0.8 s",
         &[time("the others' median PING", 10.0)],
         fairness::tell_slow,
+    ),
+    row(
+        "tell-deaf",
+        "one TELLs 1 MB to a member that never reads, then asks PING (found by this bench)",
+        "never",
+        &[time("its PING", 1500.0)],
+        fairness::tell_deaf,
     ),
     row(
         "slow-and-flood",
