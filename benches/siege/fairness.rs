@@ -190,7 +190,7 @@ pub fn tell_deaf(siege: &Siege) -> Result<Vec<Figure>> {
     let teller = mob.join(1, None)?;
     mob.run(QUIET)?;
     let before = Before::now(&server)?;
-    let mut words = format!("TELL {} {}\n", name(0), "x".repeat(1000)).repeat(1000);
+    let mut words = format!("TELL {} {}\n", name(0), "x".repeat(1000)).repeat(4000);
     words.push_str("PING\n");
     mob.say(teller.clone(), &Says::once(words))?;
     let heard = mob.received(teller.clone());

@@ -53,7 +53,7 @@ pub fn evil_names(siege: &Siege) -> Result<Vec<Figure>> {
     // As many as it can show: of more than that it says that too much waits, and goes.
     let name = |at: usize| format!("MSG a-name-as-long-as-may-be-{at:07} x\n");
     let peer = Peer::new(false, move |turn| {
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(5));
         (turn * 100..turn * 100 + 100).map(name).collect()
     })?;
     let mut program = Program::start(siege, false, peer.addr)?;

@@ -132,7 +132,7 @@ pub const ROWS: [Row; 18] = [
     ),
     row(
         "tell-deaf",
-        "one TELLs 1 MB to a member that never reads, then asks PING (found by this bench)",
+        "one TELLs 4 MB to a member that never reads, then asks PING (found by this bench)",
         "never",
         &[time("its PING", 1500.0)],
         fairness::tell_deaf,
@@ -193,7 +193,7 @@ pub const ROWS: [Row; 18] = [
         "evil-names",
         "a server of passing names without end, to smoltalk in a terminal",
         "94 MB",
-        &[memory("most memory", 16.0)],
+        &[memory("most memory", 4.0)],
         programs::evil_names,
     ),
 ];
