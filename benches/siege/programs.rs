@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ pub fn evil_names(siege: &Siege) -> Result<Vec<Figure>> {
     // As many as it can show: of more than that it says that too much waits, and goes.
     let name = |at: usize| format!("MSG a-name-as-long-as-may-be-{at:07} x\n");
     let peer = Peer::new(false, move |turn| {
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(10));
         (turn * 100..turn * 100 + 100).map(name).collect()
     })?;
     let mut program = Program::start(siege, false, peer.addr)?;
@@ -79,12 +79,7 @@ impl Peer {
         // It ends with the connection, and that with the program that calls.
         std::thread::spawn(move || {
             let Ok((mut stream, _)) = listener.accept() else { return };
-            let welcome: &[u8] = if direct {
-                b"HELLO smoltalk-direct/1 eve\n"
-            } else {
-                b"HELLO smoltalk/1 hi\nOK ada 1\n"
-            };
-            let mut said = stream.write_all(welcome);
+            let mut said = welcome(&mut stream, direct);
             for turn in 0.. {
                 if said.is_err() {
                     return;
@@ -94,6 +89,18 @@ impl Peer {
         });
         Ok(Self { addr })
     }
+}
+
+/// Lets somebody in who says who it is.
+fn welcome(stream: &mut TcpStream, direct: bool) -> std::io::Result<()> {
+    let (hello, ok): (&[u8], &[u8]) = if direct {
+        (b"HELLO smoltalk-direct/1 eve\n", b"")
+    } else {
+        (b"HELLO smoltalk/1 hi\n", b"OK ada 1\n")
+    };
+    stream.write_all(hello)?;
+    BufReader::new(&*stream).read_line(&mut String::new())?;
+    stream.write_all(ok)
 }
 
 /// A program on a terminal. Killed when this is dropped.
