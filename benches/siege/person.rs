@@ -96,9 +96,8 @@ impl Seen {
     pub fn longest(&self, since: Instant) -> f64 {
         let Some(longest) = self.since(since).max_by_key(|trip| trip.took) else { return 0.0 };
         eprintln!(
-            "siege:   {:?} the longest of {} PINGs took {:.1?}, {:.1?} after the attack began; who asked \
+            "siege:   the longest of {} PINGs took {:.1?}, {:.1?} after the attack began; who asked \
              waited {:.1?} for its CPU",
-            longest.asked,
             self.since(since).count(),
             longest.took,
             longest.asked - since,
