@@ -79,8 +79,9 @@ pub const ASKED_BY_GUEST: usize = 16 * 1024;
 /// Pieces of a round that share a system call: Linux takes no more (`UIO_MAXIOV`).
 pub const PIECES: usize = 1024;
 
-/// What a queued chunk costs beside its bytes: its slot in the channel and its allocation.
-pub const CHUNK_OVERHEAD: usize = 64;
+/// What a queued chunk costs beside its bytes: its slot in the channel, and the headers of what it
+/// holds.
+pub const CHUNK_OVERHEAD: usize = 112;
 
 /// Those who say much wait for a member for whom this many times [`Limits::outbox`] wait.
 ///
