@@ -122,9 +122,6 @@ pub const FAREWELL: Duration = Duration::from_secs(30);
 /// How long the server reads on after its last byte, so that `BYE` is not lost to a reset.
 pub const LINGER: Duration = Duration::from_secs(1);
 
-/// How long all connections together may take for their last bytes when the server stops.
-pub const SHUTDOWN: Duration = Duration::from_secs(4);
-
 /// The longest a timeout can be: a year. A deadline that far away never comes.
 pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -243,6 +240,8 @@ pub struct Limits {
     pub outbox: usize,
     /// Bytes that may wait for all connections together. Past it, those for whom most waits go.
     pub memory: usize,
+    /// How long all connections together may take for what is queued when the server stops.
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -256,6 +255,7 @@ impl Default for Limits {
             payload: 65_536,
             outbox: 1024 * 1024,
             memory: 256 * 1024 * 1024,
+            shutdown_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -270,6 +270,8 @@ impl Limits {
             "limits.join_timeout takes a time over 0 and at most a year"
         } else if !time(self.stall_timeout) {
             "limits.stall_timeout takes a time over 0 and at most a year"
+        } else if !time(self.shutdown_timeout) {
+            "limits.shutdown_timeout takes a time over 0 and at most a year"
         } else if !(1..=LARGEST).contains(&self.outbox) {
             "limits.outbox takes a number of bytes, 1 or more and at most 256 MiB"
         } else if self.memory == 0 {
