@@ -50,6 +50,13 @@ pub const GATHER: usize = 50;
 /// has drained: a reader of 1 MB/s would look stalled for a second.
 pub const SEND_BUFFER: usize = 128 * 1024;
 
+/// Receive buffer asked of the kernel for each TCP connection, in bytes (doubled likewise). A Unix
+/// socket has none: what is on its way counts for whoever sends.
+///
+/// Left alone, Linux lets it grow to 6 MB and more for one who sends much, and keeps it for one who is
+/// not read.
+pub const RECEIVE_BUFFER: usize = 128 * 1024;
+
 /// Chunks of a backlog that share a system call.
 pub const HAND: usize = 64;
 

@@ -155,6 +155,7 @@ mod tests {
         #[cfg(target_os = "linux")]
         assert_eq!(sockopt::tcp_user_timeout(&fd)?, limits::USER_TIMEOUT_MS);
         assert!(sockopt::socket_send_buffer_size(&fd)? <= 2 * limits::SEND_BUFFER);
+        assert!(sockopt::socket_recv_buffer_size(&fd)? <= 2 * limits::RECEIVE_BUFFER);
         Ok(())
     }
 

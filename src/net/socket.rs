@@ -107,6 +107,7 @@ pub(crate) fn set_connection_options(fd: impl AsFd) -> io::Result<()> {
     // Without it, a small line waits up to 40 ms for the acknowledgement of the one before.
     sockopt::set_tcp_nodelay(&fd, true)?;
     sockopt::set_socket_send_buffer_size(&fd, limits::SEND_BUFFER)?;
+    sockopt::set_socket_recv_buffer_size(&fd, limits::RECEIVE_BUFFER)?;
     sockopt::set_socket_keepalive(&fd, true)?;
     set_keepalive(&fd, 0)?;
     sockopt::set_tcp_keepcnt(&fd, limits::KEEPALIVE_COUNT)?;
