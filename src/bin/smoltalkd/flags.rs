@@ -180,11 +180,21 @@ fn total_size(written: &str) -> Result<usize, String> {
 }
 
 fn seconds(written: &str) -> Result<Duration, String> {
-    let seconds = written.parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
-    match seconds {
+    match decimal(written) {
         Some(seconds) if !seconds.is_zero() && seconds <= limits::LONGEST => Ok(seconds),
         _ => Err("takes a number of seconds, over 0 and at most a year".into()),
     }
+}
+
+/// Reads `1`, `0.5` or `.5`: whole nanoseconds, without the tables that a float's reading takes.
+fn decimal(written: &str) -> Option<Duration> {
+    let (whole, part) = written.split_once('.').unwrap_or((written, ""));
+    let digits = [whole, part].concat();
+    if digits.is_empty() || part.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    Some(Duration::new(whole, format!("{part:0<9}").parse().ok()?))
 }
 
 #[cfg(test)]
@@ -194,6 +204,27 @@ mod tests {
     fn config(args: &[&str]) -> String {
         let flags = Flags::from_args(&["smoltalkd"], args).expect("good flags");
         format!("{:?}", flags.config(None).expect("a good default"))
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        let read = |written| decimal(written).map(|duration| duration.as_nanos());
+        for (written, nanos) in [
+            ("30", 30_000_000_000),
+            ("0.5", 500_000_000),
+            (".25", 250_000_000),
+            ("007.", 7_000_000_000),
+            ("1.000000001", 1_000_000_001),
+            ("18446744073709551615.9", 18_446_744_073_709_551_615_900_000_000),
+        ] {
+            assert_eq!(read(written), Some(nanos), "{written}");
+        }
+        for bad in ["", ".", "x", "-1", "+1", "1e3", "1.5s", "1..5", "0x1", "18446744073709551616"]
+            .into_iter()
+            .chain(["inf", "NaN", " 1", "1 ", "1.0000000001", "1.+5"])
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]
