@@ -98,6 +98,8 @@ impl Room {
         let view = self.view(id);
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),
+            // A little longer than the server itself: it counts those whom it cuts short.
+            Closed::Shutdown => (Last::AfterAll, self.limits.shutdown_timeout + limits::LINGER),
             _ => (Last::AfterAll, limits::FAREWELL),
         };
         self.round.end(view, last);

@@ -176,9 +176,11 @@ impl<S: Sink + Clone> Registry<S> {
         empty
     }
 
-    /// Drops all connections, as they are.
-    pub fn clear(&mut self) {
+    /// Drops all connections, as they are. Returns how many of them had not been sent all.
+    pub fn clear(&mut self) -> usize {
+        let everybody = self.room.everybody();
         self.delivery.clear();
+        everybody.into_iter().filter(|id| self.room.is_leaving(*id)).count()
     }
 
     fn act(&mut self, id: SeatId, next: Next) {
