@@ -214,8 +214,9 @@ pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// How long a client that leaves waits for BYE.
 ///
-/// It comes after all that is queued for the member, which the server lets no one take longer for.
-pub const GOODBYE: Duration = Duration::from_secs(2);
+/// A few round trips around the world. What is queued for the member comes first, but whoever wants
+/// to go does not wait for that.
+pub const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Characters shown of what a server says that is no smoltalk server.
 pub const QUOTE: usize = 80;
