@@ -163,6 +163,11 @@ impl Console {
         }
     }
 
+    /// Waits until a person at the terminal ends it, where no line is read.
+    pub async fn ended(&mut self) {
+        while !matches!(self.turn(true, false).await, Turn::Typed(None)) {}
+    }
+
     /// The next line, if it is there already.
     pub fn ready(&mut self) -> Option<Line> {
         either!(self, either => either.ready())

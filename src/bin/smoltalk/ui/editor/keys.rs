@@ -8,6 +8,9 @@ pub const PASTE: usize = 256 * 1024;
 /// Bytes after which a control sequence that never ends is none.
 const SEQUENCE: usize = 32;
 
+/// Ctrl-D.
+const END: u8 = 4;
+
 /// How a terminal brackets what is pasted.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -64,6 +67,16 @@ enum Read {
 impl Keys {
     pub fn take(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether more may be taken before any key is asked for.
+    pub fn have_room(&self) -> bool {
+        self.bytes.len() < PASTE
+    }
+
+    /// Whether nothing has come but a Ctrl-D.
+    pub fn are_the_end(&self) -> bool {
+        self.paste.is_none() && self.bytes == [END]
     }
 
     /// Whether what has come may be the Escape key, or the beginning of something else.

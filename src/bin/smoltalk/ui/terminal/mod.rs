@@ -106,8 +106,11 @@ impl Terminal {
     }
 
     /// The next line that is entered, if it `reads`; or that what was taken has appeared. Between the
-    /// keys the line is drawn anew.
+    /// keys the line is drawn anew, and keys are obeyed while the terminal takes nothing.
+    ///
+    /// Also where it does not read, a Ctrl-D before any other key is the end.
     pub async fn turn(&mut self, reads: bool) -> Turn {
+        let had_ended = self.ended;
         loop {
             if reads {
                 let line = self.ready();
@@ -115,10 +118,12 @@ impl Terminal {
                     return Turn::Typed(line);
                 }
             }
-            if !self.is_flushed() {
-                return Turn::Shown(self.flush().await);
-            }
+            self.draw();
             match self.wake(reads).await {
+                Woken::Shown(shown) if shown.is_err() || self.is_flushed() => {
+                    return Turn::Shown(shown);
+                }
+                Woken::Shown(_) => {}
                 Woken::Keys(chunk) => self.keys.take(&chunk),
                 Woken::Undecided => {
                     if let Some(key) = self.keys.decide() {
@@ -128,14 +133,25 @@ impl Terminal {
                 Woken::Signal(signal) => self.obey(signal),
                 Woken::Closed => self.ended = true,
             }
+            let ends = !reads && self.keys.are_the_end() && self.editor.text().is_empty();
+            self.ended |= ends;
+            if self.ended && !had_ended {
+                return Turn::Typed(None);
+            }
         }
     }
 
     async fn wake(&mut self, reads: bool) -> Woken {
         let undecided = reads && self.keys.is_undecided();
+        let takes = reads || !self.ended && self.keys.have_room();
+        let unseen = !self.is_flushed();
         let keys = async {
-            when(reads).await;
+            when(takes).await;
             self.chunks.recv().await.map_or(Woken::Closed, Woken::Keys)
+        };
+        let shown = async {
+            when(unseen).await;
+            Woken::Shown(self.screen.write().await)
         };
         let signal = async {
             match self.signals.next().await {
@@ -148,7 +164,7 @@ impl Terminal {
             Timer::after(KEY).await;
             Woken::Undecided
         };
-        future::or(keys, future::or(signal, pause)).await
+        future::or(keys, future::or(signal, future::or(pause, shown))).await
     }
 
     /// The next line, if all its keys have come already.
@@ -192,13 +208,21 @@ impl Terminal {
 
     /// Writes what was taken.
     pub async fn flush(&mut self) -> io::Result<()> {
+        while !self.is_flushed() {
+            self.draw();
+            self.screen.write().await?;
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self) {
         let search = self.editor.search();
         let line = screen::Entry {
             prompt: search.as_deref().unwrap_or(&self.prompt),
             text: self.editor.text(),
             cursor: self.editor.cursor(),
         };
-        self.screen.flush(&self.look, (!self.prompt.is_empty()).then_some(line)).await
+        self.screen.draw(&self.look, (!self.prompt.is_empty()).then_some(&line));
     }
 
     fn show(&mut self, shown: &str) {
@@ -309,6 +333,7 @@ impl Terminal {
 
 /// What there is to do.
 enum Woken {
+    Shown(io::Result<()>),
     Keys(Vec<u8>),
     /// The bytes of a key have not gone on.
     Undecided,
