@@ -28,7 +28,7 @@ use smoltalk::client::Event;
 use smoltalk::protocol::{Command, Name};
 use std::io::{self, IsTerminal};
 use std::time::SystemTime;
-use terminal::{Members, Terminal};
+use terminal::{Members, NAMES, Terminal};
 
 /// How a room is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,10 +228,8 @@ impl Console {
 impl Console {
     /// One is in a room. Whether WHO should be asked, whose answer nobody will see.
     pub fn joined(&mut self, me: Name, members: usize) -> bool {
-        /// More names are no help in completing one, and more than the server tells of.
-        const MOST: usize = 1000;
         let Self::Terminal(terminal) = self else { return false };
-        let asks = members <= MOST;
+        let asks = members <= NAMES;
         terminal.joined(me, asks);
         asks
     }

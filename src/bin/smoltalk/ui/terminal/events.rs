@@ -138,6 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn a_crowd_is_shown_name_by_name() {
+        // Within this test's patience: each name's colour is looked for in its row alone.
+        let names: Vec<Name> = (0..30_000).map(|n| name(&format!("n{n}"))).collect();
+        let shown = look(true).event(&Event::Who(names), AT, 80).expect("to be shown");
+        assert_eq!(shown.matches("\x1b[38;5;").count(), 30_000);
+    }
+
+    #[test]
     fn at_40_columns() {
         let expected = "\
 09:05 * bob joined

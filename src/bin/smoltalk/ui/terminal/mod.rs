@@ -16,7 +16,7 @@ mod said;
 mod screen;
 mod width;
 
-pub use members::Members;
+pub use members::{Members, NAMES};
 
 use super::editor::{Did, Editor, History, Key, Keys, history};
 use super::fate::Fate;
