@@ -24,15 +24,15 @@ fn owner() {
 /// A second, and another for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 
-/// What a server says without end, from its first word on or once one is in.
+/// What a server says without end: from its first word on, behind its HELLO, or once one is in.
 const SERVER: [(&str, &str); 7] = [
     ("", "\n"),
     ("HELLO smoltalk/1 hi\n", "\n"),
-    ("HELLO smoltalk/1 hi\nOK ada 1\n", "\n"),
-    ("HELLO smoltalk/1 hi\nOK ada 1\n", "WEATHER rain\n"),
-    ("HELLO smoltalk/1 hi\nOK ada 1\n", "PONG 0\n"),
-    ("HELLO smoltalk/1 hi\nOK ada 1\n", "MSG bob hello, Ada\n"),
-    ("HELLO smoltalk/1 hi\nOK ada 1\n", "ERR empty nothing was said\n"),
+    ("OK ada 1\n", "\n"),
+    ("OK ada 1\n", "WEATHER rain\n"),
+    ("OK ada 1\n", "PONG 0\n"),
+    ("OK ada 1\n", "MSG bob hello, Ada\n"),
+    ("OK ada 1\n", "ERR empty nothing was said\n"),
 ];
 
 /// What the other of two says without end.
@@ -50,7 +50,16 @@ fn endless(greeting: &'static str, line: &'static str) -> (u16, impl FnOnce()) {
     let server = Fake::runs(move |mut peer: Peer| {
         let a_while = Some(Duration::from_millis(200));
         peer.stream.set_write_timeout(a_while).expect("a deadline");
+        if greeting.starts_with("OK") {
+            peer.say("HELLO smoltalk/1 hi");
+            assert_eq!(peer.hear(), "JOIN ada");
+        }
         let _ = peer.stream.write_all(greeting.as_bytes());
+        if greeting.ends_with("deaf\n") {
+            // What is said to it, it does not acknowledge.
+            peer.hear();
+            assert_eq!(peer.hear(), "DATA 1 2");
+        }
         let many = line.repeat(16 * 1024 / line.len());
         for _ in 0..64 {
             if peer.stream.write_all(many.as_bytes()).is_err() {
@@ -90,8 +99,6 @@ fn heard(line: impl Fn(&str, Command, Box<dyn FnOnce()>)) {
 fn in_a_pipe_that_is_read_a_signal_ends_it() {
     heard(|words, mut program, talks| {
         let mut talk = Talk::start(&mut program);
-        let (mut out, mut err) = (talk.child.stdout.take(), talk.child.stderr.take());
-        drop((out.take(), err.take()));
         let Talk { child, stdout, stderr, .. } = &mut talk;
         thread::scope(|scope| {
             scope.spawn(|| std::io::copy(stdout, &mut std::io::sink()));
@@ -144,7 +151,7 @@ fn where_output_and_errors_are_one_blocked_pipe_a_signal_ends_it() {
 
 #[test]
 fn what_is_wrong_in_the_end_is_said_to_nobody_for_no_longer() {
-    let (port, talks) = endless("HELLO smoltalk-direct/1 eve\n", "ERR odd something\n");
+    let (port, talks) = endless("HELLO smoltalk-direct/1 deaf\n", "ERR odd something\n");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let mut program = direct(port);
     program.stderr(writer).stdin(Stdio::piped()).stdout(Stdio::null());

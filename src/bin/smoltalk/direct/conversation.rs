@@ -6,12 +6,14 @@ use crate::wait::{Reader, when};
 use futures_lite::future;
 use smol::Timer;
 use smoltalk::direct::{Config, Direct, Error, Event, Waiting};
-use smoltalk::limits;
 use smoltalk::protocol::{Name, Refusal};
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a person who leaves waits for acknowledgements; the goodbye comes after it.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What this side reads and writes, whoever is at the other.
 pub struct Conversation {
@@ -242,7 +244,7 @@ impl Conversation {
     /// Nothing more will be typed.
     pub fn finish(&mut self) {
         self.finished = true;
-        self.patience = self.console.is_terminal().then(|| Instant::now() + limits::GOODBYE);
+        self.patience = self.console.is_terminal().then(|| Instant::now() + PATIENCE);
         self.prompt();
     }
 
