@@ -25,6 +25,7 @@ use futures_lite::future;
 use input::Input;
 use plain::Plain;
 use smoltalk::client::Event;
+use smoltalk::limits;
 use smoltalk::protocol::{Command, Name};
 use std::io::{self, IsTerminal};
 use std::time::SystemTime;
@@ -70,7 +71,7 @@ macro_rules! either {
 }
 
 impl Console {
-    /// One for a room. With `whole`, nobody types lines.
+    /// One for a room. With `whole`, nobody types lines: all that is piped is one.
     pub fn for_room(looks: Looks, grammar: Grammar, whole: bool) -> io::Result<Self> {
         let output = match looks.output {
             // Nothing that drives a terminal may get there.
@@ -88,7 +89,12 @@ impl Console {
             let members = Some(Members::new(grammar));
             return Ok(Self::Terminal(Terminal::open(members, colour, looks.bell)?));
         }
-        let input = Input::lines(input::chunks()?);
+        let chunks = input::chunks()?;
+        let input = if whole {
+            Input::messages(chunks, limits::PAYLOAD, Some(Whole::UnlessEmpty))
+        } else {
+            Input::lines(chunks)
+        };
         Ok(Self::Plain(Plain::new(input, terminal, output, colour)))
     }
 
@@ -171,15 +177,6 @@ impl Console {
     /// The next line, if it is there already.
     pub fn ready(&mut self) -> Option<Line> {
         either!(self, either => either.ready())
-    }
-
-    /// All that is typed, up to its end; `None` where that is more than `most` bytes.
-    pub async fn whole(&mut self, most: usize) -> Option<Vec<u8>> {
-        match self {
-            Self::Plain(plain) => plain.input.whole(most).await,
-            // A person at an editor of lines types lines.
-            Self::Terminal(_) => None,
-        }
     }
 
     /// Whether all that is piped has ended, and nothing of it is left.
