@@ -25,7 +25,7 @@ use super::turn::Turn;
 use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
-use clock::{Clock, Day};
+use clock::Clock;
 use futures_lite::{StreamExt, future};
 use look::Look;
 use said::Said;
@@ -36,6 +36,7 @@ use smoltalk::protocol::text::to_safe;
 use smoltalk::protocol::{Command, Name};
 use std::io;
 use std::time::Duration;
+use tz::DateTime;
 
 /// How long the rest of a key's bytes may take to come: as they are sent together, the network's
 /// jitter.
@@ -60,8 +61,8 @@ pub struct Terminal {
     members: Option<Members>,
     look: Look,
     clock: Clock,
-    /// The day of what was shown last.
-    day: Option<Day>,
+    /// When something was shown last.
+    last: Option<DateTime>,
 }
 
 impl Terminal {
@@ -79,14 +80,14 @@ impl Terminal {
             members,
             look: Look { colour, me: None },
             clock: Clock::new(),
-            day: None,
+            last: None,
         })
     }
 
     /// The conversation begins, as `me`.
     pub fn begin(&mut self, me: Name) {
         if self.look.me.replace(me).is_none() {
-            self.day = Some(self.clock.now().day);
+            self.last = Some(self.clock.now());
         }
     }
 
@@ -226,9 +227,10 @@ impl Terminal {
     }
 
     fn show(&mut self, shown: &str) {
-        let day = self.clock.now().day;
-        if self.day.replace(day).is_some_and(|last| last != day) {
-            self.screen.show(&self.look.day(day, Screen::columns()));
+        let now = self.clock.now();
+        let day = |at: DateTime| (at.year(), at.year_day());
+        if self.last.replace(now).is_some_and(|last| day(last) != day(now)) {
+            self.screen.show(&self.look.day(now, Screen::columns()));
         }
         self.screen.show(shown);
     }
