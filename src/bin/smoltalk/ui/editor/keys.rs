@@ -19,7 +19,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 pub enum Key {
     /// A character that can be shown.
     Char(char),
-    /// Control and a letter, in lower case; or one of `_` and `@`.
+    /// Control and a letter, in lower case; or `_`.
     Ctrl(char),
     /// Alt and a character.
     Alt(char),
@@ -158,10 +158,9 @@ fn character(bytes: &[u8]) -> Read {
         b'\r' | b'\n' => Key::Enter,
         b'\t' => Key::Tab,
         b'\x08' | b'\x7f' => Key::Backspace,
-        b'\0' => Key::Ctrl('@'),
         control @ 1..=26 => Key::Ctrl(char::from(b'a' + control - 1)),
         b'\x1f' => Key::Ctrl('_'),
-        b'\x1b'..=b'\x1e' => return Read::Key(1, None),
+        b'\0' | b'\x1b'..=b'\x1e' => return Read::Key(1, None),
         first => return utf8(bytes, first),
     };
     Read::Key(1, Some(key))

@@ -166,33 +166,6 @@ mod tests {
     }
 
     #[test]
-    fn at_80_columns() {
-        let expected = "\
-09:05 * bob joined
-09:05 <bob> the quick brown fox jumps over the lazy dog and then sleeps all day
-            long
-09:05 <bob> [to you] just between us
-09:05 <a.rather-long_name.indeed> 漢字漢字漢字漢字 and more of what is wide 漢字
-09:05 * 3 here: ada bob a.rather-long_name.indeed
-09:05 * bob left (stalled)
-";
-        assert_eq!(picture(80, &talk()), expected);
-    }
-
-    #[test]
-    fn at_200_columns() {
-        let expected = "\
-09:05 * bob joined
-09:05 <bob> the quick brown fox jumps over the lazy dog and then sleeps all day long
-09:05 <bob> [to you] just between us
-09:05 <a.rather-long_name.indeed> 漢字漢字漢字漢字 and more of what is wide 漢字
-09:05 * 3 here: ada bob a.rather-long_name.indeed
-09:05 * bob left (stalled)
-";
-        assert_eq!(picture(200, &talk()), expected);
-    }
-
-    #[test]
     fn at_any_width_no_row_is_too_wide() {
         // Half of it holds a wide character.
         for columns in 4..250 {
