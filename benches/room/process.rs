@@ -132,7 +132,7 @@ impl Drop for Server {
 }
 
 /// How long a thread has run, and how long it has waited for a CPU.
-fn schedstat(thread: &Path) -> Option<(Duration, Duration)> {
+pub fn schedstat(thread: &Path) -> Option<(Duration, Duration)> {
     let text = fs::read_to_string(thread.join("schedstat")).ok()?;
     let mut times = text.split(' ').map(|n| n.parse().map(Duration::from_nanos));
     Some((times.next()?.ok()?, times.next()?.ok()?))

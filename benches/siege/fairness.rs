@@ -181,3 +181,23 @@ pub fn slow_and_flood(siege: &Siege) -> Result<Vec<Figure>> {
     siege.note(&server, &mob, before)?;
     Ok(vec![victim.leave()?.median(begun).into()])
 }
+
+pub fn tell_deaf(siege: &Siege) -> Result<Vec<Figure>> {
+    let server = siege.server()?;
+    let mut mob = Mob::new(server.addr)?;
+    mob.join(1, Some(LITTLE))?;
+    mob.read(0..1, Reads::Never)?;
+    let teller = mob.join(1, None)?;
+    mob.run(QUIET)?;
+    let before = Before::now(&server)?;
+    let mut words = format!("TELL {} {}\n", name(0), "x".repeat(1000)).repeat(4000);
+    words.push_str("PING\n");
+    mob.say(teller.clone(), &Says::once(words))?;
+    let heard = mob.received(teller.clone());
+    while mob.received(teller.clone()) == heard && before.at.elapsed() < WATCH {
+        mob.run(Duration::from_millis(1))?;
+    }
+    let took = before.at.elapsed();
+    siege.note(&server, &mob, before)?;
+    Ok(vec![took.as_secs_f64().into()])
+}

@@ -33,9 +33,9 @@ fn tell_all(siege: &Siege, slow: usize, buffer: usize, reads: Reads) -> Result<V
     mob.say(flooders, &Says::always(lines(100, 100)))?;
     let share = slow.len() / TELLERS;
     for (teller, first) in tellers.zip(slow.step_by(share)) {
-        let words: String =
+        let words: Vec<String> =
             (first..first + share).map(|at| format!("TELL {} x\n", name(at))).collect();
-        mob.say(teller..teller + 1, &Says::always(words).at_pace(5e3))?;
+        mob.say(teller..teller + 1, &Says::always(words.concat()).at_pace(5e3))?;
     }
     let most = most(&mut mob, &server, WATCH)?;
     siege.note(&server, &mob, before)?;

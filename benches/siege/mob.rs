@@ -5,7 +5,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -97,14 +97,23 @@ pub struct Mob {
     said: u64,
 }
 
+/// Where the connection with that number comes from. Linux looks long for a free port where an address
+/// has half of its 28,000.
+fn home(at: usize) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 0, 1 + (at / 10_000) as u8)
+}
+
 /// Connects, with so large a receive buffer if it is not to be the kernel's choice.
-pub fn connect(addr: SocketAddr, buffer: Option<usize>) -> Result<TcpStream> {
+pub fn connect(addr: SocketAddr, buffer: Option<usize>, from: Ipv4Addr) -> Result<TcpStream> {
     let socket =
         sys::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     if let Some(buffer) = buffer {
         sockopt::set_socket_recv_buffer_size(&socket, buffer)?;
     }
     sockopt::set_tcp_nodelay(&socket, true)?;
+    if from != Ipv4Addr::LOCALHOST {
+        sys::bind(&socket, &SocketAddrV4::new(from, 0))?;
+    }
     sys::connect(&socket, &addr)?;
     let stream = TcpStream::from(socket);
     stream.set_nonblocking(true)?;
@@ -164,7 +173,7 @@ impl Mob {
 
     /// Opens one more connection, which says `words` and then reads.
     fn open(&mut self, buffer: Option<usize>, until: &'static [u8], words: Vec<u8>) -> Result<()> {
-        let stream = connect(self.addr, buffer)?;
+        let stream = connect(self.addr, buffer, home(self.peers.len()))?;
         let at = self.peers.len();
         epoll::add(&self.epoll, &stream, EventData::new_u64(at as u64), EventFlags::IN)?;
         self.peers.push(Peer {
@@ -183,7 +192,7 @@ impl Mob {
 
     /// Opens one that says its words at once and never reads.
     pub fn rush(&mut self, words: &Says) -> Result<()> {
-        let stream = connect(self.addr, Some(LITTLE))?;
+        let stream = connect(self.addr, Some(LITTLE), home(self.peers.len()))?;
         let at = self.peers.len();
         epoll::add(&self.epoll, &stream, EventData::new_u64(at as u64), EventFlags::empty())?;
         self.peers.push(Peer {
@@ -311,7 +320,7 @@ impl Mob {
                 if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
                     self.receive(at, usize::MAX)?;
                 }
-            } else if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+            } else if flags.intersects(EventFlags::HUP | EventFlags::ERR | EventFlags::RDHUP) {
                 self.end(at)?;
             }
         }
@@ -327,6 +336,9 @@ impl Mob {
         let mut flags = EventFlags::empty();
         if peer.reads == Reads::Fast {
             flags |= EventFlags::IN;
+        }
+        if peer.reads == Reads::Never {
+            flags |= EventFlags::RDHUP;
         }
         if peer.is_full {
             flags |= EventFlags::OUT;

@@ -2,11 +2,12 @@
 //! long it takes until it reads PONG and the time that others say.
 
 use crate::mob::{Reads, SOME, connect};
-use crate::process::Result;
+use crate::process::{Result, schedstat};
 use crate::wire;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -36,11 +37,20 @@ pub struct Person {
     thread: JoinHandle<std::result::Result<Seen, String>>,
 }
 
+/// A PING and its PONG.
+#[derive(Clone, Copy)]
+struct Trip {
+    asked: Instant,
+    took: Duration,
+    /// How long the one who asked has meanwhile waited for a CPU.
+    waited: Duration,
+}
+
 /// What one has seen.
 #[derive(Default)]
 pub struct Seen {
-    /// When it asked, and how long the answer took.
-    trips: Vec<(Instant, Duration)>,
+    /// What it asked.
+    trips: Vec<Trip>,
     /// When what it heard had been said, and how long ago that was.
     heard: Vec<(Instant, Duration)>,
     /// When it last said something.
@@ -51,7 +61,7 @@ impl Person {
     /// Lets it in.
     pub fn enter(addr: SocketAddr, name: &str, ways: Ways) -> Result<Self> {
         let buffer = matches!(ways.reads, Reads::Steady(_)).then_some(SOME);
-        let stream = connect(addr, buffer)?;
+        let stream = connect(addr, buffer, Ipv4Addr::LOCALHOST)?;
         let mut talk = Talk::new(stream, ways);
         talk.out.extend_from_slice(format!("JOIN {name}\n").as_bytes());
         let begun = Instant::now();
@@ -78,19 +88,28 @@ impl Person {
 }
 
 impl Seen {
-    fn trips(&self, since: Instant) -> Vec<f64> {
-        let trips = self.trips.iter().filter(|(asked, _)| *asked >= since);
-        trips.map(|(_, took)| took.as_secs_f64()).collect()
+    fn since(&self, since: Instant) -> impl Iterator<Item = &Trip> {
+        self.trips.iter().filter(move |trip| trip.asked >= since)
     }
 
     /// The longest round trip since then, in seconds.
     pub fn longest(&self, since: Instant) -> f64 {
-        self.trips(since).into_iter().fold(0.0, f64::max)
+        let Some(longest) = self.since(since).max_by_key(|trip| trip.took) else { return 0.0 };
+        eprintln!(
+            "siege:   {:?} the longest of {} PINGs took {:.1?}, {:.1?} after the attack began; who asked \
+             waited {:.1?} for its CPU",
+            longest.asked,
+            self.since(since).count(),
+            longest.took,
+            longest.asked - since,
+            longest.waited,
+        );
+        longest.took.as_secs_f64()
     }
 
     /// The median of the round trips since then, in seconds.
     pub fn median(&self, since: Instant) -> f64 {
-        median(self.trips(since))
+        median(self.since(since).map(|trip| trip.took.as_secs_f64()).collect())
     }
 
     /// How late the latest of what others have said since then was heard, in seconds; and what
@@ -118,7 +137,7 @@ struct Talk {
     /// A line that has begun.
     piece: Vec<u8>,
     scratch: Vec<u8>,
-    asked: Option<Instant>,
+    asked: Option<(Instant, Duration)>,
     answered: Instant,
     said: Instant,
     allowance: f64,
@@ -157,9 +176,7 @@ impl Talk {
                 break;
             }
         }
-        if let Some(asked) = self.asked {
-            self.seen.trips.push((asked, asked.elapsed()));
-        }
+        self.answer(Instant::now());
         // What was said last may still be on its way.
         let stopped = Instant::now();
         while stopped.elapsed() < Duration::from_millis(500) {
@@ -213,7 +230,7 @@ impl Talk {
             && self.asked.is_none()
             && now - self.answered >= pause
         {
-            self.asked = Some(now);
+            self.asked = Some((now, waited()));
             self.out.extend_from_slice(b"PING p\n");
         }
         if let Some(pause) = self.ways.says
@@ -265,13 +282,18 @@ impl Talk {
         self.scratch = scratch;
     }
 
+    fn answer(&mut self, now: Instant) {
+        if let Some((asked, before)) = self.asked.take() {
+            let waited = waited().saturating_sub(before);
+            self.seen.trips.push(Trip { asked, took: now - asked, waited });
+        }
+    }
+
     fn hear_line(&mut self, line: &[u8], now: Instant) {
         if line.starts_with(b"OK ") {
             self.is_in = true;
         } else if line == b"PONG p" {
-            if let Some(asked) = self.asked.take() {
-                self.seen.trips.push((asked, now - asked));
-            }
+            self.answer(now);
             self.answered = now;
         } else if line.starts_with(b"MSG ") && line.len() < 80 {
             let time = str::from_utf8(line).ok().and_then(|line| line.split_once(" t="));
@@ -287,4 +309,9 @@ impl Talk {
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
+}
+
+/// How long this thread has been ready to run and did not.
+fn waited() -> Duration {
+    schedstat(Path::new("/proc/thread-self")).map_or(Duration::ZERO, |(_, waited)| waited)
 }
