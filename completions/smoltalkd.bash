@@ -5,10 +5,10 @@ _smoltalkd() {
     COMPREPLY=()
     case $prev in
         --listen | --max-connections | --max-per-address | --presence-limit | --join-timeout | \
-            --stall-timeout | --outbox) return ;;
+            --stall-timeout | --outbox | --memory | --shutdown-timeout) return ;;
     esac
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
-        --stall-timeout --outbox --quiet --version -h --help'
+        --stall-timeout --outbox --memory --shutdown-timeout --quiet --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }
 

@@ -8,6 +8,8 @@ complete -c smoltalkd -l presence-limit -x -d 'Members past which presence is no
 complete -c smoltalkd -l join-timeout -x -d 'How many seconds a guest may take to join'
 complete -c smoltalkd -l stall-timeout -x -d 'How many seconds a member may lag behind'
 complete -c smoltalkd -l outbox -x -d 'How many bytes may wait for one member'
+complete -c smoltalkd -l memory -x -d 'How many bytes may wait for all together'
+complete -c smoltalkd -l shutdown-timeout -x -d 'How many seconds the end may take'
 complete -c smoltalkd -l quiet -d 'Do not log arrivals, departures and refusals'
 complete -c smoltalkd -l version -d 'Print the version'
 complete -c smoltalkd -s h -l help -d 'Print a summary'

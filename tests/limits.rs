@@ -21,6 +21,8 @@ fn limits_that_cannot_be_kept_are_refused_by_name() {
         ("stall_timeout", Limits { stall_timeout: Duration::MAX, ..usual() }),
         ("join_timeout", Limits { join_timeout: Duration::ZERO, ..usual() }),
         ("join_timeout", Limits { join_timeout: TOO_LONG, ..usual() }),
+        ("shutdown_timeout", Limits { shutdown_timeout: Duration::ZERO, ..usual() }),
+        ("shutdown_timeout", Limits { shutdown_timeout: TOO_LONG, ..usual() }),
     ] {
         let listen = vec!["127.0.0.1:0".parse().expect("an address")];
         let refused = Server::bind(Config { listen, limits, ..Config::default() });
@@ -43,6 +45,7 @@ fn a_room_works_within_the_smallest_and_within_the_largest_limits() {
         max_per_address: usize::MAX,
         presence_limit: usize::MAX,
         memory: usize::MAX,
+        shutdown_timeout: LONGEST,
     };
     for limits in [least, most] {
         TestServer::with(limits).plays(

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::protocol::frames::Frame;
 use crate::protocol::lines::Line;
 use crate::protocol::text::to_safe;
-use crate::protocol::{self, Form, Name, VERSION};
+use crate::protocol::{self, Form, Name, VERSION, word};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
@@ -101,6 +101,10 @@ impl Inbox {
             Line::Whole(line) if self.greeted => match protocol::Event::parse(line) {
                 Some(protocol::Event::Data(from, len)) => return self.announced(from, len),
                 Some(event) => self.event(event),
+                // What follows would be read as lines, whoever has written it.
+                None if word(line).0 == b"DATA" => {
+                    self.distrust("a DATA line that cannot be read".into());
+                }
                 None => {}
             },
             Line::Whole(line) => self.greeting(line),
@@ -237,6 +241,19 @@ mod tests {
         let mut heard = heard(&["HELLO smoltalk/1", "WEATHER rain", "MSG b@d hi", "", "PONG 1"]);
         assert_eq!(pop(&mut heard), Some(Event::Pong("1".into())));
         assert!(heard.queue.next().is_none());
+    }
+
+    #[test]
+    fn behind_a_data_line_that_cannot_be_read_nothing_is_heard() {
+        for line in ["DATA", "DATA bob", "DATA b@d 5", "DATA bob -1", "DATA bob 1 2", "DATA  5"] {
+            let mut heard = heard(&["HELLO smoltalk/1", "PONG 1", line, "MSG bob payload"]);
+            assert_eq!(pop(&mut heard), Some(Event::Pong("1".into())), "{line}");
+            let end = heard.queue.next();
+            assert!(
+                matches!(&end, Some(Err(Error::NotSmoltalk(why))) if why.contains("DATA")),
+                "{line}: {end:?}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::unsent::Unsent;
 use crate::limits;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
-use futures_lite::AsyncRead;
+use futures_lite::{AsyncRead, future};
 use smol::Async;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -55,6 +55,8 @@ pub struct Link<H> {
     frames: Frames,
     /// Where much comes, it is read into this, until nothing more is there.
     scratch: Option<Box<[u8]>>,
+    /// Something has come in, and nothing else has had its turn since.
+    heard: bool,
     pub unsent: Unsent,
     pub inbox: H,
 }
@@ -63,7 +65,7 @@ impl<H: Hear> Link<H> {
     /// The lines of the other side have at most `longest` bytes.
     pub fn new(socket: Async<TcpStream>, longest: usize, inbox: H) -> Self {
         let frames = Frames::new(longest);
-        Self { socket, frames, scratch: None, unsent: Unsent::default(), inbox }
+        Self { socket, frames, scratch: None, heard: false, unsent: Unsent::default(), inbox }
     }
 
     /// Whether reading has stopped until something is taken.
@@ -108,6 +110,12 @@ impl<H: Hear> Link<H> {
         if self.is_full() {
             return Poll::Pending;
         }
+        // Who talks without end, and be it of nothing, must not keep this task from all else: from a
+        // signal, or the end of the time that the other side was given.
+        if std::mem::take(&mut self.heard) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         // Taken out as long as it is read into: what is not put back, as at a wait, is given back.
         let mut scratch = self.scratch.take();
         let mut little = [0; LITTLE];
@@ -122,6 +130,7 @@ impl<H: Hear> Link<H> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => self.inbox.lost(error.kind()),
         }
+        self.heard = true;
         Poll::Ready(())
     }
 
@@ -144,11 +153,13 @@ impl<H: Hear> Link<H> {
 /// socket is answered by a reset, which can overtake what was sent.
 pub async fn close(socket: &mut Async<TcpStream>) -> io::Result<()> {
     socket.get_ref().shutdown(Shutdown::Write)?;
-    poll_fn(|cx| {
-        // On the stack, too: in the future, it would be kept for all that time.
-        let mut ignored = [0; 4096];
-        while ready!(Pin::new(&mut *socket).poll_read(cx, &mut ignored))? > 0 {}
-        Poll::Ready(Ok(()))
-    })
-    .await
+    let read = |cx: &mut Context<'_>, socket: &mut Async<TcpStream>| {
+        // On the stack: in the future, it would be kept for all that time.
+        Pin::new(socket).poll_read(cx, &mut [0; LITTLE])
+    };
+    while poll_fn(|cx| read(cx, socket)).await? > 0 {
+        // It may go on for ever, and not have so much time.
+        future::yield_now().await;
+    }
+    Ok(())
 }

@@ -47,6 +47,9 @@ use std::time::{Duration, Instant};
 /// [`limits::HEARD`] bytes, and one payload of at most [`limits::PAYLOAD`]. What waits to be sent is
 /// bounded by [`limits::UNSENT`], and one command or payload.
 ///
+/// A server that talks without end is given up as any other: after each piece of what it says,
+/// whatever else the task has to do gets its turn.
+///
 /// Dropping a client closes the connection without a goodbye.
 #[derive(Debug)]
 pub struct Client {

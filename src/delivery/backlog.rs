@@ -4,6 +4,7 @@ use super::chunk::{Chunk, Cost};
 use crate::limits::{self, Limits};
 use crate::room::SeatId;
 use async_channel::{Receiver, Sender};
+use std::collections::BTreeSet;
 use std::mem;
 use std::time::Instant;
 
@@ -18,9 +19,10 @@ pub struct Backlog {
     queued: Cost,
     last_taken: Instant,
     lag: Option<Lag>,
+    /// Who waited for it when that was found out last.
     awaited: Waiting,
     /// Those who have told this member something and wait until it has taken enough.
-    tellers: Vec<SeatId>,
+    tellers: BTreeSet<SeatId>,
     /// Its own session waits until it has taken what it asked for.
     asker_waits: bool,
 }
@@ -83,7 +85,7 @@ impl Backlog {
             last_taken: now,
             lag: None,
             awaited: Waiting::Nobody,
-            tellers: Vec::new(),
+            tellers: BTreeSet::new(),
             asker_waits: false,
         };
         (backlog, queue)
@@ -93,8 +95,7 @@ impl Backlog {
     pub fn push(&mut self, chunk: Chunk) {
         let cost = chunk.cost();
         if self.chunks.try_send(chunk).is_ok() {
-            self.queued.bytes += cost.bytes;
-            self.queued.asked += cost.asked;
+            self.queued += cost;
         }
     }
 
@@ -103,7 +104,7 @@ impl Backlog {
     ///
     /// So a steady reader stays, in however large steps TCP shows what it takes.
     pub fn took(&mut self, cost: Cost, now: Instant, limits: &Limits) {
-        self.forget(cost);
+        self.queued -= cost;
         self.last_taken = now;
         if let Some(lag) = &mut self.lag {
             let count = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -119,27 +120,22 @@ impl Backlog {
         self.queued.bytes == 0
     }
 
-    /// How many bytes wait, with what chunks take beside them.
-    pub fn queued(&self) -> usize {
-        self.queued.bytes
+    /// What waits in all.
+    pub fn queued(&self) -> Cost {
+        self.queued
     }
 
-    /// Whether so little waits that others may have more to say to it.
+    /// Whether so little waits that it does not lag any more.
     fn is_low(&self, limits: &Limits) -> bool {
         self.queued.bytes <= limits.outbox / 2
     }
 
-    /// Who waits for it.
-    pub fn awaited(&self) -> Waiting {
-        self.awaited
-    }
-
-    /// Says whether `teller` has to wait before it tells this member more: while it lags, and not
-    /// longer, for only one who lags is known to catch up or to go.
-    pub fn makes_wait(&mut self, teller: SeatId) -> bool {
-        let waits = self.lag.is_some();
+    /// Says whether `teller` has to wait before it tells this member more: while much of what waits
+    /// are such words. What all say is not the teller's to wait for.
+    pub fn makes_wait(&mut self, teller: SeatId, limits: &Limits) -> bool {
+        let waits = self.queued.told > limits.outbox / 2;
         if waits {
-            self.tellers.push(teller);
+            self.tellers.insert(teller);
         }
         waits
     }
@@ -150,17 +146,19 @@ impl Backlog {
         self.asker_waits
     }
 
-    /// Those who need not wait any longer; `own` is its own session.
-    pub fn released(&mut self, own: SeatId, limits: &Limits) -> Vec<SeatId> {
-        let mut released = Vec::new();
-        if self.is_low(limits) {
+    /// Those who need not wait any longer; `own` is its own session, which looks again.
+    pub fn released(&mut self, own: SeatId, limits: &Limits) -> BTreeSet<SeatId> {
+        let mut released = BTreeSet::new();
+        if self.queued.told <= limits.outbox / 4 {
             released = mem::take(&mut self.tellers);
         }
-        if mem::take(&mut self.asker_waits) {
-            // It looks again.
-            released.push(own);
-        }
+        released.extend(mem::take(&mut self.asker_waits).then_some(own));
         released
+    }
+
+    /// Lets those go on who have told it something: it does not matter to them any more.
+    pub fn release_tellers(&mut self) -> BTreeSet<SeatId> {
+        mem::take(&mut self.tellers)
     }
 
     /// All who wait: it is over.
@@ -173,7 +171,7 @@ impl Backlog {
     pub fn discard(&mut self) {
         let mut begun = None;
         while let Ok(chunk) = self.queue.try_recv() {
-            self.forget(chunk.cost());
+            self.queued -= chunk.cost();
             if chunk.is_torn() {
                 begun = Some(chunk);
             }
@@ -183,33 +181,30 @@ impl Backlog {
         }
     }
 
-    fn forget(&mut self, cost: Cost) {
-        self.queued.bytes -= cost.bytes;
-        self.queued.asked -= cost.asked;
-    }
-
     /// Nothing more comes: the drain task ends once it has sent what is queued.
     pub fn close(&self) {
         self.chunks.close();
     }
 
-    /// Says whether it lags, and finds out who waits for it from now on.
+    /// Who waits for it from now on, if it lags.
     ///
-    /// It lags from the moment when more waits than the outbox may hold until half of that waits. If
+    /// It lags from the moment when more waits than the outbox may hold until half of that waits, and
+    /// while somebody waits who has told it something: so that it goes, should it not read. If
     /// it is fast, it will soon have caught up, and the loud wait for it at once: so nobody who reads
     /// fast is far behind. If not, they wait from the moment when many times as much waits until there
     /// is room again; and all do where still more comes from the others.
-    pub fn lags(&mut self, now: Instant, limits: &Limits) -> bool {
+    pub fn lags(&mut self, now: Instant, limits: &Limits) -> Option<Waiting> {
         let unit = limits.outbox.max(limits::ROUND);
-        if self.queued.bytes > limits.outbox && self.lag.is_none() {
+        let is_awaited = !self.tellers.is_empty();
+        if self.lag.is_none() && (is_awaited || self.queued.bytes > limits.outbox) {
             let due = now + limits.stall_timeout;
             self.lag = Some(Lag { since: now, due, pace: Pace::new(now) });
-        } else if self.is_low(limits) {
+        } else if !is_awaited && self.is_low(limits) {
             self.lag = None;
         }
         let Some(lag) = &mut self.lag else {
             self.awaited = Waiting::Nobody;
-            return false;
+            return None;
         };
         lag.pace.judge(now, unit);
         let from = if lag.pace.is_fast { unit } else { limits::OUTBOXES * unit };
@@ -221,7 +216,7 @@ impl Backlog {
         // Half an outbox of room, before those who waited go on.
         let falling = grade(self.queued.bytes + unit / 2);
         self.awaited = grade(self.queued.bytes).max(self.awaited.min(falling));
-        true
+        Some(self.awaited)
     }
 
     /// Whether one who lags has to go.
@@ -254,11 +249,11 @@ mod tests {
     }
 
     fn chunk(len: usize) -> Chunk {
-        Chunk::new(Arc::<Memory>::default().hold(vec![0; len]), 0..len, 0)
+        Chunk::own(Arc::<Memory>::default().hold(vec![0; len]))
     }
 
     fn bytes(bytes: usize) -> Cost {
-        Cost { bytes, asked: 0 }
+        Cost { bytes, ..Cost::default() }
     }
 
     /// A backlog that began to lag at the instant returned with it.
@@ -266,7 +261,7 @@ mod tests {
         let now = Instant::now();
         let (mut backlog, _) = Backlog::new(now);
         backlog.push(chunk(len));
-        assert!(backlog.lags(now, &limits()));
+        assert!(backlog.lags(now, &limits()).is_some());
         (backlog, now)
     }
 
@@ -274,9 +269,9 @@ mod tests {
     fn one_lags_from_over_the_outbox_until_half_of_it() {
         let (mut backlog, now) = lagging(OUTBOX + 1);
         backlog.took(bytes(OUTBOX / 4), now, &limits());
-        assert!(backlog.lags(now, &limits()));
+        assert!(backlog.lags(now, &limits()).is_some());
         backlog.took(bytes(OUTBOX / 2), now, &limits());
-        assert!(!backlog.lags(now, &limits()));
+        assert_eq!(backlog.lags(now, &limits()), None);
     }
 
     #[test]
@@ -325,7 +320,7 @@ mod tests {
             let now = start + Duration::from_secs(second);
             backlog.push(chunk(OUTBOX / 2));
             backlog.took(bytes(OUTBOX / 2), now, &limits());
-            assert!(backlog.lags(now, &limits()));
+            assert!(backlog.lags(now, &limits()).is_some());
             assert!(!backlog.is_stalled(now, &limits()));
         }
     }
@@ -335,10 +330,7 @@ mod tests {
         let most = limits::OUTBOXES * OUTBOX;
         let (mut backlog, now) = lagging(most - OUTBOX - limits::CHUNK_OVERHEAD);
         let now = now + limits::PACED;
-        let awaited = |backlog: &mut Backlog| {
-            assert!(backlog.lags(now, &limits()));
-            backlog.awaited()
-        };
+        let awaited = |backlog: &mut Backlog| backlog.lags(now, &limits()).expect("it lags");
         assert_eq!(awaited(&mut backlog), Waiting::Nobody);
         backlog.push(chunk(OUTBOX - limits::CHUNK_OVERHEAD));
         assert_eq!(awaited(&mut backlog), Waiting::Loud);
@@ -352,24 +344,21 @@ mod tests {
     fn for_one_who_is_fast_the_loud_wait_at_once() {
         let (mut backlog, mut now) = lagging(3 * OUTBOX);
         for _ in 0..3 {
-            assert_eq!(backlog.awaited(), Waiting::Loud);
             now += limits::PACED;
             backlog.took(bytes(OUTBOX * 55 / 100), now, &limits());
-            assert!(backlog.lags(now, &limits()));
+            assert_eq!(backlog.lags(now, &limits()), Some(Waiting::Loud));
         }
         now += limits::PACED;
         backlog.took(bytes(OUTBOX * 45 / 100), now, &limits());
-        assert!(backlog.lags(now, &limits()));
-        assert_eq!(backlog.awaited(), Waiting::Nobody);
+        assert_eq!(backlog.lags(now, &limits()), Some(Waiting::Nobody));
     }
 
     #[test]
     fn all_wait_for_one_for_whom_even_more_waits() {
         let (mut backlog, now) = lagging(limits::OUTBOXES_FOR_ALL * OUTBOX);
-        assert_eq!(backlog.awaited(), Waiting::All);
+        assert_eq!(backlog.lags(now, &limits()), Some(Waiting::All));
         backlog.took(bytes(OUTBOX), now, &limits());
-        assert!(backlog.lags(now, &limits()));
-        assert_eq!(backlog.awaited(), Waiting::Loud);
+        assert_eq!(backlog.lags(now, &limits()), Some(Waiting::Loud));
     }
 
     #[test]
@@ -383,14 +372,26 @@ mod tests {
     }
 
     #[test]
-    fn who_tells_somebody_who_lags_waits_until_he_does_not() {
-        let (mut backlog, now) = lagging(OUTBOX + 1);
-        assert!(backlog.makes_wait(7));
-        backlog.took(bytes(OUTBOX / 4), now, &limits());
+    fn who_tells_somebody_much_waits_until_half_of_it_is_taken() {
+        let now = Instant::now();
+        let (mut backlog, _) = Backlog::new(now);
+        backlog.push(chunk(OUTBOX));
+        assert!(
+            !backlog.makes_wait(7, &limits()),
+            "what all say is not for the teller to wait for"
+        );
+        let told = OUTBOX / 2 + 1;
+        backlog.push(chunk(told).of_which(0, told));
+        assert!(backlog.makes_wait(7, &limits()));
+        backlog.took(bytes(OUTBOX), now, &limits());
         assert!(backlog.released(1, &limits()).is_empty());
-        backlog.took(bytes(OUTBOX / 2), now, &limits());
-        assert_eq!(backlog.released(1, &limits()), [7]);
-        assert!(!backlog.lags(now, &limits()) && !backlog.makes_wait(7));
+        assert!(
+            backlog.lags(now, &limits()).is_some(),
+            "it is watched while somebody waits for it"
+        );
+        backlog.took(Cost { bytes: told, told, ..Cost::default() }, now, &limits());
+        assert_eq!(backlog.released(1, &limits()), [7].into());
+        assert!(backlog.lags(now, &limits()).is_none() && !backlog.makes_wait(7, &limits()));
     }
 
     #[test]
@@ -407,7 +408,7 @@ mod tests {
         backlog.push(chunk(5).torn_off(true));
         backlog.push(chunk(7));
         backlog.discard();
-        assert_eq!((queue.len(), backlog.queued()), (1, 5 + limits::CHUNK_OVERHEAD));
+        assert_eq!((queue.len(), backlog.queued().bytes), (1, 5 + limits::CHUNK_OVERHEAD));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::net::sink::Sink;
 use async_channel::Receiver;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::ops::Range;
+use std::ops::{AddAssign, Range, SubAssign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,6 +18,12 @@ pub struct Held {
 }
 
 impl Held {
+    /// How many bytes.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether these are the bytes of `text`, and not only the same ones.
     pub fn is(&self, text: &Arc<[u8]>) -> bool {
         Arc::ptr_eq(&self.bytes, text)
@@ -49,13 +55,16 @@ impl Drop for Held {
 }
 
 /// A piece of the stream to one connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Chunk {
     held: Arc<Held>,
     start: u32,
     end: u32,
-    /// How many bytes of it the connection has asked for.
+    /// How many bytes of it the connection has asked for, and how many others had for it alone.
     asked: u32,
+    told: u32,
+    /// Nobody shares it.
+    own: bool,
     /// What comes before its first byte, in the middle of a line as a rule, has been sent.
     torn: bool,
 }
@@ -67,19 +76,56 @@ pub struct Cost {
     pub bytes: usize,
     /// Those of them that the connection has asked for.
     pub asked: usize,
+    /// Those of them that others had for it alone.
+    pub told: usize,
+    /// Those of them that nobody shares with it.
+    pub own: usize,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.asked += other.asked;
+        self.told += other.told;
+        self.own += other.own;
+    }
+}
+
+impl SubAssign for Cost {
+    fn sub_assign(&mut self, other: Self) {
+        self.bytes -= other.bytes;
+        self.asked -= other.asked;
+        self.told -= other.told;
+        self.own -= other.own;
+    }
 }
 
 impl Chunk {
-    /// These bytes of what is held, of which the connection has asked for `asked`.
-    pub fn new(held: Arc<Held>, range: Range<usize>, asked: usize) -> Self {
-        let short = |n| u32::try_from(n).expect("a round has its limit");
+    /// These bytes of what others hold, too.
+    pub fn shared(held: Arc<Held>, range: Range<usize>) -> Self {
         let (start, end) = (short(range.start), short(range.end));
-        Self { held, start, end, asked: short(asked), torn: false }
+        held.memory.0.fetch_add(limits::CHUNK_OVERHEAD, Ordering::Relaxed);
+        Self { held, start, end, asked: 0, told: 0, own: false, torn: false }
+    }
+
+    /// Bytes that are held for this connection alone.
+    pub fn own(held: Arc<Held>) -> Self {
+        let range = 0..held.bytes.len();
+        let mut chunk = Self::shared(held, range);
+        chunk.own = true;
+        chunk
+    }
+
+    /// The same, of which so many bytes are answers, and so many what others have told it.
+    pub fn of_which(mut self, asked: usize, told: usize) -> Self {
+        (self.asked, self.told) = (short(asked), short(told));
+        self
     }
 
     /// The same, where the bytes before it have been sent.
-    pub fn torn_off(self, torn: bool) -> Self {
-        Self { torn, ..self }
+    pub fn torn_off(mut self, torn: bool) -> Self {
+        self.torn = torn;
+        self
     }
 
     /// Whether the bytes before it have been sent.
@@ -94,8 +140,24 @@ impl Chunk {
     /// What it counts for.
     pub fn cost(&self) -> Cost {
         let bytes = self.bytes().len() + limits::CHUNK_OVERHEAD;
-        Cost { bytes, asked: self.asked as usize }
+        Cost { bytes, ..self.once() }
     }
+
+    /// What counts until all of it is taken.
+    fn once(&self) -> Cost {
+        let own = if self.own { self.held.bytes.len() } else { 0 };
+        Cost { bytes: 0, asked: self.asked as usize, told: self.told as usize, own }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.held.memory.0.fetch_sub(limits::CHUNK_OVERHEAD, Ordering::Relaxed);
+    }
+}
+
+fn short(n: usize) -> u32 {
+    u32::try_from(n).expect("a round has its limit")
 }
 
 /// Chunks on their way into a socket: a few at a time, so that small ones share a system call, and so
@@ -132,6 +194,13 @@ impl Hand {
         self.chunks.push_back(chunk);
     }
 
+    /// How many bytes are in it, with what its chunks take beside them.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        let held = |chunk: &Chunk| chunk.held.bytes.len() + limits::CHUNK_OVERHEAD;
+        self.chunks.iter().map(held).sum()
+    }
+
     /// Whether there is nothing in it.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -150,17 +219,16 @@ impl Hand {
 
     fn drop_front(&mut self, mut sent: usize) -> Cost {
         self.bytes -= sent;
-        let mut cost = Cost { bytes: sent, asked: 0 };
+        let mut cost = Cost { bytes: sent, ..Cost::default() };
         while let Some(chunk) = self.chunks.front_mut() {
             let len = chunk.bytes().len();
             if sent < len {
-                chunk.start += u32::try_from(sent).expect("less than the chunk has");
+                chunk.start += short(sent);
                 break;
             }
             sent -= len;
             cost.bytes += limits::CHUNK_OVERHEAD;
-            // What was asked for counts until all of its chunk is taken.
-            cost.asked += chunk.asked as usize;
+            cost += chunk.once();
             self.chunks.pop_front();
         }
         cost
@@ -172,20 +240,24 @@ mod tests {
     use super::*;
 
     fn chunk(memory: &Arc<Memory>, len: usize, asked: usize) -> Chunk {
-        Chunk::new(memory.hold(vec![0; len]), 0..len, asked)
+        Chunk::own(memory.hold(vec![0; len])).of_which(asked, 0)
+    }
+
+    fn cost(bytes: usize, asked: usize, own: usize) -> Cost {
+        Cost { bytes, asked, told: 0, own }
     }
 
     #[test]
     fn what_is_held_counts_once_until_the_last_is_gone() {
         let memory = Arc::default();
         let one = chunk(&memory, 5, 0);
-        let other = Chunk::new(one.held.clone(), 2..4, 0);
+        let other = Chunk::shared(one.held.clone(), 2..4);
         let more = chunk(&memory, 7, 0);
-        assert_eq!(memory.used(), 12);
+        assert_eq!(memory.used(), 12 + 3 * limits::CHUNK_OVERHEAD);
         drop(one);
-        assert_eq!(memory.used(), 12);
+        assert_eq!(memory.used(), 12 + 2 * limits::CHUNK_OVERHEAD);
         drop(other);
-        assert_eq!(memory.used(), 7);
+        assert_eq!(memory.used(), 7 + limits::CHUNK_OVERHEAD);
         drop(more);
         assert_eq!(memory.used(), 0);
     }
@@ -196,9 +268,9 @@ mod tests {
         let mut hand = Hand::default();
         hand.take(chunk(&memory, 3, 2));
         hand.take(chunk(&memory, 5, 0));
-        assert_eq!(hand.drop_front(2), Cost { bytes: 2, asked: 0 });
-        assert_eq!(hand.drop_front(3), Cost { bytes: 3 + limits::CHUNK_OVERHEAD, asked: 2 });
-        assert_eq!(hand.drop_front(3), Cost { bytes: 3 + limits::CHUNK_OVERHEAD, asked: 0 });
+        assert_eq!(hand.drop_front(2), cost(2, 0, 0));
+        assert_eq!(hand.drop_front(3), cost(3 + limits::CHUNK_OVERHEAD, 2, 3));
+        assert_eq!(hand.drop_front(3), cost(3 + limits::CHUNK_OVERHEAD, 0, 5));
         assert_eq!((hand.chunks.len(), hand.bytes, memory.used()), (0, 0, 0));
     }
 

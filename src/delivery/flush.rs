@@ -2,7 +2,7 @@
 //!
 //! What a flush may do: one system call a connection. What it may not: wait.
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Waiting};
 use super::chunk::{Chunk, Held, Memory};
 use super::{Delivery, Flow, Lagger, Outlet, Report, outlet};
 use crate::limits::{self, Limits};
@@ -12,7 +12,6 @@ use crate::room::SeatId;
 use crate::room::round::{Last, Own, Round, Source};
 use std::io::{self, IoSlice};
 use std::mem;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -45,9 +44,8 @@ impl<S: Sink + Clone> Delivery<S> {
             post.deliver_to_all(&mut self.outlets);
         }
         let Post { lagging, flushed, .. } = post;
-        if !lagging.is_empty() {
-            self.lagging.extend(lagging);
-            self.hold_or_let_go();
+        for (id, waiting) in lagging {
+            self.released.extend(self.hold.note(id, Some(waiting)));
         }
         flushed
     }
@@ -64,7 +62,7 @@ struct Post<'a, S> {
     now: Instant,
     /// The public bytes of each form, once somebody has fallen behind: all who did share them.
     shared: [Option<Arc<Held>>; Form::ALL.len()],
-    lagging: Vec<SeatId>,
+    lagging: Vec<(SeatId, Waiting)>,
     flushed: Flushed<S>,
 }
 
@@ -131,7 +129,7 @@ impl<S: Sink + Clone> Post<'_, S> {
             match sent {
                 Ok(sent) if sent == public.len() => {}
                 Ok(sent) => {
-                    let chunk = Chunk::new(self.share(form), sent..public.len(), 0);
+                    let chunk = Chunk::shared(self.share(form), sent..public.len());
                     let chunk = chunk.torn_off(sent > 0);
                     self.queue(id, outlet, chunk);
                 }
@@ -153,37 +151,40 @@ impl<S: Sink + Clone> Post<'_, S> {
     /// everything where the seat gets little of the round: it must not keep all of it in memory.
     fn rest(&mut self, own: &Own<'_>, mut sent: usize) -> Vec<Chunk> {
         let shares = self.is_worth_sharing(own);
-        let mut rest =
-            Rest { memory: self.memory, chunks: Vec::new(), copied: Vec::new(), asked: 0 };
+        let mut rest = Rest { memory: self.memory, chunks: Vec::new(), copied: Copied::default() };
         for piece in own.pieces() {
             let skipped = sent.min(piece.bytes.len());
             sent -= skipped;
-            let left = piece.bytes.len() - skipped;
+            let left = &piece.bytes[skipped..];
             match piece.source {
-                _ if left == 0 => {}
-                Source::Public(form, at) if shares && left >= limits::SHARED => {
-                    rest.share(self.share(form), at + skipped..at + piece.bytes.len(), 0);
+                _ if left.is_empty() => {}
+                Source::Public(form, at) if shares && left.len() >= limits::SHARED => {
+                    let range = at + skipped..at + piece.bytes.len();
+                    rest.push(Chunk::shared(self.share(form), range));
                 }
                 Source::Shared(text) => {
-                    let held = self.hold_text(text);
-                    rest.share(held, skipped..text.len(), left);
+                    let chunk = Chunk::shared(self.hold_text(text), skipped..text.len());
+                    rest.push(chunk.of_which(left.len(), 0));
                 }
-                Source::Public(..) | Source::Told => rest.copy(&piece.bytes[skipped..], 0),
-                Source::Answer => rest.copy(&piece.bytes[skipped..], left),
+                Source::Public(..) => rest.copied.take(left, 0, 0),
+                Source::Told => rest.copied.take(left, 0, left.len()),
+                Source::Answer => rest.copied.take(left, left.len(), 0),
             }
         }
         rest.finish()
     }
 
-    /// Whether a seat gets at least a quarter of what all get.
+    /// Whether a seat gets at least a quarter of what all get who listen to the same form.
     fn is_worth_sharing(&self, own: &Own<'_>) -> bool {
-        let mut public = [0; Form::ALL.len()];
+        let mut public = 0;
+        let mut all = 0;
         for piece in own.pieces() {
             if let Source::Public(form, _) = piece.source {
-                public[form as usize] += piece.bytes.len();
+                public += piece.bytes.len();
+                all = self.round.public(form).len();
             }
         }
-        Form::ALL.iter().all(|form| 4 * public[*form as usize] >= self.round.public(*form).len())
+        4 * public >= all
     }
 
     /// A text that many ask for, held once for all who did not take it.
@@ -201,8 +202,10 @@ impl<S: Sink + Clone> Post<'_, S> {
             Box::new(backlog)
         });
         backlog.push(chunk);
-        if outlet.listens.is_some() && backlog.lags(self.now, self.limits) {
-            self.lagging.push(id);
+        if outlet.listens.is_some()
+            && let Some(waiting) = backlog.lags(self.now, self.limits)
+        {
+            self.lagging.push((id, waiting));
         }
     }
 
@@ -228,31 +231,35 @@ impl<S: Sink + Clone> Post<'_, S> {
 struct Rest<'a> {
     memory: &'a Arc<Memory>,
     chunks: Vec<Chunk>,
-    /// Pieces that are copied, one after the other, and how much of them the seat has asked for.
-    copied: Vec<u8>,
+    copied: Copied,
+}
+
+/// Pieces that are copied, one after the other; so much of them are answers, and so much was told.
+#[derive(Default)]
+struct Copied {
+    bytes: Vec<u8>,
     asked: usize,
+    told: usize,
+}
+
+impl Copied {
+    fn take(&mut self, bytes: &[u8], asked: usize, told: usize) {
+        self.bytes.extend_from_slice(bytes);
+        self.asked += asked;
+        self.told += told;
+    }
 }
 
 impl Rest<'_> {
-    fn copy(&mut self, bytes: &[u8], asked: usize) {
-        self.copied.extend_from_slice(bytes);
-        self.asked += asked;
-    }
-
-    fn share(&mut self, held: Arc<Held>, range: Range<usize>, asked: usize) {
+    fn push(&mut self, chunk: Chunk) {
         self.cut();
-        self.chunks.push(Chunk::new(held, range, asked));
+        self.chunks.push(chunk);
     }
 
     fn cut(&mut self) {
-        if !self.copied.is_empty() {
-            let copied = mem::take(&mut self.copied);
-            let len = copied.len();
-            self.chunks.push(Chunk::new(
-                self.memory.hold(copied),
-                0..len,
-                mem::take(&mut self.asked),
-            ));
+        let Copied { bytes, asked, told } = mem::take(&mut self.copied);
+        if !bytes.is_empty() {
+            self.chunks.push(Chunk::own(self.memory.hold(bytes)).of_which(asked, told));
         }
     }
 
@@ -371,7 +378,9 @@ mod tests {
         says(&mut round, None, ROUND / 2);
         let behind = flush(&mut delivery, &mut round);
         assert_eq!(behind.len(), 50);
-        assert_eq!(delivery.memory(), ROUND + 25 * b"psst\n".len());
+        let chunks = 25 + 25 * 3;
+        let overhead = chunks * limits::CHUNK_OVERHEAD;
+        assert_eq!(delivery.memory(), ROUND + 25 * b"psst\n".len() + overhead);
         drop((behind, delivery));
     }
 
@@ -382,7 +391,7 @@ mod tests {
         says(&mut round, Some(0), 50_000);
         says(&mut round, None, 2_000);
         let _behind = flush(&mut delivery, &mut round);
-        assert_eq!(delivery.memory(), 2_000);
+        assert_eq!(delivery.memory(), 2_000 + limits::CHUNK_OVERHEAD);
     }
 
     #[test]
@@ -398,7 +407,8 @@ mod tests {
             }
             behind.extend(flush(&mut delivery, &mut round));
         }
-        assert_eq!((behind.len(), delivery.memory()), (50, 3_000));
+        let overhead = 3 * 50 * limits::CHUNK_OVERHEAD;
+        assert_eq!((behind.len(), delivery.memory()), (50, 3_000 + overhead));
     }
 
     #[test]
@@ -418,18 +428,29 @@ mod tests {
     }
 
     #[test]
-    fn of_those_for_whom_too_much_waits_the_one_with_most_is_the_heaviest() {
-        let (mut delivery, _) = members(&[0, 5_000, 0]);
-        delivery.limits.memory = 9_999;
-        let mut behind = Vec::new();
-        for len in [5_000, 5_000] {
-            assert_eq!(delivery.heaviest(), None);
-            let mut round = Round::default();
-            let view = round.open_view(2, Some(Form::Text));
-            round.tell(view, |out| out.extend_from_slice(b"psst\n"));
-            says(&mut round, None, len);
-            behind.extend(flush(&mut delivery, &mut round));
+    fn of_all_for_whom_something_waits_the_heaviest_is_who_keeps_most_of_it_alone() {
+        let (mut delivery, _) = members(&[0, 5_000, 0, 0]);
+        let mut round = Round::default();
+        for (id, len) in [(2, 5), (3, 50)] {
+            let view = round.open_view(id, Some(Form::Text));
+            round.tell(view, |out| out.resize(len, b't'));
         }
-        assert_eq!(delivery.heaviest(), Some(2));
+        says(&mut round, None, 6_000);
+        let _behind = flush(&mut delivery, &mut round);
+        assert_eq!(delivery.heaviest(), [3, 2, 0, 1]);
+    }
+
+    #[test]
+    fn who_gets_the_round_in_one_form_shares_it_whoever_gets_it_in_another() {
+        let (mut delivery, _) = members(&[0; 20]);
+        let mut round = Round::default();
+        for id in 0..20 {
+            let view = round.open_view(id, Some(Form::Text));
+            round.answer(view, |out| out.extend_from_slice(b"PONG\n"));
+        }
+        round.say(None, &[20, 1], |_, out| out.resize(out.len() + 10_000, b'x'));
+        let _behind = flush(&mut delivery, &mut round);
+        let copies = 20 * (b"PONG\n".len() + 2 * limits::CHUNK_OVERHEAD);
+        assert_eq!(delivery.memory(), 10_000 + copies);
     }
 }

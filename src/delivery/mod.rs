@@ -6,6 +6,7 @@
 pub mod backlog;
 pub mod chunk;
 mod flush;
+mod hold;
 
 use crate::limits::Limits;
 use crate::net::sink::Sink;
@@ -14,7 +15,7 @@ use crate::room::SeatId;
 use async_channel::Receiver;
 use backlog::{Backlog, Waiting};
 use chunk::{Chunk, Cost, Held, Memory};
-use std::collections::BTreeSet;
+use hold::Hold;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,10 +26,7 @@ pub struct Delivery<S> {
     limits: Limits,
     /// By the numbers of their seats.
     outlets: Vec<Option<Outlet<S>>>,
-    lagging: BTreeSet<SeatId>,
-    /// Who has to wait for somebody who lags.
-    held: Waiting,
-    holding: Vec<SeatId>,
+    hold: Hold,
     /// Sessions that need not wait any longer.
     released: Vec<SeatId>,
     memory: Arc<Memory>,
@@ -85,9 +83,7 @@ impl<S: Sink> Delivery<S> {
         Self {
             limits,
             outlets: Vec::new(),
-            lagging: BTreeSet::new(),
-            held: Waiting::Nobody,
-            holding: Vec::new(),
+            hold: Hold::default(),
             released: Vec::new(),
             memory: Arc::default(),
             text: None,
@@ -104,9 +100,10 @@ impl<S: Sink> Delivery<S> {
     }
 
     /// Forgets a connection.
-    pub fn remove(&mut self, id: SeatId) -> Option<S> {
-        self.unwatch(id);
-        self.outlets.get_mut(id)?.take().map(|outlet| outlet.sink)
+    pub fn remove(&mut self, id: SeatId) {
+        if let Some(outlet) = self.outlets.get_mut(id) {
+            *outlet = None;
+        }
     }
 
     /// Where a connection's bytes go.
@@ -122,12 +119,8 @@ impl<S: Sink> Delivery<S> {
         backlog.took(cost, now, &self.limits);
         self.released.extend(backlog.released(id, &self.limits));
         let empty = backlog.is_empty();
-        let lags = backlog.lags(now, &self.limits);
-        if self.lagging.contains(&id) {
-            if !lags {
-                self.lagging.remove(&id);
-            }
-            self.hold_or_let_go();
+        if outlet.listens.is_some() {
+            self.released.extend(self.hold.note(id, backlog.lags(now, &self.limits)));
         }
         let report = if empty { self.drained(id) } else { None };
         (empty, report)
@@ -141,7 +134,7 @@ impl<S: Sink> Delivery<S> {
         if ended {
             outlet.flow = Flow::Over;
         }
-        self.unwatch(id);
+        self.released.extend(self.hold.note(id, None));
         ended.then_some(Report::Sent(id))
     }
 
@@ -150,7 +143,7 @@ impl<S: Sink> Delivery<S> {
         let outlet = outlet(&mut self.outlets, id)?;
         self.released.extend(outlet.drop_backlog(id));
         let was = std::mem::replace(&mut outlet.flow, Flow::Over);
-        self.unwatch(id);
+        self.released.extend(self.hold.note(id, None));
         match was {
             Flow::Open => Some(Report::Broken(id, why)),
             Flow::Ending => Some(Report::Sent(id)),
@@ -158,40 +151,47 @@ impl<S: Sink> Delivery<S> {
         }
     }
 
-    /// Nobody waits for this one any longer, and it is not judged.
-    pub fn unwatch(&mut self, id: SeatId) {
-        if self.lagging.remove(&id) {
-            self.hold_or_let_go();
+    /// A connection is closed: nobody waits for it any longer, it waits for nobody, and it is not
+    /// judged.
+    pub fn close(&mut self, id: SeatId) {
+        self.released.extend(self.hold.note(id, None));
+        self.hold.forget(id);
+        if let Some(outlet) = outlet(&mut self.outlets, id) {
+            outlet.listens = None;
+            let backlog = outlet.backlog.as_mut();
+            self.released.extend(backlog.into_iter().flat_map(|backlog| backlog.release_tellers()));
         }
     }
 
-    /// Those who have to go: because they take too little, or because all that waits is more than the
-    /// server may hold, and most of it waits for them.
+    /// Those who have to go because they take too little.
     pub fn stalled(&mut self, now: Instant) -> Vec<SeatId> {
         let mut stalled = Vec::new();
-        for &id in &self.lagging {
+        for id in self.hold.lagging() {
             let outlet = outlet(&mut self.outlets, id);
             let Some(backlog) = outlet.and_then(|outlet| outlet.backlog.as_mut()) else { continue };
             // It may have turned out to be slow, so that nobody waits for it.
-            backlog.lags(now, &self.limits);
+            self.released.extend(self.hold.note(id, backlog.lags(now, &self.limits)));
             if backlog.is_stalled(now, &self.limits) {
                 stalled.push(id);
             }
         }
-        self.hold_or_let_go();
         stalled
     }
 
-    /// The one for whom most waits, where more is held for all together than may be.
-    pub fn heaviest(&self) -> Option<SeatId> {
-        if self.memory.used() <= self.limits.memory {
-            return None;
-        }
-        let waits = |(id, outlet): (SeatId, &Option<Outlet<S>>)| {
-            let outlet = outlet.as_ref().filter(|outlet| outlet.flow == Flow::Open)?;
-            Some((outlet.backlog.as_ref()?.queued(), id))
+    /// Whether more waits for all together than may.
+    pub fn is_over_memory(&self) -> bool {
+        self.memory.used() > self.limits.memory
+    }
+
+    /// Those for whom something waits, the one first who keeps most of it in memory alone.
+    pub fn heaviest(&self) -> Vec<SeatId> {
+        let weight = |(id, outlet): (SeatId, &Option<Outlet<S>>)| {
+            let queued = outlet.as_ref()?.backlog.as_ref()?.queued();
+            Some((queued.own, queued.bytes, id))
         };
-        self.outlets.iter().enumerate().filter_map(waits).max().map(|(_, id)| id)
+        let mut heaviest: Vec<_> = self.outlets.iter().enumerate().filter_map(weight).collect();
+        heaviest.sort_unstable_by(|one, other| other.cmp(one));
+        heaviest.into_iter().map(|(.., id)| id).collect()
     }
 
     /// Throws away what waits for a connection, but for what is in its drain task's hand.
@@ -206,17 +206,22 @@ impl<S: Sink> Delivery<S> {
     /// Forgets everybody.
     pub fn clear(&mut self) {
         self.outlets.clear();
-        self.lagging.clear();
     }
 
     /// Whether anybody who says something has to wait.
     pub fn is_held(&self) -> bool {
-        self.held > Waiting::Nobody
+        self.hold.held() > Waiting::Nobody
     }
 
     /// Whether there is somebody to be watched.
     pub fn is_watchful(&self) -> bool {
-        !self.lagging.is_empty()
+        !self.hold.is_empty()
+    }
+
+    /// How many of them are a text that is kept in case somebody asks for it again.
+    #[cfg(test)]
+    pub fn text_memory(&self) -> usize {
+        self.text.as_ref().map_or(0, |text| text.len())
     }
 
     /// How many bytes wait for all together.
@@ -224,39 +229,24 @@ impl<S: Sink> Delivery<S> {
     pub fn memory(&self) -> usize {
         self.memory.used()
     }
-
-    fn hold_or_let_go(&mut self) {
-        let awaited = |id: &SeatId| {
-            let outlet = self.outlets[*id].as_ref();
-            outlet.and_then(|outlet| outlet.backlog.as_ref()).map(|backlog| backlog.awaited())
-        };
-        let held = self.lagging.iter().filter_map(awaited).max().unwrap_or_default();
-        if held < self.held {
-            self.released.append(&mut self.holding);
-        }
-        self.held = held;
-    }
 }
 
 // Who waits for whom.
 impl<S: Sink> Delivery<S> {
     /// Says whether whoever has said something to all has to wait before it says more.
     pub fn makes_speaker_wait(&mut self, id: SeatId, is_loud: bool) -> bool {
-        let waits = match self.held {
-            Waiting::Nobody => false,
-            Waiting::Loud => is_loud,
-            Waiting::All => true,
-        };
-        if waits {
-            self.holding.push(id);
-        }
-        waits
+        self.hold.makes_wait(id, is_loud)
     }
 
     /// Says whether `teller` has to wait before it tells the member `to` more.
-    pub fn makes_teller_wait(&mut self, teller: SeatId, to: SeatId) -> bool {
+    pub fn makes_teller_wait(&mut self, teller: SeatId, to: SeatId, now: Instant) -> bool {
         let backlog = outlet(&mut self.outlets, to).and_then(|outlet| outlet.backlog.as_mut());
-        backlog.is_some_and(|backlog| backlog.makes_wait(teller))
+        let Some(backlog) = backlog else { return false };
+        let waits = backlog.makes_wait(teller, &self.limits);
+        if waits {
+            self.released.extend(self.hold.note(to, backlog.lags(now, &self.limits)));
+        }
+        waits
     }
 
     /// Says whether a connection has to wait, of whose answers no more than `most` bytes are to.

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, identity};
 use super::peer::Peer;
-use super::socket::set_connection_options;
+use super::socket::{set_connection_options, spread_keepalive};
 use crate::limits;
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
@@ -91,7 +91,10 @@ impl Listener {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let (fd, address) = sys::acceptfrom_with(&self.socket, flags)?;
         match self.bound {
-            Bound::Tcp(_) => Ok((fd, Peer::from(address))),
+            Bound::Tcp(_) => {
+                spread_keepalive(&fd)?;
+                Ok((fd, Peer::from(address)))
+            }
             Bound::Unix(_) => {
                 // A Unix socket's buffer, unlike a TCP one's, is not inherited from the listener.
                 sockopt::set_socket_send_buffer_size(&fd, limits::SEND_BUFFER)?;
@@ -148,13 +151,48 @@ mod tests {
         let (fd, _) = listener.accept()?;
         assert!(sockopt::tcp_nodelay(&fd)?);
         assert!(sockopt::socket_keepalive(&fd)?);
-        assert_eq!(sockopt::tcp_keepidle(&fd)?, limits::KEEPALIVE_IDLE);
-        assert_eq!(sockopt::tcp_keepintvl(&fd)?, limits::KEEPALIVE_INTERVAL);
         assert_eq!(sockopt::tcp_keepcnt(&fd)?, limits::KEEPALIVE_COUNT);
         #[cfg(target_os = "linux")]
         assert_eq!(sockopt::tcp_user_timeout(&fd)?, limits::USER_TIMEOUT_MS);
         assert!(sockopt::socket_send_buffer_size(&fd)? <= 2 * limits::SEND_BUFFER);
+        assert!(sockopt::socket_recv_buffer_size(&fd)? <= 2 * limits::RECEIVE_BUFFER);
         Ok(())
+    }
+
+    #[test]
+    fn connections_that_come_together_are_asked_at_different_times() -> io::Result<()> {
+        let listener = Listener::tcp("127.0.0.1:0".parse().expect("an address"))?;
+        let Bound::Tcp(address) = *listener.bound() else { panic!("not TCP") };
+        let rows = limits::KEEPALIVE.len();
+        // All are there before the first is accepted.
+        let come = |_| std::net::TcpStream::connect(address);
+        let _clients = (0..20 * rows).map(come).collect::<io::Result<Vec<_>>>()?;
+        smol::block_on(listener.readable())?;
+        let mut accepted = Vec::new();
+        let mut times = std::collections::BTreeMap::<u64, usize>::new();
+        for _ in 0..20 * rows {
+            let (fd, _) = listener.accept()?;
+            let idle = sockopt::tcp_keepidle(&fd)?.as_secs();
+            assert!(limits::KEEPALIVE.contains(&(idle, sockopt::tcp_keepintvl(&fd)?.as_secs())));
+            *times.entry(idle).or_default() += 1;
+            accepted.push(fd);
+        }
+        // Other tests take numbers in between.
+        assert!(times.len() == rows && times.values().all(|share| *share <= 60), "{times:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn one_lost_question_costs_nobody_its_place_and_a_ghost_goes_in_time() {
+        let timeout = u64::from(limits::USER_TIMEOUT_MS) / 1000;
+        let mut times = std::collections::BTreeSet::new();
+        for (idle, interval) in limits::KEEPALIVE {
+            // The kernel's timers end late, by half a second together.
+            let questions = (timeout - 1 - idle) / interval + 1;
+            assert!(questions >= 3, "{idle}, {interval}: {questions}");
+            assert!(idle + questions * interval >= timeout && timeout + 2 * interval < 60);
+            assert!(times.insert(idle), "{idle} s twice");
+        }
     }
 
     /// An empty directory, which goes with what is in it.

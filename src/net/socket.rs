@@ -9,7 +9,8 @@ use rustix::net::{self as sys, sockopt};
 use smol::Async;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// A connected socket that never blocks.
 #[derive(Debug)]
@@ -106,11 +107,27 @@ pub(crate) fn set_connection_options(fd: impl AsFd) -> io::Result<()> {
     // Without it, a small line waits up to 40 ms for the acknowledgement of the one before.
     sockopt::set_tcp_nodelay(&fd, true)?;
     sockopt::set_socket_send_buffer_size(&fd, limits::SEND_BUFFER)?;
+    sockopt::set_socket_recv_buffer_size(&fd, limits::RECEIVE_BUFFER)?;
     sockopt::set_socket_keepalive(&fd, true)?;
-    sockopt::set_tcp_keepidle(&fd, limits::KEEPALIVE_IDLE)?;
-    sockopt::set_tcp_keepintvl(&fd, limits::KEEPALIVE_INTERVAL)?;
+    set_keepalive(&fd, 0)?;
     sockopt::set_tcp_keepcnt(&fd, limits::KEEPALIVE_COUNT)?;
     #[cfg(target_os = "linux")]
     sockopt::set_tcp_user_timeout(&fd, limits::USER_TIMEOUT_MS)?;
     Ok(())
+}
+
+/// Chooses when an idle peer is asked whether it is still there: by the row of [`limits::KEEPALIVE`]
+/// that `number` falls on.
+fn set_keepalive(fd: impl AsFd, number: usize) -> io::Result<()> {
+    let (idle, interval) = limits::KEEPALIVE[number % limits::KEEPALIVE.len()];
+    sockopt::set_tcp_keepidle(&fd, Duration::from_secs(idle))?;
+    Ok(sockopt::set_tcp_keepintvl(&fd, Duration::from_secs(interval))?)
+}
+
+/// Lets a connection that has just been accepted ask at other times than those accepted with it.
+///
+/// The one thing that it cannot inherit: thousands may have come before the first is accepted.
+pub(crate) fn spread_keepalive(fd: &OwnedFd) -> io::Result<()> {
+    // The system gives the lowest number that is free: neighbours in time have different ones.
+    set_keepalive(fd, usize::try_from(fd.as_raw_fd()).unwrap_or_default())
 }

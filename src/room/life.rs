@@ -38,6 +38,15 @@ pub enum Next {
     Free,
 }
 
+/// What becomes of one whose time is up.
+#[derive(Debug, Clone, Copy)]
+pub enum Due {
+    /// It is closed.
+    Close(Closed),
+    /// It is closed already, and cut off in both directions.
+    CutOff,
+}
+
 /// What a connection was before it was closed.
 #[derive(Debug, Clone, Copy)]
 pub enum Was {
@@ -89,6 +98,8 @@ impl Room {
         let view = self.view(id);
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),
+            // A little longer than the server itself: it counts those whom it cuts short.
+            Closed::Shutdown => (Last::AfterAll, self.limits.shutdown_timeout + limits::LINGER),
             _ => (Last::AfterAll, limits::FAREWELL),
         };
         self.round.end(view, last);
@@ -133,19 +144,21 @@ impl Room {
         None
     }
 
-    /// The next connection whose time is up, and how it is to be closed, or cut off.
-    pub fn due(&mut self, now: Instant) -> Option<(SeatId, Result<Closed, Next>)> {
+    /// The next connection whose time is up, and what that means for it.
+    pub fn due(&mut self, now: Instant) -> Option<(SeatId, Due)> {
         while let Some(&(until, id)) = self.deadlines.first().filter(|(until, _)| *until <= now) {
             self.deadlines.pop_first();
             // The deadline of a deaf member may have outlived it.
             let Some(seat) = self.seats.get(id) else { continue };
             let is_deaf = seat.deaf.is_some();
             return Some(match seat.stage {
-                Stage::Member(..) if is_deaf => (id, Ok(Closed::Lost)),
+                Stage::Member(..) if is_deaf => (id, Due::Close(Closed::Lost)),
                 _ if seat.stage.until() != Some(until) => continue,
-                Stage::Guest { .. } if is_deaf => (id, Ok(Closed::Lost)),
-                Stage::Guest { .. } => (id, Ok(Closed::JoinTimeout)),
-                _ => (id, Err(Next::Shut)),
+                Stage::Guest { .. } if is_deaf => (id, Due::Close(Closed::Lost)),
+                Stage::Guest { .. } => (id, Due::Close(Closed::JoinTimeout)),
+                Stage::Member(..) | Stage::Farewell { .. } | Stage::Linger { .. } => {
+                    (id, Due::CutOff)
+                }
             });
         }
         None

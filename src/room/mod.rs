@@ -9,7 +9,7 @@ pub mod notice;
 pub mod round;
 mod seat;
 
-pub use life::{Next, Was};
+pub use life::{Due, Next, Was};
 
 use crate::limits::{self, Limits};
 use crate::log::{Entry, Id, Speaker};

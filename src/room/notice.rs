@@ -95,6 +95,8 @@ pub enum Notice {
     Refused(Peer, Refusal),
     /// No connection can be taken for now.
     CannotAccept(String),
+    /// The server ended before so many connections had taken all that was queued for them.
+    CutShort(usize),
 }
 
 impl fmt::Display for Notice {
@@ -112,6 +114,9 @@ impl fmt::Display for Notice {
             }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
+            Self::CutShort(connections) => {
+                write!(f, "{connections} cut short: they had not read all that was queued")
+            }
         }
     }
 }

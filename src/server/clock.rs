@@ -15,17 +15,19 @@ pub struct Clock {
 
 impl Clock {
     /// What `now` is by this clock.
+    ///
+    /// It stands still from [`limits::AWAY`] after a tick on, until the next one: so it never goes
+    /// back, and nothing is dated into a time that did not count.
     pub fn at(&self, now: Instant) -> Instant {
+        let now = self.last.map_or(now, |last| now.min(last + limits::AWAY));
         now.checked_sub(self.away).unwrap_or(now)
     }
 
-    /// Notices whether the server has been away. To be called each [`limits::TICK`].
+    /// Notices whether the server has been away. To be called at the beginning of each time that
+    /// somebody is watched, and then each [`limits::TICK`].
     pub fn tick(&mut self, now: Instant) {
         if let Some(last) = self.last.replace(now) {
-            let passed = now.saturating_duration_since(last);
-            if passed > limits::AWAY {
-                self.away += passed.saturating_sub(limits::TICK);
-            }
+            self.away += now.saturating_duration_since(last).saturating_sub(limits::AWAY);
         }
     }
 
@@ -47,7 +49,19 @@ mod tests {
         for ms in [0, 25, 50, 120, 2120, 2145] {
             clock.tick(after(ms));
         }
-        assert_eq!(clock.at(after(2145)), after(2145 - 2000 + 25));
+        assert_eq!(clock.at(after(2145)), after(2145 - 2000 + 100));
+    }
+
+    #[test]
+    fn it_stands_still_and_does_not_go_back() {
+        let mut clock = Clock::default();
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        clock.tick(start);
+        assert_eq!(clock.at(after(2000)), after(100));
+        clock.tick(after(2000));
+        assert_eq!(clock.at(after(2000)), after(100));
+        assert_eq!(clock.at(after(2010)), after(110));
     }
 
     #[test]

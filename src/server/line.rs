@@ -17,6 +17,12 @@ impl Parked {
         woken
     }
 
+    /// Whether nobody waits.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Wakes a session. Says whether it has waited.
     pub fn wake(&mut self, id: SeatId) -> bool {
         self.0.remove(&id).is_some()
@@ -45,7 +51,8 @@ impl Line {
         self.waiting.iter().all(BTreeMap::is_empty)
     }
 
-    /// Whether it is the turn of this session, which has stood in line.
+    /// Whether this session has stood in line, and not had its turn yet. One that comes back has been
+    /// called, as a rule.
     pub fn has_called(&self, id: SeatId) -> bool {
         self.places.contains_key(&id)
     }
@@ -57,6 +64,12 @@ impl Line {
             self.tickets + usize::from(has_had_a_turn)
         });
         self.waiting[ticket % 2].insert(ticket, id);
+    }
+
+    /// Whether nothing is known of anybody.
+    #[cfg(test)]
+    pub fn is_forgotten(&self) -> bool {
+        self.is_empty() && self.places.is_empty()
     }
 
     /// Takes the first out of the line: it is its turn.

@@ -10,7 +10,7 @@ mod registry;
 mod session;
 mod work;
 
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 pub use crate::net::address::Address;
 use crate::net::admission::Door;
 pub use crate::net::admission::{Full, raise_descriptor_limit};
@@ -18,6 +18,7 @@ pub use crate::net::listener::Bound;
 use crate::net::listener::Listener;
 pub use crate::net::peer::Peer;
 use crate::net::socket::{Socket, Turn};
+use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;
 use async_lock::Mutex;
@@ -81,20 +82,21 @@ impl Server {
 
     /// Serves until `shutdown` completes. Then it accepts no more, sends every connection what is
     /// queued for it and `BYE shutdown`, and returns once all are over, or after
-    /// [`limits::SHUTDOWN`].
+    /// [`Limits::shutdown_timeout`]: who has not taken all by then is cut short.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
         let Config { limits, notices: troubles, quiet, .. } = self.config;
         let notices = troubles.clone().filter(|_| !quiet);
         let bells = Bells { flush, watch, notices: notices.clone() };
+        let long_enough = limits.shutdown_timeout;
         let registry = Arc::new(Mutex::new(Registry::new(limits, bells)));
         let executor = Arc::new(Executor::new());
         let shared = Shared {
             registry: registry.clone(),
             door: self.door,
             notices,
-            troubles,
+            troubles: troubles.clone(),
             executor: Arc::downgrade(&executor),
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
@@ -112,12 +114,14 @@ impl Server {
             }
             let empty = registry.lock().await.close_all(Instant::now());
             let everybody_gone = async { _ = empty.recv().await };
-            let long_enough = async { _ = Timer::after(limits::SHUTDOWN).await };
-            everybody_gone.or(long_enough).await;
+            everybody_gone.or(async { _ = Timer::after(long_enough).await }).await;
         };
         executor.run(serve.or(flusher).or(watch)).await;
         // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
-        registry.lock().await.clear();
+        let cut_short = registry.lock().await.clear();
+        if cut_short > 0 {
+            note(troubles.as_ref(), || Notice::CutShort(cut_short));
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::protocol::{Form, Name, Refusal, Speaker};
 use crate::room::notice::{Closed, Notice, note};
-use crate::room::{Next, Room, SeatId, Speech, Was};
+use crate::room::{Due, Next, Room, SeatId, Speech, Was};
 use async_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -145,7 +145,7 @@ impl<S: Sink + Clone> Registry<S> {
             }
             Was::Guest => {}
         }
-        self.delivery.unwatch(id);
+        self.delivery.close(id);
         if closed == Closed::Stalled {
             self.delivery.discard(id);
         }
@@ -176,9 +176,11 @@ impl<S: Sink + Clone> Registry<S> {
         empty
     }
 
-    /// Drops all connections, as they are.
-    pub fn clear(&mut self) {
+    /// Drops all connections, as they are. Returns how many of them had not been sent all.
+    pub fn clear(&mut self) -> usize {
+        let everybody = self.room.everybody();
         self.delivery.clear();
+        everybody.into_iter().filter(|id| self.room.is_leaving(*id)).count()
     }
 
     fn act(&mut self, id: SeatId, next: Next) {
@@ -206,15 +208,14 @@ impl<S: Sink + Clone> Registry<S> {
         now: Instant,
     ) -> Result<Option<Receiver<()>>, Refusal> {
         let entry = self.room.propose(id, speech)?;
-        let before = self.room.round().len();
         self.enter(entry);
         let waits = match speech {
             Speech::Tell(to, _) => {
                 let to = self.room.seat_of(to);
-                to.is_some_and(|to| self.delivery.makes_teller_wait(id, to))
+                to.is_some_and(|to| self.delivery.makes_teller_wait(id, to, self.clock.at(now)))
             }
-            Speech::Msg(_) | Speech::Data(_) if self.delivery.is_held() => {
-                let is_loud = self.is_loud(id, self.room.round().len() - before, now);
+            Speech::Msg(said) | Speech::Data(said) if self.delivery.is_held() => {
+                let is_loud = self.is_loud(id, said.len(), now);
                 self.delivery.makes_speaker_wait(id, is_loud)
             }
             Speech::Msg(_) | Speech::Data(_) => false,
@@ -397,10 +398,10 @@ impl<S: Sink + Clone> Registry<S> {
     /// Looks after deadlines and stalls. Returns whether there is any left to look after.
     pub fn tick(&mut self, now: Instant) -> bool {
         self.clock.tick(now);
-        while let Some((id, end)) = self.room.due(self.clock.at(now)) {
-            match end {
-                Ok(closed) => self.close(id, closed, now),
-                Err(next) => self.act(id, next),
+        while let Some((id, due)) = self.room.due(self.clock.at(now)) {
+            match due {
+                Due::Close(closed) => self.close(id, closed, now),
+                Due::CutOff => self.act(id, Next::Shut),
             }
         }
         for id in self.delivery.stalled(self.clock.at(now)) {
@@ -415,12 +416,22 @@ impl<S: Sink + Clone> Registry<S> {
         watchful
     }
 
-    /// Where more waits for all together than may, those go for whom most does.
+    /// Where more waits for all together than may, those go who keep most of it in memory alone. Who
+    /// is going already is cut off.
     fn keep_within_memory(&mut self, now: Instant) {
-        while let Some(id) = self.delivery.heaviest()
-            && !self.room.is_closed(id)
-        {
-            self.close(id, Closed::Stalled, now);
+        if !self.delivery.is_over_memory() {
+            return;
+        }
+        for id in self.delivery.heaviest() {
+            if self.room.is_closed(id) {
+                self.act(id, Next::Shut);
+            } else {
+                self.close(id, Closed::Stalled, now);
+            }
+            self.delivery.discard(id);
+            if !self.delivery.is_over_memory() {
+                return;
+            }
         }
     }
 }

@@ -121,7 +121,8 @@ impl Session {
                 Then::Expect(len) => self.frames.expect(len),
                 Then::Skip(len) => self.frames.skip(len),
             }
-            if !bytes.is_empty() && registry.is_turn_over(self.seat, began_at) {
+            let is_closed = registry.is_closed(self.seat);
+            if !bytes.is_empty() && !is_closed && registry.is_turn_over(self.seat, began_at) {
                 self.unheard = bytes.into();
                 return Next::Wait(registry.stand_in_line(self.seat, true));
             }

@@ -21,6 +21,8 @@ impl Shared {
             if self.registry.lock().await.is_lively() {
                 turn.over().await;
             }
+            // What has rung meanwhile is in this round.
+            let _ = bell.try_recv();
             let fell_behind = self.registry.lock().await.flush(Instant::now());
             let Some(executor) = self.executor.upgrade() else { return };
             for lagger in fell_behind {
@@ -32,11 +34,9 @@ impl Shared {
     /// Ticks only as long as there is something to watch.
     pub async fn watch(self, bell: Receiver<()>) {
         while bell.recv().await.is_ok() {
-            loop {
+            // The first at once: from then on, time is known to pass.
+            while self.registry.lock().await.tick(Instant::now()) {
                 Timer::after(limits::TICK).await;
-                if !self.registry.lock().await.tick(Instant::now()) {
-                    break;
-                }
             }
         }
     }

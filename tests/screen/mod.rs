@@ -16,7 +16,9 @@ use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// After this, something hangs.
@@ -220,6 +222,21 @@ impl Person {
         assert!(!self.screen.screen().bracketed_paste());
         assert!(!self.screen.screen().hide_cursor());
         (code, self.picture())
+    }
+
+    /// Waits until the program has ended, though nothing that it writes is taken.
+    #[track_caller]
+    pub fn ends_unseen(self) -> Option<i32> {
+        let Self { mut child, window, tty, .. } = self;
+        let (ended, end) = channel();
+        let id = child.id().to_string();
+        thread::spawn(move || ended.send(child.wait().expect("a child").code()));
+        let code = end.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+            panic!("it goes on");
+        });
+        drop((window, tty));
+        code
     }
 
     /// Closes the window while the program runs; its exit code.

@@ -83,21 +83,14 @@ struct Flags {
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 14] = [
+const TAKES: [(&str, &str); 7] = [
     ("--host", "a host name or an address"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
-    ("--stay", "no value"),
-    ("--whole", "no value"),
-    ("--json", "no value"),
     ("--output", "text or raw"),
-    ("--chat", "no value"),
     ("--color", "auto, always or never"),
-    ("--no-bell", "no value"),
-    ("--reconnect", "no value"),
     ("--timeout", "a number of seconds, over 0 and at most a year"),
-    ("--version", "no value"),
 ];
 
 /// What to do; or what is wrong with what was asked for, in one line.

@@ -17,9 +17,12 @@ mod wait;
 mod terminal_model;
 
 use failure::Failure;
+use smol::Timer;
+use smoltalk::limits;
 use start::Start;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use wait::unless;
 
 fn main() -> ExitCode {
     let ended = match flags::read() {
@@ -35,7 +38,10 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "smoltalk: {failure}");
+            let said = format!("smoltalk: {failure}");
+            let said = smol::unblock(move || writeln!(io::stderr(), "{said}"));
+            // Nobody may read it.
+            smol::block_on(unless(Timer::after(limits::GOODBYE), said));
             failure.exit_code()
         }
     }

@@ -31,7 +31,7 @@ pub enum Start {
                {command_name} --listen unix:/run/smoltalk.sock --quiet",
     note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
     note = "On SIGTERM, SIGINT and SIGHUP it stops accepting, says goodbye to everybody\n\
-            and ends within 5 seconds; one more SIGTERM or SIGINT ends it at once.",
+            and ends within --shutdown-timeout; one more SIGTERM or SIGINT, at once.",
     note = "There is more in man smoltalkd.",
     error_code(0, "stopped by a signal"),
     error_code(1, "cannot run, as where an address is in use"),
@@ -83,6 +83,24 @@ struct Flags {
     #[argh(option, arg_name = "bytes", from_str_fn(size), default = "Limits::default().outbox")]
     outbox: usize,
 
+    /// bytes that may wait for all connections together (default: 268435456)
+    #[argh(
+        option,
+        arg_name = "bytes",
+        from_str_fn(total_size),
+        default = "Limits::default().memory"
+    )]
+    memory: usize,
+
+    /// seconds that all may take, at the end, to read what is queued (default: 5)
+    #[argh(
+        option,
+        arg_name = "secs",
+        from_str_fn(seconds),
+        default = "Limits::default().shutdown_timeout"
+    )]
+    shutdown_timeout: Duration,
+
     /// do not log arrivals, departures and refusals
     #[argh(switch)]
     quiet: bool,
@@ -122,6 +140,8 @@ impl Flags {
             join_timeout: self.join_timeout,
             stall_timeout: self.stall_timeout,
             outbox: self.outbox,
+            memory: self.memory,
+            shutdown_timeout: self.shutdown_timeout,
             ..Limits::default()
         };
         Ok(Config { listen, limits, notices: None, quiet: self.quiet })
@@ -152,12 +172,29 @@ fn size(written: &str) -> Result<usize, String> {
     }
 }
 
+fn total_size(written: &str) -> Result<usize, String> {
+    match written.parse() {
+        Ok(size @ 1..) => Ok(size),
+        _ => Err("takes a number of bytes, 1 or more".into()),
+    }
+}
+
 fn seconds(written: &str) -> Result<Duration, String> {
-    let seconds = written.parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
-    match seconds {
+    match decimal(written) {
         Some(seconds) if !seconds.is_zero() && seconds <= limits::LONGEST => Ok(seconds),
         _ => Err("takes a number of seconds, over 0 and at most a year".into()),
     }
+}
+
+/// Reads `1`, `0.5` or `.5`: whole nanoseconds, without the tables that a float's reading takes.
+fn decimal(written: &str) -> Option<Duration> {
+    let (whole, part) = written.split_once('.').unwrap_or((written, ""));
+    let digits = [whole, part].concat();
+    if digits.is_empty() || part.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    Some(Duration::new(whole, format!("{part:0<9}").parse().ok()?))
 }
 
 #[cfg(test)]
@@ -170,19 +207,40 @@ mod tests {
     }
 
     #[test]
+    fn seconds_may_have_a_fraction() {
+        let read = |written| decimal(written).map(|duration| duration.as_nanos());
+        for (written, nanos) in [
+            ("30", 30_000_000_000),
+            ("0.5", 500_000_000),
+            (".25", 250_000_000),
+            ("007.", 7_000_000_000),
+            ("1.000000001", 1_000_000_001),
+            ("18446744073709551615.9", 18_446_744_073_709_551_615_900_000_000),
+        ] {
+            assert_eq!(read(written), Some(nanos), "{written}");
+        }
+        for bad in ["", ".", "x", "-1", "+1", "1e3", "1.5s", "1..5", "0x1", "18446744073709551616"]
+            .into_iter()
+            .chain(["inf", "NaN", " 1", "1 ", "1.0000000001", "1.+5"])
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn the_defaults_are_those_that_the_help_shows() {
         let help = Flags::from_args(&["smoltalkd"], &["--help"]).err().expect("help").output;
         let options = help.split("\n  --").skip(1);
         let shown: Vec<String> = options
             .filter_map(|option| {
                 let (flag, (_, default)) =
-                    (option.split(' ').next()?, option.split_once("(default:")?);
+                    (option.split_whitespace().next()?, option.split_once("(default:")?);
                 let value = default.trim_start().split([' ', ',', ')', '\n']).next()?;
                 Some([format!("--{flag}"), value.into()])
             })
             .flatten()
             .collect();
-        assert_eq!(shown.len(), 2 * 7, "a flag with an argument has a default: {shown:?}");
+        assert_eq!(shown.len(), 2 * 9, "a flag with an argument has a default: {shown:?}");
         assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }
 }

@@ -12,8 +12,13 @@ use std::time::Duration;
 /// How long notices gather before they are written.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long the server waits at its end for the log to be written.
+/// How long the server waits at its end for the log to be written, at most.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What of the time that the end may take is the log's.
+pub fn farewell(shutdown_timeout: Duration) -> Duration {
+    FAREWELL.min(shutdown_timeout / 10)
+}
 
 /// A log that is being written.
 pub struct Log {
@@ -41,9 +46,9 @@ impl Log {
         Ok(Self { written })
     }
 
-    /// Waits until it has been written; but who does not read it has had his time.
-    pub async fn end(self) {
-        let long_enough = async { _ = Timer::after(FAREWELL).await };
+    /// Waits until it has been written; but who does not read it within `farewell` has had his time.
+    pub async fn end(self, farewell: Duration) {
+        let long_enough = async { _ = Timer::after(farewell).await };
         async { _ = self.written.recv().await }.or(long_enough).await;
     }
 }

@@ -32,8 +32,10 @@ fn complain(error: &str, code: u8) -> ExitCode {
 }
 
 /// Serves until a signal comes.
-fn serve(config: Config) -> io::Result<()> {
+fn serve(mut config: Config) -> io::Result<()> {
     raise_descriptor_limit();
+    let farewell = log::farewell(config.limits.shutdown_timeout);
+    config.limits.shutdown_timeout -= farewell;
     let wanted = config.limits.max_connections;
     let (notices, noticed) = async_channel::bounded(limits::NOTICES);
     let signals = signals::catch()?;
@@ -44,7 +46,7 @@ fn serve(config: Config) -> io::Result<()> {
     smol::block_on(async {
         server.run(async { _ = stopped.recv().await }).await;
         notices.close();
-        log.end().await;
+        log.end(farewell).await;
     });
     Ok(())
 }

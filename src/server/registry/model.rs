@@ -224,8 +224,9 @@ struct Peer {
     pace: usize,
     form: Form,
     name: Name,
-    /// How many lines it has said to the room, and where in the log those stand.
+    /// How many lines it has said, where in the log those stand, and the last PING of it.
     said: u32,
+    pinged: u32,
     entered: Vec<usize>,
     /// Its place in the log: from its arrival to its departure.
     joined: Option<usize>,
@@ -248,6 +249,8 @@ struct World {
     now: Instant,
     /// At most so many at once.
     crowd: usize,
+    /// How often the flusher runs: seldom enough, and rounds fill.
+    flushes_in_1000: usize,
     stopping: bool,
 }
 
@@ -276,6 +279,7 @@ impl World {
             members: 0,
             now: Instant::now(),
             crowd: [3, 20, 20, 300][random.below(4)],
+            flushes_in_1000: [2, 20, 100, 100][random.below(4)],
             stopping: false,
             random,
         }
@@ -302,14 +306,16 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.random.below(100) {
+        if self.random.below(1000) < self.flushes_in_1000 {
+            self.flush();
+        }
+        match self.random.below(90) {
             0..=2 => self.connect(),
             3..=30 => self.speak(),
-            31..=55 => self.run_session(),
-            56..=65 => _ = self.flush(),
+            31..=65 => self.run_session(),
             66..=78 => self.run_drain(),
-            79..=93 => self.read(),
-            94..=97 => self.pass_time(),
+            79..=84 => self.read(),
+            85..=87 => self.pass_time(),
             _ => self.break_something(),
         }
     }
@@ -345,6 +351,7 @@ impl World {
             form,
             name,
             said: 0,
+            pinged: 0,
             entered: Vec::new(),
             joined: None,
             left: None,
@@ -398,6 +405,9 @@ impl World {
         };
         if !words.contains(&n.to_string()) || words.contains("abcd") {
             self.peers[peer].said -= 1;
+        }
+        if words.contains("PING") {
+            self.peers[peer].pinged = n;
         }
         self.say(peer, &words);
     }
@@ -518,11 +528,13 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        self.now += match self.random.below(20) {
-            0 => Duration::from_secs(5),
-            _ => limits::TICK,
-        };
-        self.tick();
+        if self.random.below(20) == 0 {
+            // The server stands still, and it is not the watch that finds out first.
+            self.now += Duration::from_secs(5);
+        } else {
+            self.now += limits::TICK;
+            self.tick();
+        }
     }
 
     fn tick(&mut self) {
@@ -583,22 +595,43 @@ impl World {
 // What has to hold.
 impl World {
     fn check_bounds(&self) {
-        // A lagger's hand, one chunk over the edge of it, is not thrown away.
-        let in_hand = self.seats.len() * (limits::HAND_BYTES + limits::ROUND);
-        let delivery = &self.registry.delivery;
-        assert!(delivery.memory().saturating_sub(in_hand) <= self.limits.memory);
-        assert!(self.registry.room.round().len() <= limits::ROUND + 2 * limits::TURN);
+        let Registry { delivery, room, line, .. } = &self.registry;
+        // What a drain has in hand is not thrown away, nor what a socket has begun to take.
+        let begun = |peer: &usize| match &self.peers[*peer].drain {
+            Some((hand, _)) => hand.len() + limits::ROUND + limits::CHUNK_OVERHEAD,
+            None => 0,
+        };
+        let begun: usize = self.seats.values().map(begun).sum();
+        assert!(delivery.memory() <= self.limits.memory.saturating_add(begun));
+        assert!(room.round().len() <= limits::ROUND + 2 * limits::TURN);
+        assert!(line.is_empty() || !self.flushes.is_empty() || self.has_been_called());
+    }
+
+    /// Whether somebody who stood in line is about to have its turn.
+    fn has_been_called(&self) -> bool {
+        let called = |peer: &&usize| {
+            let gate = &self.peers[**peer].waits;
+            gate.as_ref().is_some_and(Receiver::is_closed)
+        };
+        self.seats.values().any(|peer| called(&peer))
     }
 
     fn check_nobody_waits(&self) {
         for peer in self.seats.values().map(|peer| &self.peers[*peer]) {
             let ends = peer.wire.ends();
+            assert!(ends.deaf.is_none() || peer.joined.is_none() || peer.left.is_some());
             if peer.pace > 0 && !self.stopping {
                 assert!(peer.waits.is_none(), "{} waits for nothing", peer.name);
                 assert!(ends.said.is_empty() && ends.ended.is_none(), "{} is unheard", peer.name);
             }
         }
         assert!(!self.stopping || self.seats.is_empty(), "all have gone when the server stops");
+        let Registry { delivery, room, line, parked, .. } = &self.registry;
+        assert!(line.is_empty() && room.round().is_empty());
+        if self.seats.is_empty() {
+            assert!(line.is_forgotten() && parked.is_empty(), "nothing is left of those who went");
+            assert_eq!(delivery.memory(), delivery.text_memory());
+        }
     }
 
     /// What one peer heard is what the log holds for it, as far as it goes.
@@ -613,10 +646,14 @@ impl World {
         let mut expected = (joined..end).filter_map(heard_by).peekable();
         let mut at = 0;
         let mut cut_short = false;
+        let mut last_pong = 0;
         while let Some(line) = heard.next() {
             let pong = line.strip_prefix(b"PONG ").and_then(|pong| pong.strip_suffix(b"\n"));
             if let Some(token) = pong {
-                self.check_barrier(peer, token, at);
+                let n = as_number(token);
+                assert!(n >= last_pong, "{}'s PONGs come in order", peer.name);
+                last_pong = n;
+                self.check_barrier(peer, n, at);
             } else if line.starts_with(b"BYE stalled") {
                 cut_short = true;
             } else if !is_private(line) {
@@ -634,6 +671,8 @@ impl World {
         let ends = peer.wire.ends();
         let all = peer.pace > 0 && ends.deaf.is_none() && !ends.shut && !cut_short;
         assert!(!all || expected.peek().is_none(), "{} missed {:?}", peer.name, expected.peek());
+        let is_heard = all && peer.left.is_none() && !ends.cut && ends.ended.is_none();
+        assert!(!is_heard || last_pong == peer.pinged, "{} waits for PONG", peer.name);
     }
 
     /// What its lines were taken for: each once, in order.
@@ -656,8 +695,7 @@ impl World {
 
     /// A PONG comes after all that was said before its PING: here, after what stands in the log before
     /// that.
-    fn check_barrier(&self, peer: &Peer, token: &[u8], at: usize) {
-        let n: u32 = str::from_utf8(token).ok().and_then(|n| n.parse().ok()).expect("a number");
+    fn check_barrier(&self, peer: &Peer, n: u32, at: usize) {
         let said = peer.entered.iter().rev().find(|at| match &self.log[**at].entry.what {
             What::Tell(_, words) => words.starts_with(format!("{n} ").as_bytes()),
             _ => false,
@@ -667,6 +705,10 @@ impl World {
         let missing = missing.filter(|at| Some(*at) > peer.joined);
         assert_eq!(missing, None, "{}'s PONG {n} overtook what came before", peer.name);
     }
+}
+
+fn as_number(digits: &[u8]) -> u32 {
+    str::from_utf8(digits).ok().and_then(|n| n.parse().ok()).expect("a number")
 }
 
 /// What only this connection gets, because it has asked for it; or what may be the beginning of that.

@@ -4,11 +4,16 @@ use crate::failure::Failure;
 use crate::ui::{Console, Fate, Line, Next, Turn, Whole};
 use crate::wait::{Reader, when};
 use futures_lite::future;
+use smol::Timer;
 use smoltalk::direct::{Config, Direct, Error, Event, Waiting};
 use smoltalk::protocol::{Name, Refusal};
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::pin;
+use std::time::{Duration, Instant};
+
+/// How long a person who leaves waits for acknowledgements; the goodbye comes after it.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What this side reads and writes, whoever is at the other.
 pub struct Conversation {
@@ -25,6 +30,8 @@ pub struct Conversation {
     pub refused: usize,
     /// Nothing more will be typed.
     finished: bool,
+    /// Until when a person who leaves waits for acknowledgements.
+    patience: Option<Instant>,
 }
 
 impl Conversation {
@@ -38,6 +45,7 @@ impl Conversation {
             underway: BTreeMap::new(),
             refused: 0,
             finished: false,
+            patience: None,
         };
         conversation.prompt();
         Ok(conversation)
@@ -88,11 +96,14 @@ impl Conversation {
     pub async fn converse(&mut self, peer: &mut Direct, leaves: bool) -> io::Result<Option<Error>> {
         loop {
             let heard = peer.waiting() == 0 && self.shown.is_empty();
-            if leaves && self.finished && heard && peer.unacknowledged() == 0 {
+            let settled = heard && peer.unacknowledged() == 0;
+            let patience = self.patience.filter(|_| leaves);
+            let late = patience.is_some_and(|end| end <= Instant::now());
+            if leaves && self.finished && (settled || late) {
                 return Ok(None);
             }
             let mut end = None;
-            match self.turn(peer).await {
+            match self.turn(peer, patience).await {
                 Next::Here(Turn::Shown(shown)) => {
                     shown?;
                     self.acknowledge(peer);
@@ -114,8 +125,16 @@ impl Conversation {
 
     /// What comes next. Nothing is heard that could not be shown, and nothing read that could not be
     /// sent; and neither waits for the other.
-    async fn turn(&mut self, peer: &mut Direct) -> Next<Result<Event, Error>> {
+    async fn turn(
+        &mut self,
+        peer: &mut Direct,
+        patience: Option<Instant>,
+    ) -> Next<Result<Event, Error>> {
         let Self { console, reader, finished, .. } = self;
+        let late = async {
+            patience.map_or_else(Timer::never, Timer::at).await;
+            Next::Sent
+        };
         // A person may go on typing meanwhile: what cannot be sent is put back.
         let reads = !*finished && (peer.has_sent() || console.is_typed());
         let said_all = *finished && peer.unacknowledged() == 0;
@@ -126,7 +145,8 @@ impl Conversation {
         };
         // What comes while the console is full waits: first here, and then with the peer.
         let (hears, heard) = (!console.is_full(), peer.waiting());
-        console.converse(heard, reads, peer.next_or_sent(hears), unread).await
+        let next = console.converse(heard, reads, peer.next_or_sent(hears), unread);
+        future::or(late, next).await
     }
 
     /// Sends what was typed, and what came with it.
@@ -224,6 +244,7 @@ impl Conversation {
     /// Nothing more will be typed.
     pub fn finish(&mut self) {
         self.finished = true;
+        self.patience = self.console.is_terminal().then(|| Instant::now() + PATIENCE);
         self.prompt();
     }
 

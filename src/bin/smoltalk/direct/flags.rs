@@ -54,14 +54,7 @@ const PLACE: &str = "host:port, or [v6]:port";
 const NAME: &str = "a name: 1 to 32 of A-Z a-z 0-9 _ - .";
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 6] = [
-    ("--listen", PLACE),
-    ("-u", NAME),
-    ("--username", NAME),
-    ("--whole", "no value"),
-    ("--stay", "no value"),
-    ("--version", "no value"),
-];
+const TAKES: [(&str, &str); 3] = [("--listen", PLACE), ("-u", NAME), ("--username", NAME)];
 
 /// Reads what follows `direct`; or says what is wrong with it, in one line.
 pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {

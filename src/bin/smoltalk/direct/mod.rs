@@ -116,7 +116,9 @@ impl<'a> Side<'a> {
             Error::Busy | Error::Refused { .. } => Failure::Refused(error.to_string()),
             _ => Failure::Alone(format!("{host}:{port}: {error}")),
         };
-        let peer = Direct::connect(host, port, &self.as_whom).await.map_err(failed)?;
+        let called = Box::pin(Direct::connect(host, port, &self.as_whom));
+        let Some(called) = unless(self.here.console.ended(), called).await else { return Ok(()) };
+        let peer = called.map_err(failed)?;
         let name = peer.peer().to_string();
         let end = self.converse(peer, !self.call.stay).await?;
         let (lost, peer) = self.part();
@@ -158,9 +160,13 @@ impl<'a> Side<'a> {
     /// Parts, shows what there is to show, and gives all that a moment.
     async fn close(&mut self) {
         self.here.finish();
-        if let (_, Some(peer)) = self.part() {
-            peer.leave().await;
-        }
-        unless(Timer::after(limits::GOODBYE), self.here.console.flush()).await;
+        let (_, peer) = self.part();
+        let left = async {
+            if let Some(peer) = peer {
+                peer.leave().await;
+            }
+        };
+        let shown = unless(Timer::after(limits::GOODBYE), self.here.console.flush());
+        future::zip(left, shown).await;
     }
 }

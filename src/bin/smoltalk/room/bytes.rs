@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::failure::Failure;
-use crate::ui::{Console, payload};
+use crate::ui::{Console, Line, payload};
 use smoltalk::client::Error;
 use smoltalk::limits;
 use smoltalk::protocol::text::to_safe;
@@ -15,9 +15,11 @@ use std::path::Path;
 
 /// All of standard input, if there is any of it; or why it cannot be said.
 pub async fn whole(console: &mut Console) -> Result<Option<Vec<u8>>, Failure> {
-    let whole = console.whole(limits::PAYLOAD).await;
-    let whole = whole.ok_or_else(|| Failure::Refused(Error::PayloadTooLong.to_string()))?;
-    Ok(Some(whole).filter(|whole| !whole.is_empty()))
+    match console.next().await {
+        Some(Line::Whole(whole)) => Ok(Some(whole)),
+        Some(Line::TooLong) => Err(Failure::Refused(Error::PayloadTooLong.to_string())),
+        None => Ok(None),
+    }
 }
 
 impl Session<'_> {

@@ -12,12 +12,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Has a name, connects and joins. Where a person can be asked for another name, a refused one is
-/// no end.
-pub async fn enter(
-    visit: &Visit,
-    console: &mut Console,
-) -> Result<(Client, String, Option<Vec<u8>>), Failure> {
+/// One who is in, under a name, and all that there is to say with `--whole`.
+pub type Entered = (Client, String, Option<Vec<u8>>);
+
+/// Has a name, connects and joins; `None` where the person leaves first. Where one can be asked for
+/// another name, a refused one is no end.
+pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entered>, Failure> {
     // Before the room, where nobody should wait for it.
     let whole = if visit.whole { bytes::whole(console).await? } else { None };
     let mut name = match &visit.username {
@@ -25,12 +25,13 @@ pub async fn enter(
         None => ask_username(console).await?,
     };
     loop {
-        let error = match arrive(visit, &name).await {
-            Ok((mut client, members)) => {
+        let error = match unless(console.ended(), Box::pin(arrive(visit, &name))).await {
+            Some(Ok((mut client, members))) => {
                 greet(visit, console, &mut client, &name, members);
-                return Ok((client, name, whole));
+                return Ok(Some((client, name, whole)));
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
+            None => return Ok(None),
         };
         let Error::Refused { code, text } = &error else {
             let Visit { host, port, .. } = visit;

@@ -38,11 +38,12 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
     let mut signals = signals(console.is_terminal())?;
     let entered = unless(signals.next(), enter(visit, &mut console)).await;
     let (client, name, whole) = match entered {
-        Some(Ok(entered)) => entered,
+        Some(Ok(Some(entered))) => entered,
         // Nobody has seen it come: it may just go.
         otherwise => {
             console.prompt("");
-            unless(signals.next(), console.flush()).await;
+            let shown = unless(Timer::after(limits::GOODBYE), console.flush());
+            close(&mut signals, async { _ = shown.await }).await;
             return otherwise.map_or(Ok(()), |entered| entered.map(drop));
         }
     };
@@ -119,6 +120,8 @@ impl Session<'_> {
                         return self.send_all().await;
                     }
                 }
+                // A script waits for the server's word. A person who leaves does not.
+                Next::Here(Turn::Typed(None)) if self.leaves() => return Ok(()),
                 Next::Here(Turn::Typed(None)) => self.finish()?,
             }
         }
@@ -141,6 +144,11 @@ impl Session<'_> {
         // What comes while the console is full waits: first here, and then with the server.
         let (hears, heard) = (!console.is_full(), client.waiting());
         console.converse(heard, reads, client.next_or_sent(hears), unread).await
+    }
+
+    /// Whether there is no more to wait for once nothing more will be typed.
+    fn leaves(&self) -> bool {
+        self.console.is_terminal() && !self.visit.stay
     }
 
     /// Nothing more will be typed.

@@ -101,18 +101,6 @@ impl Input {
         }
     }
 
-    /// All of it, up to its end; `None` where that is more than `most` bytes.
-    pub async fn whole(&mut self, most: usize) -> Option<Vec<u8>> {
-        let mut whole = Vec::new();
-        while let Ok(chunk) = self.chunks.recv().await {
-            if whole.len() + chunk.len() > most {
-                return None;
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        Some(whole)
-    }
-
     /// The next line, if it has been read already.
     pub fn ready(&mut self) -> Option<Line> {
         let uncut = &self.chunk[self.cut..];

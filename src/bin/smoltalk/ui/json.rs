@@ -15,8 +15,8 @@ pub fn event(now: SystemTime, event: &Event) -> Option<String> {
         Event::Msg { from, text } => object("msg").text("name", from).text("text", text).line(),
         Event::Data { from, bytes } => {
             let said = object("msg").text("name", from);
-            match payload::text(bytes) {
-                Some(lines) => said.text("text", lines.join("\n")).line(),
+            match payload::whole(bytes) {
+                Some(text) => said.text("text", text).line(),
                 None => said.text("data", base64(bytes)).line(),
             }
         }

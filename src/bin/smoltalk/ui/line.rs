@@ -1,5 +1,7 @@
 //! An event of a room as a line. What the library hands out is safe to print.
 
+use super::terminal::look::colour;
+use super::terminal::rows::PLAIN;
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
 
@@ -27,14 +29,8 @@ pub fn presence(event: &Event, named: impl Fn(&Name) -> String) -> Option<String
     }
 }
 
-/// A name, in the same colour wherever it comes.
-fn name_of(name: &Name, colour: bool) -> String {
-    if !colour {
-        return name.to_string();
-    }
-    // Red to cyan. Neither black nor white: one of them is the background.
-    let sum: u32 = name.as_bytes().iter().map(|b| u32::from(b.to_ascii_lowercase())).sum();
-    format!("\x1b[{}m{name}\x1b[m", 31 + sum % 6)
+fn name_of(name: &Name, coloured: bool) -> String {
+    if coloured { format!("{}{name}{PLAIN}", colour(name.as_str())) } else { name.to_string() }
 }
 
 #[cfg(test)]
@@ -60,11 +56,5 @@ mod tests {
             assert_eq!(of(&event, false).as_deref(), Some(line));
         }
         assert_eq!(of(&Event::Pong(text()), false), None);
-    }
-
-    #[test]
-    fn a_name_keeps_its_colour_whatever_its_case() {
-        assert_eq!(name_of(&name("bob"), true), "\x1b[32mbob\x1b[m");
-        assert_eq!(name_of(&name("BOB"), true), "\x1b[32mBOB\x1b[m");
     }
 }

@@ -25,10 +25,11 @@ use futures_lite::future;
 use input::Input;
 use plain::Plain;
 use smoltalk::client::Event;
+use smoltalk::limits;
 use smoltalk::protocol::{Command, Name};
 use std::io::{self, IsTerminal};
 use std::time::SystemTime;
-use terminal::{Members, Terminal};
+use terminal::{Members, NAMES, Terminal};
 
 /// How a room is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ macro_rules! either {
 }
 
 impl Console {
-    /// One for a room. With `whole`, nobody types lines.
+    /// One for a room. With `whole`, nobody types lines: all that is piped is one.
     pub fn for_room(looks: Looks, grammar: Grammar, whole: bool) -> io::Result<Self> {
         let output = match looks.output {
             // Nothing that drives a terminal may get there.
@@ -88,7 +89,12 @@ impl Console {
             let members = Some(Members::new(grammar));
             return Ok(Self::Terminal(Terminal::open(members, colour, looks.bell)?));
         }
-        let input = Input::lines(input::chunks()?);
+        let chunks = input::chunks()?;
+        let input = if whole {
+            Input::messages(chunks, limits::PAYLOAD, Some(Whole::UnlessEmpty))
+        } else {
+            Input::lines(chunks)
+        };
         Ok(Self::Plain(Plain::new(input, terminal, output, colour)))
     }
 
@@ -163,18 +169,14 @@ impl Console {
         }
     }
 
+    /// Waits until a person at the terminal ends it, where no line is read.
+    pub async fn ended(&mut self) {
+        while !matches!(self.turn(true, false).await, Turn::Typed(None)) {}
+    }
+
     /// The next line, if it is there already.
     pub fn ready(&mut self) -> Option<Line> {
         either!(self, either => either.ready())
-    }
-
-    /// All that is typed, up to its end; `None` where that is more than `most` bytes.
-    pub async fn whole(&mut self, most: usize) -> Option<Vec<u8>> {
-        match self {
-            Self::Plain(plain) => plain.input.whole(most).await,
-            // A person at an editor of lines types lines.
-            Self::Terminal(_) => None,
-        }
     }
 
     /// Whether all that is piped has ended, and nothing of it is left.
@@ -223,10 +225,8 @@ impl Console {
 impl Console {
     /// One is in a room. Whether WHO should be asked, whose answer nobody will see.
     pub fn joined(&mut self, me: Name, members: usize) -> bool {
-        /// More names are no help in completing one, and more than the server tells of.
-        const MOST: usize = 1000;
         let Self::Terminal(terminal) = self else { return false };
-        let asks = members <= MOST;
+        let asks = members <= NAMES;
         terminal.joined(me, asks);
         asks
     }

@@ -8,6 +8,9 @@ pub const PASTE: usize = 256 * 1024;
 /// Bytes after which a control sequence that never ends is none.
 const SEQUENCE: usize = 32;
 
+/// Ctrl-D.
+const END: u8 = 4;
+
 /// How a terminal brackets what is pasted.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -16,7 +19,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 pub enum Key {
     /// A character that can be shown.
     Char(char),
-    /// Control and a letter, in lower case; or one of `_` and `@`.
+    /// Control and a letter, in lower case; or `_`.
     Ctrl(char),
     /// Alt and a character.
     Alt(char),
@@ -64,6 +67,16 @@ enum Read {
 impl Keys {
     pub fn take(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether more may be taken before any key is asked for.
+    pub fn have_room(&self) -> bool {
+        self.bytes.len() < PASTE
+    }
+
+    /// Whether nothing has come but a Ctrl-D.
+    pub fn are_the_end(&self) -> bool {
+        self.paste.is_none() && self.bytes == [END]
     }
 
     /// Whether what has come may be the Escape key, or the beginning of something else.
@@ -145,10 +158,9 @@ fn character(bytes: &[u8]) -> Read {
         b'\r' | b'\n' => Key::Enter,
         b'\t' => Key::Tab,
         b'\x08' | b'\x7f' => Key::Backspace,
-        b'\0' => Key::Ctrl('@'),
         control @ 1..=26 => Key::Ctrl(char::from(b'a' + control - 1)),
         b'\x1f' => Key::Ctrl('_'),
-        b'\x1b'..=b'\x1e' => return Read::Key(1, None),
+        b'\0' | b'\x1b'..=b'\x1e' => return Read::Key(1, None),
         first => return utf8(bytes, first),
     };
     Read::Key(1, Some(key))

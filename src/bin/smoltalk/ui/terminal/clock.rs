@@ -3,26 +3,6 @@
 use std::env;
 use tz::{DateTime, TimeZone};
 
-/// A moment, as a wall clock and a calendar show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    pub day: Day,
-    pub hour: u8,
-    pub minute: u8,
-}
-
-/// A day of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Day {
-    pub year: i32,
-    /// From 1.
-    pub month: u8,
-    /// From 1.
-    pub of_month: u8,
-    /// From 0, Sunday.
-    pub weekday: u8,
-}
-
 /// Knows the user's time zone; where none can be found out, UTC.
 #[derive(Debug)]
 pub struct Clock {
@@ -39,22 +19,16 @@ impl Clock {
         Self { zone: zone.unwrap_or_else(|_| TimeZone::utc()) }
     }
 
-    pub fn now(&self) -> Moment {
+    /// The moment, as a wall clock and a calendar show it; their beginning, where they show none.
+    pub fn now(&self) -> DateTime {
         let utc = TimeZone::utc();
         let now = DateTime::now(self.zone.as_ref()).or_else(|_| DateTime::now(utc.as_ref()));
-        now.map_or(EPOCH, |now| Moment {
-            day: Day {
-                year: now.year(),
-                month: now.month(),
-                of_month: now.month_day(),
-                weekday: now.week_day(),
-            },
-            hour: now.hour(),
-            minute: now.minute(),
-        })
+        now.unwrap_or_else(|_| moment(1970, 1, 1, 0, 0))
     }
 }
 
-/// What a clock shows that was never set.
-const EPOCH: Moment =
-    Moment { day: Day { year: 1970, month: 1, of_month: 1, weekday: 4 }, hour: 0, minute: 0 };
+/// A moment in UTC.
+pub fn moment(year: i32, month: u8, day: u8, hour: u8, minute: u8) -> DateTime {
+    let utc = tz::LocalTimeType::utc();
+    DateTime::new(year, month, day, hour, minute, 0, 0, utc).expect("there is such a time")
+}

@@ -1,9 +1,9 @@
 //! Colours, and where a row begins: what all that a terminal shows has in common.
 
-use super::clock::Moment;
 use super::rows::{PLAIN, Span};
 use smoltalk::protocol::Name;
 use std::ops::Range;
+use tz::DateTime;
 
 pub const DIM: &str = "\x1b[2m";
 pub const BOLD: &str = "\x1b[1m";
@@ -75,11 +75,11 @@ impl Look {
     }
 }
 
-pub fn time(at: Moment, columns: usize) -> String {
+pub fn time(at: DateTime, columns: usize) -> String {
     if columns < NARROW {
         return String::new();
     }
-    format!("{:02}:{:02} ", at.hour, at.minute)
+    format!("{:02}:{:02} ", at.hour(), at.minute())
 }
 
 /// Where a message goes on that begins at column `text`: below its beginning, unless that would

@@ -8,15 +8,15 @@ mod bottom;
 mod clock;
 mod complete;
 mod events;
-mod look;
+pub mod look;
 mod members;
 mod raw;
-mod rows;
+pub mod rows;
 mod said;
 mod screen;
 mod width;
 
-pub use members::Members;
+pub use members::{Members, NAMES};
 
 use super::editor::{Did, Editor, History, Key, Keys, history};
 use super::fate::Fate;
@@ -25,7 +25,7 @@ use super::turn::Turn;
 use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
-use clock::{Clock, Day};
+use clock::Clock;
 use futures_lite::{StreamExt, future};
 use look::Look;
 use said::Said;
@@ -36,6 +36,7 @@ use smoltalk::protocol::text::to_safe;
 use smoltalk::protocol::{Command, Name};
 use std::io;
 use std::time::Duration;
+use tz::DateTime;
 
 /// How long the rest of a key's bytes may take to come: as they are sent together, the network's
 /// jitter.
@@ -60,8 +61,8 @@ pub struct Terminal {
     members: Option<Members>,
     look: Look,
     clock: Clock,
-    /// The day of what was shown last.
-    day: Option<Day>,
+    /// When something was shown last.
+    last: Option<DateTime>,
 }
 
 impl Terminal {
@@ -79,14 +80,14 @@ impl Terminal {
             members,
             look: Look { colour, me: None },
             clock: Clock::new(),
-            day: None,
+            last: None,
         })
     }
 
     /// The conversation begins, as `me`.
     pub fn begin(&mut self, me: Name) {
         if self.look.me.replace(me).is_none() {
-            self.day = Some(self.clock.now().day);
+            self.last = Some(self.clock.now());
         }
     }
 
@@ -106,8 +107,11 @@ impl Terminal {
     }
 
     /// The next line that is entered, if it `reads`; or that what was taken has appeared. Between the
-    /// keys the line is drawn anew.
+    /// keys the line is drawn anew, and keys are obeyed while the terminal takes nothing.
+    ///
+    /// Also where it does not read, a Ctrl-D before any other key is the end.
     pub async fn turn(&mut self, reads: bool) -> Turn {
+        let had_ended = self.ended;
         loop {
             if reads {
                 let line = self.ready();
@@ -115,10 +119,12 @@ impl Terminal {
                     return Turn::Typed(line);
                 }
             }
-            if !self.is_flushed() {
-                return Turn::Shown(self.flush().await);
-            }
+            self.draw();
             match self.wake(reads).await {
+                Woken::Shown(shown) if shown.is_err() || self.is_flushed() => {
+                    return Turn::Shown(shown);
+                }
+                Woken::Shown(_) => {}
                 Woken::Keys(chunk) => self.keys.take(&chunk),
                 Woken::Undecided => {
                     if let Some(key) = self.keys.decide() {
@@ -128,14 +134,25 @@ impl Terminal {
                 Woken::Signal(signal) => self.obey(signal),
                 Woken::Closed => self.ended = true,
             }
+            let ends = !reads && self.keys.are_the_end() && self.editor.text().is_empty();
+            self.ended |= ends;
+            if self.ended && !had_ended {
+                return Turn::Typed(None);
+            }
         }
     }
 
     async fn wake(&mut self, reads: bool) -> Woken {
         let undecided = reads && self.keys.is_undecided();
+        let takes = reads || !self.ended && self.keys.have_room();
+        let unseen = !self.is_flushed();
         let keys = async {
-            when(reads).await;
+            when(takes).await;
             self.chunks.recv().await.map_or(Woken::Closed, Woken::Keys)
+        };
+        let shown = async {
+            when(unseen).await;
+            Woken::Shown(self.screen.write().await)
         };
         let signal = async {
             match self.signals.next().await {
@@ -148,7 +165,7 @@ impl Terminal {
             Timer::after(KEY).await;
             Woken::Undecided
         };
-        future::or(keys, future::or(signal, pause)).await
+        future::or(keys, future::or(signal, future::or(pause, shown))).await
     }
 
     /// The next line, if all its keys have come already.
@@ -192,19 +209,28 @@ impl Terminal {
 
     /// Writes what was taken.
     pub async fn flush(&mut self) -> io::Result<()> {
+        while !self.is_flushed() {
+            self.draw();
+            self.screen.write().await?;
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self) {
         let search = self.editor.search();
         let line = screen::Entry {
             prompt: search.as_deref().unwrap_or(&self.prompt),
             text: self.editor.text(),
             cursor: self.editor.cursor(),
         };
-        self.screen.flush(&self.look, (!self.prompt.is_empty()).then_some(line)).await
+        self.screen.draw(&self.look, (!self.prompt.is_empty()).then_some(&line));
     }
 
     fn show(&mut self, shown: &str) {
-        let day = self.clock.now().day;
-        if self.day.replace(day).is_some_and(|last| last != day) {
-            self.screen.show(&self.look.day(day, Screen::columns()));
+        let now = self.clock.now();
+        let day = |at: DateTime| (at.year(), at.year_day());
+        if self.last.replace(now).is_some_and(|last| day(last) != day(now)) {
+            self.screen.show(&self.look.day(now, Screen::columns()));
         }
         self.screen.show(shown);
     }
@@ -309,6 +335,7 @@ impl Terminal {
 
 /// What there is to do.
 enum Woken {
+    Shown(io::Result<()>),
     Keys(Vec<u8>),
     /// The bytes of a key have not gone on.
     Undecided,

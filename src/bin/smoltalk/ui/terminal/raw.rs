@@ -18,6 +18,9 @@ const BEGIN: &str = "\x1b[?2004h";
 /// No brackets; rows that wrap.
 const END: &[u8] = b"\x1b[?2004l\x1b[?7h";
 
+/// How long a terminal may take for what it has been given to show.
+const MUCH: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
 /// No colour. Whoever wants none need not be freed of it.
 const PLAIN: &[u8] = b"\x1b[m";
 
@@ -100,9 +103,9 @@ fn restore() {
     let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(before) = before else { return };
     let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
-    // A terminal that has stopped must not hold us up.
+    // A terminal that has stopped must not hold us up; one that has much to show gets there.
     let mut out = [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)];
-    if poll(&mut out, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
+    if poll(&mut out, Some(&MUCH)).is_ok_and(|ready| ready > 0) {
         let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
         let _ = rustix::io::write(stdout(), &[END, plain].concat());
     }

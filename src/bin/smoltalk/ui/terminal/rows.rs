@@ -47,7 +47,10 @@ fn first_row(line: &str, indent: usize, columns: usize) -> (Range<usize>, usize)
 
 fn push(shown: &mut String, line: &str, row: Range<usize>, spans: &[Span]) {
     let mut at = row.start;
-    for (span, style) in spans {
+    // A crowd's names have as many spans, in as many rows.
+    let first = spans.partition_point(|(span, _)| span.end <= row.start);
+    let here = spans[first..].iter().take_while(|(span, _)| span.start < row.end);
+    for (span, style) in here {
         let (start, end) = (span.start.clamp(at, row.end), span.end.clamp(at, row.end));
         if start < end {
             shown.push_str(&line[at..start]);

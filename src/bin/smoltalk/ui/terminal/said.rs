@@ -1,11 +1,11 @@
 //! How a message looks: who said it, and what has become of it.
 
-use super::clock::Moment;
 use super::look::{BOLD, DIM, Look, MARKED, colour, indent, time};
 use super::rows::rows;
 use super::width::{untab, width};
 use crate::ui::fate::Fate;
 use std::ops::Range;
+use tz::DateTime;
 
 /// A message. All that is in it is safe to print.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Said<'a> {
 
 impl Look {
     /// The rows that show what was `said`: only the first has the time and the name.
-    pub fn said(&self, said: &Said<'_>, at: Moment, columns: usize) -> String {
+    pub fn said(&self, said: &Said<'_>, at: DateTime, columns: usize) -> String {
         let (time, from) = (time(at, columns), untab(said.from));
         let mut line = format!("{time}<{from}> ");
         let (name_at, mark_at) = (time.len() + 1, line.len());
@@ -79,18 +79,19 @@ fn seen(row: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::terminal::clock::Day;
+    use crate::ui::terminal::clock::moment;
     use smoltalk::protocol::Name;
     use std::time::Duration;
 
-    const AT: Moment =
-        Moment { day: Day { year: 2026, month: 11, of_month: 21, weekday: 6 }, hour: 9, minute: 5 };
-
     const FATE: Fate = Fate::Acknowledged(Duration::from_micros(184));
+
+    fn at() -> DateTime {
+        moment(2026, 11, 21, 9, 5)
+    }
 
     fn shown(from: &str, text: &str, fate: Option<Fate>, columns: usize, colour: bool) -> String {
         let look = Look { colour, me: Name::new(b"ada") };
-        let shown = look.said(&Said { from, mark: "", text, fate }, AT, columns);
+        let shown = look.said(&Said { from, mark: "", text, fate }, at(), columns);
         for row in shown.lines() {
             assert!(seen(row) <= columns, "{row:?} in {columns}");
         }

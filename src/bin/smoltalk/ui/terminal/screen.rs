@@ -6,11 +6,15 @@ use super::raw::{self, Raw};
 use super::width;
 use crate::ui::stream::{BATCH, Stream};
 use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
 
 /// Rows of a long or pasted text that are shown at once, and no more than half of the screen's.
 const ROWS: usize = 10;
 
-/// Nothing appears before [`Screen::flush`], whose future may be dropped half-way.
+/// The time from one ring to the next: whoever rings on and on is heard no better.
+const BELL: Duration = Duration::from_secs(1);
+
+/// Nothing appears before it is drawn and written. The future that writes may be dropped half-way.
 ///
 /// When it is dropped, the terminal is what it was before.
 pub struct Screen {
@@ -23,7 +27,23 @@ pub struct Screen {
     above: String,
     changed: bool,
     ring: bool,
-    bell: bool,
+    /// `None` if it is not to ring at all.
+    bell: Option<Bell>,
+}
+
+/// When it rang last.
+#[derive(Debug, Default)]
+struct Bell(Option<Instant>);
+
+impl Bell {
+    /// Rings, unless it has just done so.
+    fn rings(&mut self, now: Instant) -> bool {
+        let rings = self.0.is_none_or(|last| now.saturating_duration_since(last) >= BELL);
+        if rings {
+            self.0 = Some(now);
+        }
+        rings
+    }
 }
 
 /// The line being typed.
@@ -48,7 +68,7 @@ impl Screen {
             above: String::new(),
             changed: false,
             ring: false,
-            bell,
+            bell: bell.then(Bell::default),
         })
     }
 
@@ -72,7 +92,7 @@ impl Screen {
 
     /// Has the terminal ring, if it is to.
     pub fn ring(&mut self) {
-        self.ring = self.bell;
+        self.ring |= self.bell.as_mut().is_some_and(|bell| bell.rings(Instant::now()));
     }
 
     /// The line is not what it was when it was drawn, or the screen is not.
@@ -111,12 +131,18 @@ impl Screen {
         !self.changed && self.above.is_empty() && self.out.is_flushed() && said
     }
 
-    /// Writes what was taken, and below it `line`, if one is being typed.
-    pub async fn flush(&mut self, look: &Look, line: Option<Entry<'_>>) -> io::Result<()> {
-        if std::mem::take(&mut self.changed) || !self.above.is_empty() {
-            let drawn = self.draw(look, line.as_ref());
+    /// Draws what was taken, and below it `line`, if one is being typed. Nothing is, while the
+    /// terminal has not taken what was drawn before: it would grow with each key.
+    pub fn draw(&mut self, look: &Look, line: Option<&Entry<'_>>) {
+        if self.out.is_flushed() && (self.changed || !self.above.is_empty()) {
+            self.changed = false;
+            let drawn = self.drawing(look, line);
             self.out.text(&drawn);
         }
+    }
+
+    /// Writes what was drawn.
+    pub async fn write(&mut self) -> io::Result<()> {
         if let Some(err) = self.err.as_mut().filter(|err| !err.is_flushed()) {
             // Nobody can be told that standard error is closed.
             let _ = err.flush().await;
@@ -125,7 +151,7 @@ impl Screen {
         self.out.flush().await.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
-    fn draw(&mut self, look: &Look, line: Option<&Entry<'_>>) -> String {
+    fn drawing(&mut self, look: &Look, line: Option<&Entry<'_>>) -> String {
         let (columns, height) = raw::size();
         let mut out = String::new();
         self.bottom.erase(&mut out, columns);
@@ -148,5 +174,19 @@ impl Screen {
         };
         self.bottom.draw(&mut out, &drawing);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bell_rings_once_a_second_at_most() {
+        let start = Instant::now();
+        let mut bell = Bell::default();
+        let rang =
+            (0..=2500).step_by(10).filter(|ms| bell.rings(start + Duration::from_millis(*ms)));
+        assert_eq!(rang.collect::<Vec<u64>>(), [0, 1000, 2000]);
     }
 }
