@@ -166,20 +166,11 @@ fn show(row: &Row, runs: usize, siege: &Siege) -> bool {
     siege.scaled.set(None);
     let mut measured: Vec<Vec<Figure>> = Vec::new();
     let (mut disturbed, mut trouble) = (false, None);
-    let mut again = 2;
     while measured.len() < runs && trouble.is_none() {
         eprintln!("siege: {} {}/{runs}", row.name, measured.len() + 1);
         siege.disturbed.set(false);
         match (row.job)(siege) {
-            Ok(figures) => {
-                let held = row.musts.iter().zip(&figures).all(|(must, figure)| must.holds(*figure));
-                if siege.disturbed.get() && !held && again > 0 {
-                    eprintln!("siege:   disturbed: once more");
-                    again -= 1;
-                    continue;
-                }
-                measured.push(figures);
-            }
+            Ok(figures) => measured.push(figures),
             Err(why) => trouble = Some(why.to_string()),
         }
         disturbed |= siege.disturbed.get();
