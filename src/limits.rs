@@ -235,9 +235,9 @@ pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// How long a client that leaves waits for BYE.
 ///
-/// A few round trips around the world. What is queued for the member comes first, but whoever wants
-/// to go does not wait for that.
-pub const GOODBYE: Duration = Duration::from_millis(500);
+/// One round trip around the world. What is queued for the member comes first, but whoever wants to go
+/// does not wait for that, nor for a server that says anything but BYE.
+pub const GOODBYE: Duration = Duration::from_millis(250);
 
 /// Characters shown of what a server says that is no smoltalk server.
 pub const QUOTE: usize = 80;

@@ -9,7 +9,9 @@ use rustix::net::{self as sys, sockopt};
 use smol::Async;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A connected socket that never blocks.
@@ -33,12 +35,12 @@ impl Socket {
     /// One task at a time may wait: that one waker has its place in the reactor, where several
     /// would cost each idle connection a table of its own.
     pub async fn readable(&self) {
-        let _ = poll_fn(|cx| self.io.poll_readable(cx)).await;
+        woken(|cx| self.io.poll_readable(cx)).await;
     }
 
     /// Waits until the kernel takes more, or the socket is broken. One task at a time may wait.
     pub async fn writable(&self) {
-        let _ = poll_fn(|cx| self.io.poll_writable(cx)).await;
+        woken(|cx| self.io.poll_writable(cx)).await;
     }
 
     /// Receives what is there: 0 bytes at the end of the stream, `WouldBlock` where there is none.
@@ -68,6 +70,19 @@ impl Sink for Socket {
     fn peer(&self) -> Peer {
         self.peer
     }
+}
+
+/// Waits until `poll` is ready, or has woken the task: that is the answer already.
+///
+/// To poll again would be to ask whether the event is newer than the one before, which it is not taken
+/// to be while the reactor is busy: a socket with something to read would wait on.
+async fn woken(mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>) {
+    let mut waits = false;
+    poll_fn(|cx| {
+        let is_woken = mem::replace(&mut waits, true);
+        if is_woken { Poll::Ready(()) } else { poll(cx).map(drop) }
+    })
+    .await;
 }
 
 /// Sends as much of `bytes` as the kernel takes at once, to one of whom nothing more is wanted.

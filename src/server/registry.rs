@@ -272,7 +272,7 @@ impl<S: Sink + Clone> Registry<S> {
     /// A leaver is only heard out, once all has been sent to it. Whoever does not take the answers
     /// that it has asked for waits for itself. All others take turns, and wait in line for a place in
     /// the round.
-    pub fn begin_turn(&mut self, id: SeatId) -> Option<Receiver<()>> {
+    pub fn begin_turn(&mut self, id: SeatId, has_had_a_turn: bool) -> Option<Receiver<()>> {
         if self.room.is_closed(id) {
             return self.room.is_leaving(id).then(|| self.pass(id));
         }
@@ -282,7 +282,7 @@ impl<S: Sink + Clone> Registry<S> {
         }
         let others_first = || !self.line.is_empty() && !self.line.has_called(id);
         if self.room.round().is_full() || others_first() {
-            return Some(self.stand_in_line(id, false));
+            return Some(self.stand_in_line(id, has_had_a_turn));
         }
         self.line.leave(id);
         None

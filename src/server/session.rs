@@ -69,7 +69,7 @@ impl Session {
         now: Instant,
         receive: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Next {
-        if let Some(gate) = registry.begin_turn(self.seat) {
+        if let Some(gate) = registry.begin_turn(self.seat, !self.unheard.is_empty()) {
             return Next::Wait(gate);
         }
         let next = if self.unheard.is_empty() {
