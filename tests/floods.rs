@@ -326,3 +326,29 @@ fn a_server_that_stops_in_a_flood_tells_everybody() {
         assert_eq!(rest.last().map(String::as_str), Some("BYE shutdown"));
     });
 }
+
+// What all may hold together.
+
+#[test]
+fn past_what_all_may_hold_together_the_one_goes_who_keeps_most_of_it() {
+    // Nobody is judged by time here.
+    let patient = Duration::from_secs(3600);
+    let limits = Limits { memory: 200_000, stall_timeout: patient, ..Limits::default() };
+    let server = TestServer::with(limits);
+    let mut ada = server.member("ada");
+    let hoarder = server.guest();
+    set_socket_recv_buffer_size(hoarder.socket(), 4096).expect("a small buffer");
+    let _hoarder = hoarder.joined("hoarder");
+    let _bystander = server.member("bystander");
+    let words = "x".repeat(4000);
+    let mut writer = ada.writer();
+    let telling = thread::spawn(move || {
+        for _ in 0..400 {
+            writeln!(writer, "TELL hoarder {words}").expect("told");
+        }
+        writeln!(writer, "WHO").expect("asked");
+    });
+    ada.finds("LEFT hoarder stalled");
+    ada.finds("WHO 2 ada bystander");
+    telling.join().expect("no panic");
+}
