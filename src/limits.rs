@@ -78,7 +78,7 @@ pub const TURN: usize = 16 * 1024;
 /// The same for a guest, which has not even said its name.
 pub const TURN_OF_GUEST: usize = 4 * 1024;
 
-/// Bytes of answers that may wait for a member before it is read further; for a guest, 16 KiB.
+/// Bytes of answers that may wait for a member before it is read further.
 pub const ASKED: usize = 64 * 1024;
 /// The same for a guest, which has not even said its name.
 pub const ASKED_BY_GUEST: usize = 16 * 1024;
@@ -108,7 +108,9 @@ pub const PACED: Duration = Duration::from_millis(50);
 /// Bytes said in [`LOUD_WITHIN`] that make a member one of those who say much.
 ///
 /// The longest line: who says one now and then is not kept from it by those who flood the room.
-pub const LOUD: usize = LINE;
+pub const LOUD: usize = LINE + LOUD_LINE;
+/// What a line counts for in it beside its text: the others get a verb and a name with it, too.
+pub const LOUD_LINE: usize = 64;
 /// See [`LOUD`].
 pub const LOUD_WITHIN: Duration = Duration::from_secs(1);
 
@@ -286,6 +288,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What [`Limits::memory`] comes to. Where a single round that nobody takes was over it, all would
+    /// have to go: so it is four rounds with a payload each, at least.
+    #[must_use]
+    pub fn memory_of_all(&self) -> usize {
+        self.memory.max(4 * (ROUND + self.payload))
+    }
+
     /// Fails where a server could not keep them, naming the first such field and what it takes: a
     /// timeout is over 0 and at most [`LONGEST`], an outbox 1 to [`LARGEST`] bytes, a payload at most
     /// as many.

@@ -117,6 +117,10 @@ impl Backlog {
 
     /// Whether all of it has been taken.
     pub fn is_empty(&self) -> bool {
+        debug_assert!(
+            self.queued.bytes > 0 || self.queued == Cost::default(),
+            "all is accounted for"
+        );
         self.queued.bytes == 0
     }
 
@@ -154,6 +158,11 @@ impl Backlog {
         }
         released.extend(mem::take(&mut self.asker_waits).then_some(own));
         released
+    }
+
+    /// One who has told it something does not wait any more, for a reason of its own.
+    pub fn forget_teller(&mut self, teller: SeatId) {
+        self.tellers.remove(&teller);
     }
 
     /// Lets those go on who have told it something: it does not matter to them any more.

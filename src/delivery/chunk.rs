@@ -18,12 +18,6 @@ pub struct Held {
 }
 
 impl Held {
-    /// How many bytes.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Whether these are the bytes of `text`, and not only the same ones.
     pub fn is(&self, text: &Arc<[u8]>) -> bool {
         Arc::ptr_eq(&self.bytes, text)

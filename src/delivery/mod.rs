@@ -16,8 +16,9 @@ use async_channel::Receiver;
 use backlog::{Backlog, Waiting};
 use chunk::{Chunk, Cost, Held, Memory};
 use hold::Hold;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// Everybody's way out.
@@ -30,8 +31,10 @@ pub struct Delivery<S> {
     /// Sessions that need not wait any longer.
     released: Vec<SeatId>,
     memory: Arc<Memory>,
-    /// The text that many ask for and that somebody did not take last.
-    text: Option<Arc<Held>>,
+    /// The text that many ask for and that somebody did not take last, while it waits for somebody.
+    text: Weak<Held>,
+    /// Whom those have told something who wait for it.
+    telling: BTreeMap<SeatId, SeatId>,
 }
 
 /// The way out to one connection.
@@ -45,6 +48,8 @@ struct Outlet<S> {
     flow: Flow,
     /// It has had its share of the round that is being written.
     served: bool,
+    /// It goes, because it keeps too much in memory.
+    given_up: bool,
 }
 
 /// Whether anything goes out to a connection.
@@ -86,7 +91,8 @@ impl<S: Sink> Delivery<S> {
             hold: Hold::default(),
             released: Vec::new(),
             memory: Arc::default(),
-            text: None,
+            text: Weak::new(),
+            telling: BTreeMap::new(),
         }
     }
 
@@ -95,7 +101,14 @@ impl<S: Sink> Delivery<S> {
         if self.outlets.len() <= id {
             self.outlets.resize_with(id + 1, || None);
         }
-        let outlet = Outlet { sink, backlog: None, listens: None, flow: Flow::Open, served: false };
+        let outlet = Outlet {
+            sink,
+            backlog: None,
+            listens: None,
+            flow: Flow::Open,
+            served: false,
+            given_up: false,
+        };
         self.outlets[id] = Some(outlet);
     }
 
@@ -156,6 +169,11 @@ impl<S: Sink> Delivery<S> {
     pub fn close(&mut self, id: SeatId) {
         self.released.extend(self.hold.note(id, None));
         self.hold.forget(id);
+        if let Some(told) = self.telling.remove(&id)
+            && let Some(backlog) = backlog(&mut self.outlets, told)
+        {
+            backlog.forget_teller(id);
+        }
         if let Some(outlet) = outlet(&mut self.outlets, id) {
             outlet.listens = None;
             let backlog = outlet.backlog.as_mut();
@@ -180,26 +198,37 @@ impl<S: Sink> Delivery<S> {
 
     /// Whether more waits for all together than may.
     pub fn is_over_memory(&self) -> bool {
-        self.memory.used() > self.limits.memory
+        self.memory.used() > self.limits.memory_of_all()
     }
 
-    /// Those for whom something waits, the one first who keeps most of it in memory alone.
-    pub fn heaviest(&self) -> Vec<SeatId> {
-        let weight = |(id, outlet): (SeatId, &Option<Outlet<S>>)| {
-            let queued = outlet.as_ref()?.backlog.as_ref()?.queued();
-            Some((queued.own, queued.bytes, id))
-        };
-        let mut heaviest: Vec<_> = self.outlets.iter().enumerate().filter_map(weight).collect();
-        heaviest.sort_unstable_by(|one, other| other.cmp(one));
-        heaviest.into_iter().map(|(.., id)| id).collect()
+    /// The next to go where more waits for all together than may: the one who keeps most of it in
+    /// memory alone. `None` once enough will be free when those who go are gone.
+    pub fn heaviest(&self) -> Option<SeatId> {
+        let (mut going, mut heaviest) = (0, None);
+        for (id, outlet) in self.outlets.iter().enumerate() {
+            let Some(outlet) = outlet else { continue };
+            let Some(queued) = outlet.backlog.as_ref().map(|backlog| backlog.queued()) else {
+                continue;
+            };
+            if outlet.given_up {
+                going += queued.own;
+            } else {
+                heaviest = heaviest.max(Some((queued.own, queued.bytes, id)));
+            }
+        }
+        let is_over =
+            self.memory.used() - going.min(self.memory.used()) > self.limits.memory_of_all();
+        heaviest.filter(|_| is_over).map(|(.., id)| id)
     }
 
-    /// Throws away what waits for a connection, but for what is in its drain task's hand.
-    pub fn discard(&mut self, id: SeatId) {
-        if let Some(backlog) =
-            outlet(&mut self.outlets, id).and_then(|outlet| outlet.backlog.as_mut())
-        {
-            backlog.discard();
+    /// Throws away what waits for a connection, but for what is in its drain task's hand, and what its
+    /// socket has begun to take.
+    pub fn give_up(&mut self, id: SeatId) {
+        if let Some(outlet) = outlet(&mut self.outlets, id) {
+            outlet.given_up = true;
+            if let Some(backlog) = &mut outlet.backlog {
+                backlog.discard();
+            }
         }
     }
 
@@ -218,10 +247,10 @@ impl<S: Sink> Delivery<S> {
         !self.hold.is_empty()
     }
 
-    /// How many of them are a text that is kept in case somebody asks for it again.
+    /// Those who are watched because they lag.
     #[cfg(test)]
-    pub fn text_memory(&self) -> usize {
-        self.text.as_ref().map_or(0, |text| text.len())
+    pub fn lagging(&self) -> Vec<SeatId> {
+        self.hold.lagging()
     }
 
     /// How many bytes wait for all together.
@@ -240,10 +269,10 @@ impl<S: Sink> Delivery<S> {
 
     /// Says whether `teller` has to wait before it tells the member `to` more.
     pub fn makes_teller_wait(&mut self, teller: SeatId, to: SeatId, now: Instant) -> bool {
-        let backlog = outlet(&mut self.outlets, to).and_then(|outlet| outlet.backlog.as_mut());
-        let Some(backlog) = backlog else { return false };
+        let Some(backlog) = backlog(&mut self.outlets, to) else { return false };
         let waits = backlog.makes_wait(teller, &self.limits);
         if waits {
+            self.telling.insert(teller, to);
             self.released.extend(self.hold.note(to, backlog.lags(now, &self.limits)));
         }
         waits
@@ -251,8 +280,7 @@ impl<S: Sink> Delivery<S> {
 
     /// Says whether a connection has to wait, of whose answers no more than `most` bytes are to.
     pub fn makes_asker_wait(&mut self, id: SeatId, most: usize) -> bool {
-        let backlog = outlet(&mut self.outlets, id).and_then(|outlet| outlet.backlog.as_mut());
-        backlog.is_some_and(|backlog| backlog.makes_asker_wait(most))
+        backlog(&mut self.outlets, id).is_some_and(|backlog| backlog.makes_asker_wait(most))
     }
 
     /// Sessions that need not wait any longer.
@@ -266,6 +294,10 @@ impl<S> Outlet<S> {
     fn drop_backlog(&mut self, own: SeatId) -> impl Iterator<Item = SeatId> + use<S> {
         self.backlog.take().into_iter().flat_map(move |backlog| backlog.into_waiting(own))
     }
+}
+
+fn backlog<S>(outlets: &mut [Option<Outlet<S>>], id: SeatId) -> Option<&mut Backlog> {
+    outlet(outlets, id)?.backlog.as_deref_mut()
 }
 
 fn outlet<S>(outlets: &mut [Option<Outlet<S>>], id: SeatId) -> Option<&mut Outlet<S>> {

@@ -74,13 +74,16 @@ impl Sink for Socket {
 
 /// Waits until `poll` is ready, or has woken the task: that is the answer already.
 ///
-/// To poll again would be to ask whether the event is newer than the one before, which it is not taken
-/// to be while the reactor is busy: a socket with something to read would wait on.
+/// What it says when it is polled again is whether the event is newer than the one before, which it is
+/// not taken to be while the reactor is busy: a socket with something to read would wait for another
+/// turn of the reactor, and another. It is asked all the same, so that it does not give the same event
+/// as the answer to the next question.
 async fn woken(mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>) {
     let mut waits = false;
     poll_fn(|cx| {
+        let polled = poll(cx).map(drop);
         let is_woken = mem::replace(&mut waits, true);
-        if is_woken { Poll::Ready(()) } else { poll(cx).map(drop) }
+        if is_woken { Poll::Ready(()) } else { polled }
     })
     .await;
 }

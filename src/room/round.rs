@@ -43,7 +43,7 @@ struct View {
     from: Option<u32>,
     /// The first and the last of its slices.
     ends: Option<(u32, u32)>,
-    last: Option<Last>,
+    is_last: bool,
 }
 
 /// The end of a stream.
@@ -79,7 +79,7 @@ pub struct Own<'a> {
     /// What it listens to from the next round on; `None` outside the room.
     pub listens: Option<Form>,
     /// Whether its stream ends here.
-    pub last: Option<Last>,
+    pub is_last: bool,
     round: &'a Round,
     view: &'a View,
 }
@@ -142,7 +142,7 @@ impl Round {
     pub fn open_view(&mut self, seat: usize, listening: Option<Form>) -> ViewId {
         let form = listening.unwrap_or_default();
         let from = listening.map(|_| 0);
-        self.views.push(View { seat, form, from, ends: None, last: None });
+        self.views.push(View { seat, form, from, ends: None, is_last: false });
         ViewId(NonZeroU32::new(offset(&self.views)).expect("a view was just added"))
     }
 
@@ -212,7 +212,7 @@ impl Round {
     /// comes instead of what the view holds so far.
     pub fn end(&mut self, view: ViewId, last: Last) {
         let view = &mut self.views[view.index()];
-        view.last = Some(last);
+        view.is_last = true;
         if last == Last::Instead {
             (view.from, view.ends) = (None, None);
         }
@@ -267,7 +267,7 @@ impl Round {
         self.views.iter().map(|view| Own {
             seat: view.seat,
             listens: view.from.map(|_| view.form),
-            last: view.last,
+            is_last: view.is_last,
             round: self,
             view,
         })

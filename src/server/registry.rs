@@ -1,6 +1,6 @@
 //! All that connections share, behind the one lock: log, room and delivery, and who waits for what.
 //!
-//! Each method is one critical section, and nothing in it waits. What a member does goes one way:
+//! Whoever calls holds the lock, and nothing here waits. What a member does goes one way:
 //! checked by the room, ordered by the log, applied by the room to its round, written by the delivery.
 //! What becomes of the writing comes back as reports, which end connections.
 
@@ -147,13 +147,14 @@ impl<S: Sink + Clone> Registry<S> {
         }
         self.delivery.close(id);
         if closed == Closed::Stalled {
-            self.delivery.discard(id);
+            self.delivery.give_up(id);
         }
         // Its session may be waiting for something to say: that is over.
         if self.line.leave(id) {
             self.call_next();
         }
         self.parked.wake(id);
+        self.said.remove(&id);
     }
 
     /// Nothing more comes from a connection, and nobody reads from it any more.
@@ -231,7 +232,7 @@ impl<S: Sink + Clone> Registry<S> {
             self.said_since = now;
         }
         let said = self.said.entry(id).or_default();
-        *said += bytes;
+        *said += bytes + limits::LOUD_LINE;
         *said > limits::LOUD
     }
 
@@ -422,17 +423,20 @@ impl<S: Sink + Clone> Registry<S> {
         if !self.delivery.is_over_memory() {
             return;
         }
-        for id in self.delivery.heaviest() {
+        while let Some(id) = self.delivery.heaviest() {
+            self.delivery.give_up(id);
             if self.room.is_closed(id) {
                 self.act(id, Next::Shut);
             } else {
                 self.close(id, Closed::Stalled, now);
             }
-            self.delivery.discard(id);
-            if !self.delivery.is_over_memory() {
-                return;
-            }
         }
+    }
+
+    /// Whether a seat is anybody's who is still heard.
+    #[cfg(test)]
+    fn is_closed_or_gone(&self, id: SeatId) -> bool {
+        self.delivery.sink(id).is_none() || self.room.is_closed(id)
     }
 }
 
