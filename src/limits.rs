@@ -64,6 +64,11 @@ pub const HAND: usize = 64;
 /// what is in hand, and a socket rarely takes more at a time.
 pub const HAND_BYTES: usize = 64 * 1024;
 
+/// Pause of a drain whose socket was called writable and took nothing, doubled each time.
+pub const REFUSED: Duration = Duration::from_millis(1);
+/// The longest of these pauses.
+pub const REFUSED_LONG: Duration = Duration::from_millis(250);
+
 /// Bytes of a piece of the round from which on those who lag share it; what is shorter is copied, for
 /// a chunk of its own would cost more ([`CHUNK_OVERHEAD`]).
 pub const SHARED: usize = 1024;
@@ -77,6 +82,10 @@ pub const TURN: usize = 16 * 1024;
 
 /// The same for a guest, which has not even said its name.
 pub const TURN_OF_GUEST: usize = 4 * 1024;
+
+/// What a line or payload counts for in a turn, at least, in bytes of output: blank lines and telnet's
+/// commands cause none, but take time.
+pub const FRAME: usize = 32;
 
 /// Bytes of answers that may wait for a member before it is read further.
 pub const ASKED: usize = 64 * 1024;
@@ -111,6 +120,9 @@ pub const PACED: Duration = Duration::from_millis(50);
 pub const LOUD: usize = LINE + LOUD_LINE;
 /// What a line counts for in it beside its text: the others get a verb and a name with it, too.
 pub const LOUD_LINE: usize = 64;
+/// The same for all together: past it, who says as much as the average is loud, too. So many who say a
+/// little each do not keep one from it who says less.
+pub const LOUD_TOGETHER: usize = 256 * 1024;
 /// See [`LOUD`].
 pub const LOUD_WITHIN: Duration = Duration::from_secs(1);
 

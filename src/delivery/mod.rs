@@ -213,7 +213,8 @@ impl<S: Sink> Delivery<S> {
             if outlet.given_up {
                 going += queued.own;
             } else {
-                heaviest = heaviest.max(Some((queued.own, queued.bytes, id)));
+                let alone = queued.own.max(queued.asked);
+                heaviest = heaviest.max(Some((alone, queued.bytes, id)));
             }
         }
         let is_over =

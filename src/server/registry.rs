@@ -34,6 +34,7 @@ pub struct Registry<S> {
     /// Who has said how much, and since when, while others wait for somebody who lags.
     said: BTreeMap<SeatId, usize>,
     said_since: Instant,
+    said_together: usize,
     clock: Clock,
     bells: Bells,
     /// Closed once the last connection of a server that stops is over.
@@ -67,6 +68,7 @@ impl<S: Sink + Clone> Registry<S> {
             parked: Parked::default(),
             said: BTreeMap::new(),
             said_since: Instant::now(),
+            said_together: 0,
             clock: Clock::default(),
             bells,
             emptied: None,
@@ -229,11 +231,15 @@ impl<S: Sink + Clone> Registry<S> {
     fn is_loud(&mut self, id: SeatId, bytes: usize, now: Instant) -> bool {
         if now.saturating_duration_since(self.said_since) >= limits::LOUD_WITHIN {
             self.said.clear();
-            self.said_since = now;
+            (self.said_since, self.said_together) = (now, 0);
         }
-        let said = self.said.entry(id).or_default();
-        *said += bytes + limits::LOUD_LINE;
-        *said > limits::LOUD
+        let bytes = bytes + limits::LOUD_LINE;
+        self.said_together += bytes;
+        let own = self.said.entry(id).or_default();
+        *own += bytes;
+        let own = *own;
+        let average = self.said_together / self.said.len();
+        own > limits::LOUD || self.said_together > limits::LOUD_TOGETHER && own >= average
     }
 
     /// An entry gets its place in the log, and takes effect.
@@ -308,10 +314,12 @@ impl<S: Sink + Clone> Registry<S> {
         self.room.round().len()
     }
 
-    /// Whether whoever has caused so much output, since there was so much, has had its turn.
-    pub fn is_turn_over(&self, id: SeatId, began_at: usize) -> bool {
+    /// Whether a session has had its turn that has had so many lines and payloads heard, and has
+    /// caused all output since there was so much.
+    pub fn is_turn_over(&self, id: SeatId, began_at: usize, frames: usize) -> bool {
         let most = if self.room.is_guest(id) { limits::TURN_OF_GUEST } else { limits::TURN };
-        self.output() - began_at >= most || self.room.round().is_full()
+        let caused = (self.output() - began_at).max(frames * limits::FRAME);
+        caused >= most || self.room.round().is_full()
     }
 
     /// A turn is over: the next one begins, if there is room for it.

@@ -12,6 +12,7 @@ use crate::room::notice::Closed;
 use crate::room::{SeatId, Speech};
 use async_channel::Receiver;
 use async_lock::Mutex;
+use futures_lite::future;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub async fn serve(registry: Arc<Mutex<Registry<Arc<Socket>>>>, seat: SeatId, so
         drop(registry);
         match next {
             Next::Read => socket.readable().await,
+            // The next in line may be itself: others get their turn all the same.
+            Next::Wait(gate) if gate.is_closed() => future::yield_now().await,
             Next::Wait(gate) => _ = gate.recv().await,
             Next::End => return,
         }
@@ -109,6 +112,7 @@ impl Session {
         now: Instant,
     ) -> Next {
         let began_at = registry.output();
+        let mut frames = 0;
         while !registry.is_closed(self.seat)
             && let Some(frame) = self.frames.next(&mut bytes)
         {
@@ -121,8 +125,10 @@ impl Session {
                 Then::Expect(len) => self.frames.expect(len),
                 Then::Skip(len) => self.frames.skip(len),
             }
+            frames += 1;
             let is_closed = registry.is_closed(self.seat);
-            if !bytes.is_empty() && !is_closed && registry.is_turn_over(self.seat, began_at) {
+            if !bytes.is_empty() && !is_closed && registry.is_turn_over(self.seat, began_at, frames)
+            {
                 self.unheard = bytes.into();
                 return Next::Wait(registry.stand_in_line(self.seat, true));
             }
@@ -191,8 +197,8 @@ fn obey_line<S: Sink + Clone>(
     now: Instant,
 ) -> Then {
     let refused = match line {
-        _ if registry.is_guest(seat) && is_foreign(line) => Refusal::NotSmoltalk.into(),
         Line::Whole(b"") => return Then::Line,
+        _ if registry.is_guest(seat) && is_foreign(line) => Refusal::NotSmoltalk.into(),
         Line::TooLong { .. } => Refusal::TooLong.into(),
         Line::Whole(line) => match Command::parse(line, registry.speaker(seat)) {
             Ok(Command::Data(len)) => return Then::Expect(len),

@@ -11,7 +11,7 @@ use async_channel::Receiver;
 use async_lock::Mutex;
 use smol::Timer;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Shared {
     /// Writes each round. Being woken by its first line, it runs after every reader that was ready;
@@ -46,10 +46,19 @@ impl Shared {
 async fn drain(registry: Arc<Mutex<Registry<Arc<Socket>>>>, lagger: Lagger<Arc<Socket>>) {
     let Lagger { seat, sink: socket, chunks } = lagger;
     let mut hand = Hand::default();
+    let mut pause = Duration::ZERO;
     while hand.fill(&chunks).await {
         match hand.send(&socket) {
-            Ok(cost) if cost.bytes == 0 => socket.writable().await,
+            Ok(cost) if cost.bytes == 0 => {
+                // A kernel that is short of memory calls a socket writable and takes nothing.
+                if !pause.is_zero() {
+                    Timer::after(pause).await;
+                }
+                pause = (2 * pause).clamp(limits::REFUSED, limits::REFUSED_LONG);
+                socket.writable().await;
+            }
             Ok(cost) => {
+                pause = Duration::ZERO;
                 if registry.lock().await.took(seat, cost, Instant::now()) {
                     return;
                 }
