@@ -28,6 +28,8 @@ pub const SCRATCH: usize = 64 * 1024;
 /// What a session takes of it at a time, but within a payload: what it cannot say in one turn has to
 /// be kept for the next.
 pub const RECEIVED: usize = 16 * 1024;
+/// The same of a guest, which has little to say.
+pub const RECEIVED_OF_GUEST: usize = 4 * 1024;
 
 /// Bytes of one round past which readers wait for the flusher.
 ///

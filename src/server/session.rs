@@ -93,7 +93,11 @@ impl Session {
     ) -> Next {
         let mut scratch = mem::take(&mut registry.scratch);
         // What is not heard in this turn has to be kept, and stays in the socket better.
-        let most = if self.frames.is_within_payload() { scratch.len() } else { limits::RECEIVED };
+        let most = match registry.is_guest(self.seat) {
+            _ if self.frames.is_within_payload() => scratch.len(),
+            true => limits::RECEIVED_OF_GUEST,
+            false => limits::RECEIVED,
+        };
         let next = match receive(&mut scratch[..most]) {
             Ok(0) => self.end(Closed::Ended, registry, now),
             Ok(received) => self.hear(&scratch[..received], registry, now),
