@@ -333,7 +333,8 @@ fn a_server_that_stops_in_a_flood_tells_everybody() {
 fn past_what_all_may_hold_together_the_one_goes_who_keeps_most_of_it() {
     // Nobody is judged by time here.
     let patient = Duration::from_secs(3600);
-    let limits = Limits { memory: 800_000, stall_timeout: patient, ..Limits::default() };
+    let limits =
+        Limits { memory: 800_000, outbox: 10_000_000, stall_timeout: patient, ..Limits::default() };
     let server = TestServer::with(limits);
     let mut ada = server.member("ada");
     let hoarder = server.guest();
