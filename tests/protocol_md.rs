@@ -3,9 +3,9 @@
 mod support;
 
 use futures_lite::future;
-use smoltalk::direct::{Config, Direct, Event, Waiting};
-use smoltalk::protocol::{Name, Refusal};
-use support::{Telnet, TestServer, play, transcript};
+use smoltalk::direct::Direct;
+use smoltalk::protocol::Refusal;
+use support::{Telnet, TestServer, echo, play, transcript};
 
 const PROTOCOL: &str = include_str!("../PROTOCOL.md");
 
@@ -38,22 +38,6 @@ fn every_dialogue_of_two_happens_as_it_is_written() {
         replayed += 1;
     }
     assert!(replayed > 0, "PROTOCOL.md shows no dialogue of two");
-}
-
-/// Bob, who says back what he is told.
-async fn echo(waiting: &Waiting) {
-    let name = Name::new(b"bob").expect("a name");
-    let config = Config { name, ..Config::default() };
-    loop {
-        let Ok(mut peer) = waiting.accept(&config).await else { continue };
-        while let Ok(event) = peer.next().await {
-            if let Event::Message { id, bytes } = event {
-                peer.ack(id);
-                peer.queue(&bytes).expect("there is room");
-            }
-        }
-        peer.leave().await;
-    }
 }
 
 #[test]

@@ -4,13 +4,12 @@
 mod support;
 
 use futures_lite::future;
-use smoltalk::direct::{Config, Direct, Event, Waiting};
-use smoltalk::protocol::Name;
+use smoltalk::direct::Direct;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use support::{Telnet, TestServer};
+use support::{Telnet, TestServer, echo};
 
 /// A step longer than this is not sent by the byte, but by pieces of a thousand.
 const LONG: usize = 8 * 1024;
@@ -53,22 +52,6 @@ fn every_vector_of_two_comes_out_as_it_is_written() {
         }
     }
     drop(echo);
-}
-
-/// Bob, who says back what he is told.
-async fn echo(waiting: &Waiting) {
-    let name = Name::new(b"bob").expect("a name");
-    let config = Config { name, ..Config::default() };
-    loop {
-        let Ok(mut peer) = waiting.accept(&config).await else { continue };
-        while let Ok(event) = peer.next().await {
-            if let Event::Message { id, bytes } = event {
-                peer.ack(id);
-                peer.queue(&bytes).expect("there is room");
-            }
-        }
-        peer.leave().await;
-    }
 }
 
 /// One of the vectors of a file.

@@ -185,8 +185,7 @@ impl<S: Sink> Delivery<S> {
     pub fn stalled(&mut self, now: Instant) -> Vec<SeatId> {
         let mut stalled = Vec::new();
         for id in self.hold.lagging() {
-            let outlet = outlet(&mut self.outlets, id);
-            let Some(backlog) = outlet.and_then(|outlet| outlet.backlog.as_mut()) else { continue };
+            let Some(backlog) = backlog(&mut self.outlets, id) else { continue };
             // It may have turned out to be slow, so that nobody waits for it.
             self.released.extend(self.hold.note(id, backlog.lags(now, &self.limits)));
             if backlog.is_stalled(now, &self.limits) {

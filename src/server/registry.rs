@@ -432,8 +432,8 @@ impl<S: Sink + Clone> Registry<S> {
             return;
         }
         while let Some(id) = self.delivery.heaviest() {
-            self.delivery.give_up(id);
             if self.room.is_closed(id) {
+                self.delivery.give_up(id);
                 self.act(id, Next::Shut);
             } else {
                 self.close(id, Closed::Stalled, now);

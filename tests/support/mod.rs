@@ -9,7 +9,9 @@ mod telnet;
 pub use daemon::{Daemon, command, command_after, run};
 pub use telnet::Telnet;
 
+use smoltalk::direct::{self, Waiting};
 use smoltalk::limits::Limits;
+use smoltalk::protocol::Name;
 use smoltalk::server::{Bound, Config, Server};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -230,4 +232,20 @@ pub fn has_ipv6() -> bool {
         eprintln!("skipped: this machine has no IPv6");
     }
     has
+}
+
+/// Bob, who says back what he is told.
+pub async fn echo(waiting: &Waiting) {
+    let name = Name::new(b"bob").expect("a name");
+    let config = direct::Config { name, ..direct::Config::default() };
+    loop {
+        let Ok(mut peer) = waiting.accept(&config).await else { continue };
+        while let Ok(event) = peer.next().await {
+            if let direct::Event::Message { id, bytes } = event {
+                peer.ack(id);
+                peer.queue(&bytes).expect("there is room");
+            }
+        }
+        peer.leave().await;
+    }
 }
