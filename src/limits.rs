@@ -281,6 +281,10 @@ pub struct Limits {
     pub outbox: usize,
     /// Bytes that may wait for all connections together. Past it, those for whom most waits go.
     pub memory: usize,
+    /// Messages that who joins can ask for; 0 for none.
+    pub history: usize,
+    /// Bytes of messages that who joins can ask for; 0 for none.
+    pub history_bytes: usize,
     /// How long all connections together may take for what is queued when the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -296,12 +300,20 @@ impl Default for Limits {
             payload: 65_536,
             outbox: 1024 * 1024,
             memory: 256 * 1024 * 1024,
+            history: 1000,
+            history_bytes: 1024 * 1024,
             shutdown_timeout: Duration::from_secs(5),
         }
     }
 }
 
 impl Limits {
+    /// Whether who joins can ask for what was said before.
+    #[must_use]
+    pub fn has_history(&self) -> bool {
+        self.history > 0 && self.history_bytes > 0
+    }
+
     /// What [`Limits::memory`] comes to. Where a single round that nobody takes was over it, all would
     /// have to go: so it is four rounds with a payload each, at least.
     #[must_use]

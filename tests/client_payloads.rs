@@ -6,7 +6,14 @@ use fake::{Fake, Real};
 use futures_lite::future;
 use smoltalk::client::{Client, Error, Event};
 use smoltalk::limits;
-use smoltalk::protocol::{Command, Form, Name};
+use smoltalk::protocol::{Command, Form, JoinOptions, Name};
+
+const TEXT: Form = Form { data: false, ids: false };
+const DATA: Form = Form { data: true, ids: false };
+
+fn asks(form: Form) -> JoinOptions {
+    JoinOptions { form, ..JoinOptions::default() }
+}
 use smoltalk::server::Config;
 use std::io::Write;
 
@@ -21,7 +28,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 
 async fn joined(port: u16, name: &str, form: Form) -> Client {
     let mut client = Client::connect("127.0.0.1", port).await.expect("a smoltalk server");
-    client.join_with(name, form).await.expect("a free name");
+    client.join_with(name, asks(form)).await.expect("a free name");
     client
 }
 
@@ -33,8 +40,8 @@ fn data(from: &str, bytes: &[u8]) -> Event {
 fn any_bytes_go_out_and_come_in() {
     let server = Real::start(Config::default());
     run(async {
-        let mut ada = joined(server.port, "ada", Form::Text).await;
-        let mut bob = joined(server.port, "bob", Form::Data).await;
+        let mut ada = joined(server.port, "ada", TEXT).await;
+        let mut bob = joined(server.port, "bob", DATA).await;
         let every: Vec<u8> = (0..=u8::MAX).collect();
         let most = every.repeat(256);
         for payload in [&every[..], b"\n", b"MSG x\nBYE\n", &most] {
@@ -76,8 +83,8 @@ fn many_payloads_between_two_who_both_speak_come_in_order() {
         client
     };
     run(async {
-        let ada = joined(server.port, "ada", Form::Data).await;
-        let bob = joined(server.port, "bob", Form::Data).await;
+        let ada = joined(server.port, "ada", DATA).await;
+        let bob = joined(server.port, "bob", DATA).await;
         future::zip(talk(ada), talk(bob)).await;
     });
     server.stop();
@@ -95,7 +102,7 @@ fn what_the_server_will_not_take_is_answered() {
         peer.say("PONG 1");
     });
     run(async {
-        let mut ada = joined(server.port, "ada", Form::Data).await;
+        let mut ada = joined(server.port, "ada", DATA).await;
         ada.send_data(b"hi").await.expect("sent");
         ada.ping().await.expect("all goes on");
         assert!(matches!(ada.next().await, Ok(Event::Err { code, .. }) if code == "too-long"));
@@ -120,9 +127,9 @@ fn what_cannot_be_said_is_not_sent() {
 #[test]
 fn the_form_is_what_the_server_said_ok_to_though_nobody_waited_for_that() {
     for (answers, form) in [
-        (&["OK ada 1"][..], Form::Data),
-        (&["ERR bad-option what?", "OK ada 1"], Form::Text),
-        (&["OK ada 1", "ERR already-joined you are in"], Form::Data),
+        (&["OK ada 1"][..], DATA),
+        (&["ERR bad-option what?", "OK ada 1"], TEXT),
+        (&["OK ada 1", "ERR already-joined you are in"], DATA),
     ] {
         let server = Fake::runs(move |mut peer| {
             peer.say("HELLO smoltalk/1");
@@ -135,9 +142,9 @@ fn the_form_is_what_the_server_said_ok_to_though_nobody_waited_for_that() {
         });
         run(async {
             let mut ada = Client::connect("127.0.0.1", server.port).await.expect("a server");
-            for form in [Form::Data, Form::Text] {
+            for form in [DATA, TEXT] {
                 // Dropped once the line is on its way.
-                assert!(future::poll_once(ada.join_with("ada", form)).await.is_none());
+                assert!(future::poll_once(ada.join_with("ada", asks(form))).await.is_none());
             }
             ada.send(Command::Ping(b"now")).await.expect("sent");
             while ada.next().await.is_ok() {}
@@ -173,10 +180,10 @@ fn a_server_without_payloads_refuses_the_option() {
     });
     run(async {
         let mut client = Client::connect("127.0.0.1", server.port).await.expect("a server");
-        let refused = client.join_with("ada", Form::Data).await;
+        let refused = client.join_with("ada", asks(DATA)).await;
         assert!(matches!(refused, Err(Error::Refused { code, .. }) if code == "bad-option"));
         assert_eq!(client.join("ada").await.expect("in"), 1);
-        assert_eq!(client.form(), Form::Text);
+        assert_eq!(client.form(), TEXT);
     });
     server.done();
 }

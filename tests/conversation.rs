@@ -16,8 +16,9 @@ use support::{SocketPath, Telnet, TestServer, has_ipv6, numbered, transcript};
 #[test]
 fn the_server_speaks_first() {
     let server = TestServer::start();
-    Telnet::tcp(server.address())
-        .sees("HELLO smoltalk/1 JOIN <name> to enter, HELP for help [line=4096 payload=65536]");
+    Telnet::tcp(server.address()).sees(
+        "HELLO smoltalk/1 JOIN <name> to enter, HELP for help [line=4096 payload=65536 history]",
+    );
     let server = TestServer::with(Limits { payload: 1000, ..Limits::default() });
     let hello = Telnet::tcp(server.address()).line();
     assert!(hello.ends_with(" [line=4096 payload=1000]"), "{hello}");

@@ -40,7 +40,7 @@ impl Inbox {
             queue: Queue::new(),
             greeted: false,
             greeting: Greeting::default(),
-            form: Form::Text,
+            form: Form::default(),
             joins: VecDeque::new(),
             who: Vec::new(),
             speaker: None,
@@ -147,7 +147,7 @@ impl Inbox {
     fn event(&mut self, event: protocol::Event<'_>) {
         self.answered(&event);
         self.queue.push(match event {
-            protocol::Event::Ok(name, members) => Event::Ok { name, members },
+            protocol::Event::Ok(name, members, _) => Event::Ok { name, members },
             protocol::Event::Msg(from, text) => Event::Msg { from, text: to_safe(text) },
             protocol::Event::Tell(from, text) => Event::Tell { from, text: to_safe(text) },
             protocol::Event::Joined(name) => Event::Joined(name),
@@ -162,7 +162,11 @@ impl Inbox {
                 return self.queue.finish(Error::Closed { reason: to_safe(reason) });
             }
             // A payload is taken whole.
-            protocol::Event::Hello(..) | protocol::Event::Data(..) => return,
+            protocol::Event::Hello(..)
+            | protocol::Event::Data(..)
+            | protocol::Event::Told(..)
+            | protocol::Event::Gap
+            | protocol::Event::Note(_) => return,
         });
     }
 

@@ -96,16 +96,20 @@ impl Client {
 
     /// Enters the room; returns how many members it has, this one included. Payloads come as text.
     pub async fn join(&mut self, name: impl AsRef<[u8]>) -> Result<usize, Error> {
-        self.join_with(name, Form::Text).await
+        self.join_with(name, JoinOptions::default()).await
     }
 
-    /// Enters the room, where payloads will come in `form`: with [`Form::Data`] as they are, in
-    /// [`Event::Data`].
+    /// Enters the room with these options: where the [form](Form) has `data`, payloads come as they
+    /// are, in [`Event::Data`].
     ///
-    /// A server that has no payloads refuses that with `bad-option`: [`join`](Self::join), then.
-    pub async fn join_with(&mut self, name: impl AsRef<[u8]>, form: Form) -> Result<usize, Error> {
+    /// A server that does not know one of them refuses it with `bad-option`: [`join`](Self::join), then.
+    pub async fn join_with(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        options: JoinOptions,
+    ) -> Result<usize, Error> {
         let name = Name::new(name.as_ref()).ok_or(Refusal::BadName)?;
-        self.ask(Command::Join(name, JoinOptions { form }), |event| match event {
+        self.ask(Command::Join(name, options), |event| match event {
             Event::Ok { members, .. } => Some(Ok(*members)),
             // The answer to something that was said too early.
             Event::Err { code, .. } if code == Refusal::NotJoined.code() => None,
@@ -116,7 +120,7 @@ impl Client {
     }
 
     /// In which form payloads come: that which the server has said OK to, whoever waited for it.
-    /// Where they come as [`Form::Data`], the server knows DATA.
+    /// Where they come as `data`, the server knows DATA.
     #[must_use]
     pub fn form(&self) -> Form {
         self.link.inbox.form
@@ -140,7 +144,7 @@ impl Client {
     /// Says any bytes to the room; returns when they are on their way.
     ///
     /// Only where the server knows DATA, which it does if it let [`join_with`](Self::join_with) ask
-    /// for [`Form::Data`]: any other would take the bytes for commands.
+    /// for `data`: any other would take the bytes for commands.
     ///
     /// More than it [takes](Self::takes) are refused at once. A server that does not say how many it
     /// takes answers more with an [`Event::Err`] whose code is `too-long`:

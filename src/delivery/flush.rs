@@ -61,7 +61,7 @@ struct Post<'a, S> {
     text: &'a mut Weak<Held>,
     now: Instant,
     /// The public bytes of each form, once somebody has fallen behind: all who did share them.
-    shared: [Option<Arc<Held>>; Form::ALL.len()],
+    shared: [Option<Arc<Held>>; Form::COUNT],
     lagging: Vec<(SeatId, Waiting)>,
     flushed: Flushed<S>,
 }
@@ -135,7 +135,7 @@ impl<S: Sink + Clone> Post<'_, S> {
 
     /// The public bytes of a form, held once for all who did not take them.
     fn share(&mut self, form: Form) -> Arc<Held> {
-        let held = self.shared[form as usize]
+        let held = self.shared[form.index()]
             .get_or_insert_with(|| self.memory.hold(self.round.public(form)));
         held.clone()
     }
@@ -282,6 +282,8 @@ mod tests {
     use crate::net::peer::Peer;
     use std::sync::Mutex;
 
+    const TEXT: Form = Form { data: false, ids: false };
+
     /// Takes so many bytes, and counts how often it was asked.
     #[derive(Debug, Default)]
     struct Bucket {
@@ -309,7 +311,7 @@ mod tests {
         }
     }
 
-    const LISTENERS: [usize; Form::ALL.len()] = [9, 0];
+    const LISTENERS: [usize; Form::COUNT] = [9, 0, 0, 0];
 
     /// Members 0 and 1 and so on, who take so many bytes each.
     fn members(rooms: &[usize]) -> (Delivery<Arc<Bucket>>, Vec<Arc<Bucket>>) {
@@ -320,7 +322,7 @@ mod tests {
             buckets.push(Arc::new(Bucket { room: *room, ..Bucket::default() }));
             delivery.open(id, buckets[id].clone());
             let view = round.open_view(id, None);
-            round.enter(view, Form::Text);
+            round.enter(view, TEXT);
         }
         round.close();
         delivery.flush(&round, Instant::now());
@@ -328,7 +330,7 @@ mod tests {
     }
 
     fn says(round: &mut Round, speaker: Option<usize>, len: usize) {
-        let view = speaker.map(|id| round.open_view(id, Some(Form::Text)));
+        let view = speaker.map(|id| round.open_view(id, Some(TEXT)));
         round.say(view, &LISTENERS, |_, out| out.resize(out.len() + len, b'x'));
     }
 
@@ -351,7 +353,7 @@ mod tests {
     fn an_answer_alone_is_sent_to_nobody_else_and_what_comes_next_to_all() {
         let (mut delivery, buckets) = members(&[usize::MAX; 2]);
         let mut round = Round::default();
-        let view = round.open_view(0, Some(Form::Text));
+        let view = round.open_view(0, Some(TEXT));
         round.answer(view, |out| out.extend_from_slice(b"PONG\n"));
         flush(&mut delivery, &mut round);
         assert!(buckets[1].heard.lock().expect("no panic").is_empty());
@@ -369,7 +371,7 @@ mod tests {
         let mut round = Round::default();
         says(&mut round, None, ROUND / 2);
         for id in 0..25 {
-            let view = round.open_view(id, Some(Form::Text));
+            let view = round.open_view(id, Some(TEXT));
             round.tell(view, |out| out.extend_from_slice(b"psst\n"));
         }
         says(&mut round, None, ROUND / 2);
@@ -399,7 +401,7 @@ mod tests {
         for _ in 0..3 {
             let mut round = Round::default();
             for id in 0..50 {
-                let view = round.open_view(id, Some(Form::Text));
+                let view = round.open_view(id, Some(TEXT));
                 round.share(view, &text);
             }
             behind.extend(flush(&mut delivery, &mut round));
@@ -413,7 +415,7 @@ mod tests {
         let (mut delivery, _) = members(&[0, 0]);
         let mut round = Round::default();
         for id in 0..2 {
-            let view = round.open_view(id, Some(Form::Text));
+            let view = round.open_view(id, Some(TEXT));
             round.tell(view, |out| out.resize(out.len() + 500, b't'));
             if id == 0 {
                 round.answer(view, |out| out.resize(out.len() + 300, b'a'));
@@ -430,7 +432,7 @@ mod tests {
         let (mut delivery, _) = members(&[0, 5_000, 0, 0]);
         let mut round = Round::default();
         for (id, len) in [(2, 5), (3, 50)] {
-            let view = round.open_view(id, Some(Form::Text));
+            let view = round.open_view(id, Some(TEXT));
             round.tell(view, |out| out.resize(out.len() + len, b't'));
         }
         says(&mut round, None, MORE_THAN_ALL_MAY);
@@ -448,10 +450,10 @@ mod tests {
         let (mut delivery, _) = members(&[0; 20]);
         let mut round = Round::default();
         for id in 0..20 {
-            let view = round.open_view(id, Some(Form::Text));
+            let view = round.open_view(id, Some(TEXT));
             round.answer(view, |out| out.extend_from_slice(b"PONG\n"));
         }
-        round.say(None, &[20, 1], |_, out| out.resize(out.len() + 10_000, b'x'));
+        round.say(None, &[20, 1, 0, 0], |_, out| out.resize(out.len() + 10_000, b'x'));
         let _behind = flush(&mut delivery, &mut round);
         let copies = 20 * (b"PONG\n".len() + 2 * limits::CHUNK_OVERHEAD);
         assert_eq!(delivery.memory(), 10_000 + copies);

@@ -5,11 +5,10 @@
 //! between the two.
 
 mod entry;
-mod id;
 
 pub use entry::{Entry, Speaker};
-pub use id::Id;
 
+use crate::protocol::Id;
 use std::time::{Duration, SystemTime};
 
 /// Gives each entry its place.

@@ -7,20 +7,24 @@ mod command;
 mod event;
 mod foreign;
 pub mod frames;
+mod id;
 pub mod lines;
 mod name;
 mod options;
 mod refusal;
 mod reply;
+mod secret;
 pub mod telnet;
 pub mod text;
 
 pub use command::{Command, Refused, Speaker};
-pub use event::Event;
+pub use event::{Event, Standing};
 pub use foreign::{begins_foreign, is_foreign};
+pub use id::Id;
 pub use name::Name;
 pub use options::{Form, JoinOptions};
 pub use refusal::Refusal;
+pub use secret::Secret;
 
 use text::push_safe;
 
@@ -31,8 +35,9 @@ pub const VERSION: &str = "smoltalk/1";
 pub const WELCOME: &str = "JOIN <name> to enter, HELP for help";
 
 /// What HELP answers, a line each.
-pub const HELP: [&str; 9] = [
-    "JOIN <name> [data] enter the room; a name is 1 to 32 of A-Z a-z 0-9 _ - .",
+pub const HELP: [&str; 10] = [
+    "JOIN <name>        enter the room; a name is 1 to 32 of A-Z a-z 0-9 _ - .",
+    "JOIN <name> last=9 the same, and shows the last 9 messages; more options: data id echo since= resume=",
     "MSG <text>         say something to everybody else",
     "TELL <name> <text> say something to one member",
     "DATA <len>         say the <len> bytes that follow, and an LF; JOIN with data gets them as they are",
@@ -106,9 +111,9 @@ mod tests {
         #[test]
         fn a_rendered_command_parses_back(ada in names(), n in 1..=usize::MAX, text in "[^\\p{C}]+") {
             let text = text.as_bytes();
-            let [form, data] = Form::ALL.map(|form| JoinOptions { form });
+            let [form, data, ids, both] = Form::ALL.map(|form| JoinOptions { form, ..JoinOptions::default() });
             for command in [
-                Command::Join(ada, form), Command::Join(ada, data), Command::Data(n), Command::Msg(text), Command::Tell(ada, text), Command::Who,
+                Command::Join(ada, form), Command::Join(ada, data), Command::Join(ada, ids), Command::Join(ada, both), Command::Data(n), Command::Msg(text), Command::Tell(ada, text), Command::Who,
                 Command::Ping(text), Command::Ping(b""), Command::Help, Command::Leave,
             ] {
                 let line = rendered(|out| command.render(out));
@@ -121,8 +126,10 @@ mod tests {
         #[test]
         fn a_rendered_event_parses_back(ada in names(), n: usize, text in "[^\\p{C}]+") {
             let text = text.as_bytes();
+            let standing = Standing { id: Id::from_ms(n as u64), token: Secret::from_random([1; 24]) };
             for event in [
-                Event::Hello(b"smoltalk/1", text), Event::Ok(ada, n), Event::Msg(ada, text),
+                Event::Hello(b"smoltalk/1", text), Event::Ok(ada, n, None), Event::Ok(ada, n, Some(standing)), Event::Msg(ada, text),
+                Event::Told(ada, text), Event::Gap, Event::Note(text),
                 Event::Tell(ada, text), Event::Data(ada, n as u64), Event::Joined(ada), Event::Left(ada, b""),
                 Event::Left(ada, b"lost"), Event::Who(n, text), Event::Pong(text),
                 Event::Pong(b""), Event::Help(text), Event::Err(b"full", text), Event::Bye(b""),

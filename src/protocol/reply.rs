@@ -1,31 +1,39 @@
 //! What a server says that takes more than an event's words: payloads in the form that a member gets
 //! them, the answers to WHO and HELP cut into lines, and its own HELLO and ERR.
 
-use super::{Event, Form, HELP, Name, Refusal, VERSION, WELCOME, line};
+use super::{Event, Form, HELP, Id, Name, Refusal, VERSION, WELCOME, line};
 use crate::limits::{self, Limits};
 use crate::protocol::text::push_safe;
 
 impl Event<'_> {
-    /// Appends a payload, in either form. As text it is at most four times `limit` long,
-    /// which is how many bytes a payload may have.
-    pub fn render_payload(name: Name, payload: &[u8], form: Form, limit: usize, out: &mut Vec<u8>) {
-        match form {
-            Form::Data => {
-                Event::Data(name, payload.len() as u64).render(out);
-                out.extend_from_slice(payload);
-                out.push(b'\n');
-            }
-            Form::Text => {
-                let most = limit.saturating_mul(TEXT_FORM).max(limits::LINE);
-                render_as_text(name, payload, most, out);
-            }
+    /// Appends a payload that was said as `id`, in the form that a member gets it in. As text it is at
+    /// most four times `limit` long, which is how many bytes a payload may have.
+    pub fn render_payload(
+        name: Name,
+        payload: &[u8],
+        form: Form,
+        id: Id,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) {
+        if form.data {
+            form.stamp(id, out);
+            Event::Data(name, payload.len() as u64).render(out);
+            out.extend_from_slice(payload);
+            out.push(b'\n');
+        } else {
+            let most = limit.saturating_mul(TEXT_FORM).max(limits::LINE);
+            AsText { name, form, id, most, len: 0, safe: Vec::new() }.render(payload, out);
         }
     }
 
     /// Appends the HELLO of a server with these limits. What a program needs of them stands in
     /// brackets at its end.
     pub fn render_hello(limits: &Limits, out: &mut Vec<u8>) {
-        let words = format!("line={} payload={}", limits::LINE, limits.payload);
+        let mut words = format!("line={} payload={}", limits::LINE, limits.payload);
+        if limits.has_history() {
+            words.push_str(" history");
+        }
         let text = format!("{WELCOME} [{words}]");
         Event::Hello(VERSION.as_bytes(), text.as_bytes()).render(out);
     }
@@ -69,36 +77,63 @@ impl Event<'_> {
 /// would become twenty times as long, for all the others to read.
 const TEXT_FORM: usize = 4;
 
-/// Appends the lines of `payload` that are not empty, as long as they are within `most` bytes, and
-/// then how much is left.
-fn render_as_text(name: Name, payload: &[u8], most: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    let mut left = payload;
-    let mut safe = Vec::new();
-    for text in payload.split_inclusive(|b| *b == b'\n') {
-        let before = out.len();
-        render_text_line(name, text, &mut safe, out);
-        if out.len() - start > most {
-            out.truncate(before);
-            let cut = format!("[… and {} more bytes]", left.len());
-            return Event::Msg(name, cut.as_bytes()).render(out);
+impl Form {
+    /// Appends what precedes each line about what happened as `id`, if anything does.
+    pub fn stamp(self, id: Id, out: &mut Vec<u8>) {
+        if self.ids {
+            id.stamp(out);
         }
-        left = &left[text.len()..];
     }
 }
 
-/// Appends a MSG for one line of a payload, and several for one that is long: none is over
-/// [`limits::LINE`].
-fn render_text_line(name: Name, text: &[u8], safe: &mut Vec<u8>, out: &mut Vec<u8>) {
-    let longest = limits::LINE - "MSG  ".len() - name.as_bytes().len();
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    safe.clear();
-    push_safe(safe, text.strip_suffix(b"\r").unwrap_or(text));
-    let mut rest = safe.as_slice();
-    while !rest.is_empty() {
-        let (piece, after) = rest.split_at(character_boundary(rest, longest));
-        line(out, &[b"MSG ", name.as_bytes(), b" ", piece], None);
-        rest = after;
+/// A payload on its way into lines. What precedes them is not counted: so all who get them as text get
+/// the same ones.
+struct AsText {
+    name: Name,
+    form: Form,
+    id: Id,
+    /// How many bytes all lines may have together, and have so far.
+    most: usize,
+    len: usize,
+    /// The line that is being rendered.
+    safe: Vec<u8>,
+}
+
+impl AsText {
+    /// Appends the lines of `payload` that are not empty, as long as they are within the limit, and
+    /// then how much is left.
+    fn render(mut self, payload: &[u8], out: &mut Vec<u8>) {
+        let mut left = payload;
+        for text in payload.split_inclusive(|b| *b == b'\n') {
+            let before = out.len();
+            self.render_line(text, out);
+            if self.len > self.most {
+                out.truncate(before);
+                let cut = format!("[… and {} more bytes]", left.len());
+                self.form.stamp(self.id, out);
+                return Event::Msg(self.name, cut.as_bytes()).render(out);
+            }
+            left = &left[text.len()..];
+        }
+    }
+
+    /// Appends a MSG for one line of a payload, and several for one that is long: none is over
+    /// [`limits::LINE`].
+    fn render_line(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let name = self.name.as_bytes();
+        let longest = limits::LINE - "MSG  ".len() - name.len();
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        self.safe.clear();
+        push_safe(&mut self.safe, text.strip_suffix(b"\r").unwrap_or(text));
+        let mut rest = self.safe.as_slice();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(character_boundary(rest, longest));
+            self.form.stamp(self.id, out);
+            let before = out.len();
+            line(out, &[b"MSG ", name, b" ", piece], None);
+            self.len += out.len() - before;
+            rest = after;
+        }
     }
 }
 
@@ -114,11 +149,13 @@ mod tests {
     use crate::protocol::tests::{name, rendered};
 
     const LIMIT: usize = 65_536;
+    const TEXT: Form = Form { data: false, ids: false };
+    const ID: Id = Id::from_ms(7);
 
     #[test]
     fn a_payload_becomes_a_message_for_each_line_that_is_not_empty() {
         let text = |payload: &[u8]| {
-            rendered(|out| Event::render_payload(name("ada"), payload, Form::Text, LIMIT, out))
+            rendered(|out| Event::render_payload(name("ada"), payload, TEXT, ID, LIMIT, out))
         };
         assert_eq!(text(b"a\r\n\n\r\nMSG b\nc\r"), "MSG ada a\nMSG ada MSG b\nMSG ada c\n");
         assert_eq!(text(b"\x1b\0\xff"), "MSG ada \u{241b}\u{2400}\u{fffd}\n");
@@ -129,7 +166,7 @@ mod tests {
     fn a_long_line_of_a_payload_is_cut_between_characters() {
         for long in ["x".repeat(10_000), "\u{1f600}".repeat(3000), "a\u{20ac}".repeat(3000)] {
             let text = rendered(|out| {
-                Event::render_payload(name("ada"), long.as_bytes(), Form::Text, LIMIT, out);
+                Event::render_payload(name("ada"), long.as_bytes(), TEXT, ID, LIMIT, out);
             });
             assert!(text.lines().all(|line| line.len() <= limits::LINE));
             assert!(text.lines().rev().skip(1).all(|line| line.len() > limits::LINE - 4));
@@ -144,7 +181,7 @@ mod tests {
     fn a_payload_of_many_short_lines_is_cut_and_says_by_how_much() {
         let payload = b"\x80\n".repeat(LIMIT / 2);
         let text =
-            rendered(|out| Event::render_payload(name("ada"), &payload, Form::Text, LIMIT, out));
+            rendered(|out| Event::render_payload(name("ada"), &payload, TEXT, ID, LIMIT, out));
         let (shown, last) = text.trim_end().rsplit_once('\n').expect("lines");
         assert!(shown.lines().all(|line| line == "MSG ada \u{fffd}"));
         assert!((262_144 - 12..262_144).contains(&shown.len()), "{}", shown.len());
@@ -158,7 +195,7 @@ mod tests {
             let longest = name(&"x".repeat(Name::MAX));
             let payload = b"\x80".repeat(limit);
             let text =
-                rendered(|out| Event::render_payload(longest, &payload, Form::Text, limit, out));
+                rendered(|out| Event::render_payload(longest, &payload, TEXT, ID, limit, out));
             assert_eq!(text.matches('\u{fffd}').count(), limit);
         }
     }
@@ -167,9 +204,26 @@ mod tests {
     fn lines_without_text_at_the_end_are_not_missed() {
         let payload = [&b"x\n".repeat(26_214)[..], &b"\r\n".repeat(6554)].concat();
         let text =
-            rendered(|out| Event::render_payload(name("ada"), &payload, Form::Text, LIMIT, out));
+            rendered(|out| Event::render_payload(name("ada"), &payload, TEXT, ID, LIMIT, out));
         assert_eq!(text.len(), 262_140);
         assert!(text.lines().all(|line| line == "MSG ada x"));
+    }
+
+    #[test]
+    fn each_line_of_a_payload_has_its_id_and_all_who_get_text_get_the_same_lines() {
+        for payload in [&b"a\n\nb"[..], &b"x".repeat(10_000), &b"\x80\n".repeat(LIMIT / 2)] {
+            let text = |form| {
+                rendered(|out| Event::render_payload(name("ada"), payload, form, ID, LIMIT, out))
+            };
+            let stamped = text(Form { ids: true, ..TEXT });
+            let lines: Vec<&str> =
+                stamped.lines().map(|line| line.strip_prefix("@7-0 ").expect("an id")).collect();
+            assert_eq!(lines.join("\n") + "\n", text(TEXT));
+        }
+        let data = Form { data: true, ids: true };
+        let data =
+            rendered(|out| Event::render_payload(name("ada"), b"a\nb", data, ID, LIMIT, out));
+        assert_eq!(data, "@7-0 DATA ada 3\na\nb\n");
     }
 
     #[test]
@@ -177,7 +231,7 @@ mod tests {
         let limits = Limits { payload: 1000, ..Limits::default() };
         let hello = rendered(|out| Event::render_hello(&limits, out));
         assert!(hello.starts_with("HELLO smoltalk/1 "));
-        assert!(hello.ends_with(" [line=4096 payload=1000]\n"));
+        assert!(hello.ends_with(" [line=4096 payload=1000 history]\n"));
     }
 
     #[test]

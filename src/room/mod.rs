@@ -12,8 +12,8 @@ mod seat;
 pub use life::{Due, Next, Was};
 
 use crate::limits::{self, Limits};
-use crate::log::{Entry, Id, Speaker};
-use crate::protocol::{Event, Form, Name, Refusal};
+use crate::log::{Entry, Speaker};
+use crate::protocol::{Event, Form, Id, Name, Refusal};
 use round::{Listeners, Round, ViewId};
 use seat::{Seat, Stage};
 use slab::Slab;
@@ -127,7 +127,7 @@ impl Room {
                 let view = self.view(seat);
                 let most = self.limits.payload;
                 let render =
-                    |form, out: &mut _| Event::render_payload(name, bytes, form, most, out);
+                    |form, out: &mut _| Event::render_payload(name, bytes, form, id, most, out);
                 self.round.say(Some(view), &self.listeners, render);
             }
             Entry::Tell(Speaker { name, .. }, to, text) => {
@@ -145,8 +145,8 @@ impl Room {
         let members = self.names.len();
         let view = self.view(seat);
         self.become_member(seat, name, form);
-        self.listeners[form as usize] += 1;
-        self.round.answer(view, |out| Event::Ok(name, members).render(out));
+        self.listeners[form.index()] += 1;
+        self.round.answer(view, |out| Event::Ok(name, members, None).render(out));
         self.round.enter(view, form);
         if members <= self.limits.presence_limit {
             self.announce(Some(view), Event::Joined(name));
@@ -155,7 +155,7 @@ impl Room {
 
     fn left(&mut self, Speaker { seat, name }: Speaker, reason: Option<&str>) {
         let Stage::Member(_, form) = self.seats[seat].stage else { return };
-        self.listeners[form as usize] -= 1;
+        self.listeners[form.index()] -= 1;
         let view = self.view(seat);
         self.round.exit(view);
         let members = self.names.len();

@@ -25,7 +25,7 @@ impl ViewId {
 #[derive(Debug, Default)]
 pub struct Round {
     /// What all get, in each form that anybody gets it in.
-    public: [Vec<u8>; Form::ALL.len()],
+    public: [Vec<u8>; Form::COUNT],
     private: Vec<u8>,
     /// Texts that are made once for all who ask.
     shared: Vec<Arc<[u8]>>,
@@ -107,7 +107,7 @@ pub enum Source<'a> {
 }
 
 /// How many members get each form.
-pub type Listeners = [usize; Form::ALL.len()];
+pub type Listeners = [usize; Form::COUNT];
 
 impl Round {
     /// Whether there is nothing to write.
@@ -134,7 +134,7 @@ impl Round {
 
     /// What everybody gets who has no view of his own.
     pub fn public(&self, form: Form) -> &[u8] {
-        &self.public[form as usize]
+        &self.public[form.index()]
     }
 
     /// Opens a view for `seat`, which gets what everybody gets in the form `listening`, if it is in
@@ -157,8 +157,8 @@ impl Round {
             self.decide(view);
         }
         for form in Form::ALL {
-            if listeners[form as usize] > 0 {
-                render(form, &mut self.public[form as usize]);
+            if listeners[form.index()] > 0 {
+                render(form, &mut self.public[form.index()]);
             }
         }
         if let Some(view) = speaker {
@@ -228,7 +228,7 @@ impl Round {
     /// Takes those bytes from the view.
     fn pass_over(&mut self, view: ViewId) -> Option<Range<u32>> {
         let view = &mut self.views[view.index()];
-        let end = offset(&self.public[view.form as usize]);
+        let end = offset(&self.public[view.form.index()]);
         view.from.as_mut().map(|from| mem::replace(from, end)..end)
     }
 
@@ -355,6 +355,9 @@ fn offset<T>(items: &[T]) -> u32 {
 mod tests {
     use super::*;
 
+    const TEXT: Form = Form { data: false, ids: false };
+    const DATA: Form = Form { data: true, ids: false };
+
     /// What the seat of each view gets, in the order in which the views were opened.
     fn seen(round: &mut Round) -> Vec<String> {
         round.close();
@@ -374,20 +377,20 @@ mod tests {
         }
 
         fn say_text(&mut self, speaker: Option<ViewId>, text: &str) {
-            self.say(speaker, &[1, 0], |_, out| line(text)(out));
+            self.say(speaker, &[1, 0, 0, 0], |_, out| line(text)(out));
         }
     }
 
     #[test]
     fn a_speaker_does_not_hear_itself() {
         let mut round = Round::default();
-        let ada = round.open_view(0, Some(Form::Text));
+        let ada = round.open_view(0, Some(TEXT));
         round.say_text(Some(ada), "a1 ");
-        let bob = round.open_view(1, Some(Form::Text));
+        let bob = round.open_view(1, Some(TEXT));
         round.say_text(Some(bob), "b1 ");
         round.say_text(Some(ada), "a2 ");
         round.announce("all ");
-        assert_eq!(round.public(Form::Text), b"a1 b1 a2 all ");
+        assert_eq!(round.public(TEXT), b"a1 b1 a2 all ");
         assert_eq!(seen(&mut round), ["b1 all ", "a1 a2 all "]);
     }
 
@@ -395,12 +398,12 @@ mod tests {
     fn what_is_told_to_one_takes_its_place_among_what_all_hear() {
         let mut round = Round::default();
         round.announce("1 ");
-        let ada = round.open_view(0, Some(Form::Text));
+        let ada = round.open_view(0, Some(TEXT));
         round.answer(ada, line("pong "));
         round.answer(ada, line("pong "));
         round.announce("2 ");
         assert_eq!(seen(&mut round), ["1 pong pong 2 "]);
-        assert_eq!(round.public(Form::Text), b"1 2 ");
+        assert_eq!(round.public(TEXT), b"1 2 ");
     }
 
     #[test]
@@ -411,31 +414,31 @@ mod tests {
         round.answer(ada, line("hello "));
         round.announce("2 ");
         round.answer(ada, line("ok "));
-        round.enter(ada, Form::Text);
+        round.enter(ada, TEXT);
         round.say_text(Some(ada), "joined ");
         round.announce("3 ");
         round.exit(ada);
         round.announce("left ");
         round.answer(ada, line("bye "));
         assert_eq!(seen(&mut round), ["hello ok 3 bye "]);
-        assert_eq!(round.public(Form::Text), b"1 2 joined 3 left ");
+        assert_eq!(round.public(TEXT), b"1 2 joined 3 left ");
     }
 
     #[test]
     fn each_form_has_its_own_bytes_and_only_where_somebody_listens() {
         let mut round = Round::default();
         let both = |form: Form, out: &mut Vec<u8>| {
-            out.extend_from_slice(if form == Form::Data { b"data " } else { b"t " });
+            out.extend_from_slice(if form.data { b"data " } else { b"t " });
         };
-        round.say(None, &[1, 0], both);
-        assert_eq!((round.public(Form::Text), round.public(Form::Data)), (&b"t "[..], &b""[..]));
+        round.say(None, &[1, 0, 0, 0], both);
+        assert_eq!((round.public(TEXT), round.public(DATA)), (&b"t "[..], &b""[..]));
         let ada = round.open_view(0, None);
-        round.enter(ada, Form::Data);
-        round.say(None, &[1, 1], both);
-        round.say(Some(ada), &[1, 1], both);
+        round.enter(ada, DATA);
+        round.say(None, &[1, 1, 0, 0], both);
+        round.say(Some(ada), &[1, 1, 0, 0], both);
         round.answer(ada, line("pong "));
-        round.say(None, &[1, 1], both);
-        assert_eq!(round.public(Form::Text), b"t t t t ");
+        round.say(None, &[1, 1, 0, 0], both);
+        assert_eq!(round.public(TEXT), b"t t t t ");
         assert_eq!(seen(&mut round), ["data pong data "]);
     }
 
@@ -443,7 +446,7 @@ mod tests {
     fn what_is_forgotten_does_not_come_back() {
         let mut round = Round::default();
         round.announce("1 ");
-        let ada = round.open_view(0, Some(Form::Text));
+        let ada = round.open_view(0, Some(TEXT));
         round.answer(ada, line("pong "));
         round.end(ada, Last::Instead);
         round.announce("2 ");
@@ -454,7 +457,7 @@ mod tests {
     #[test]
     fn what_goes_on_from_the_last_slice_becomes_part_of_it() {
         let mut round = Round::default();
-        let ada = round.open_view(0, Some(Form::Text));
+        let ada = round.open_view(0, Some(TEXT));
         for _ in 0..3 {
             round.say_text(Some(ada), "a");
         }

@@ -88,7 +88,7 @@ impl From<Entry<'_>> for Entered {
 #[derive(Debug)]
 struct Logged {
     entry: Entered,
-    words: [Vec<u8>; Form::ALL.len()],
+    words: [Vec<u8>; Form::COUNT],
 }
 
 impl Logged {
@@ -117,7 +117,7 @@ impl Logged {
             }
             What::Joined(_) | What::Left(_) => [Vec::new(), Vec::new()],
         };
-        Self { entry, words: [text, data] }
+        Self { entry, words: [text.clone(), data.clone(), text, data] }
     }
 
     /// What of it reaches this peer.
@@ -126,7 +126,7 @@ impl Logged {
             What::Tell(to, _) => to == peer.name,
             _ => self.entry.name != peer.name,
         };
-        let words = &self.words[peer.form as usize];
+        let words = &self.words[peer.form.index()];
         (concerned && !words.is_empty()).then_some(words)
     }
 }
@@ -357,7 +357,7 @@ impl World {
             left: None,
         });
         if self.random.below(10) > 0 {
-            let option = if form == Form::Data { " data" } else { "" };
+            let option = if form.data { " data" } else { "" };
             self.say(number, &format!("JOIN {name}{option}\n"));
         }
     }

@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::ui::{Console, Line, payload};
 use smoltalk::client::Error;
 use smoltalk::limits;
+use smoltalk::protocol::Command;
 use smoltalk::protocol::text::to_safe;
-use smoltalk::protocol::{Command, Form};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -25,7 +25,7 @@ pub async fn whole(console: &mut Console) -> Result<Option<Vec<u8>>, Failure> {
 impl Session<'_> {
     /// Whether there is a server that knows DATA. One that does not would read the bytes as commands.
     pub(super) fn takes_bytes(&self) -> bool {
-        self.connected && self.client.form() == Form::Data
+        self.connected && self.client.form().data
     }
 
     pub(super) fn say_bytes(&mut self, bytes: &[u8]) {

@@ -7,7 +7,7 @@ use crate::ui::{Console, Grammar, Line, json};
 use crate::wait::unless;
 use smol::Timer;
 use smoltalk::client::{Client, Error};
-use smoltalk::protocol::{Command, Form, Name, Refusal};
+use smoltalk::protocol::{Command, Form, JoinOptions, Name, Refusal};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -114,7 +114,8 @@ pub async fn arrive(visit: &Visit, name: &str) -> Result<(Client, usize), Error>
 
 /// Joins, to get payloads as they are; as text where the server has no other way.
 async fn join(client: &mut Client, name: &str) -> Result<usize, Error> {
-    match client.join_with(name, Form::Data).await {
+    let form = Form { data: true, ids: false };
+    match client.join_with(name, JoinOptions { form, ..JoinOptions::default() }).await {
         Err(Error::Refused { code, .. }) if code == Refusal::BadOption.code() => {
             client.join(name).await
         }
