@@ -57,77 +57,106 @@ impl Drop for Named {
 /// An entry, as the room took it.
 #[derive(Debug, Clone)]
 pub struct Entered {
+    id: Id,
     seat: SeatId,
     name: Name,
+    secret: Option<Secret>,
     what: What,
 }
 
 #[derive(Debug, Clone)]
 enum What {
-    Joined(Form),
+    Joined(JoinOptions),
+    Resumed(JoinOptions, SeatId),
     Msg(Vec<u8>),
     Data(Vec<u8>),
-    Tell(Name, Vec<u8>),
+    Tell(Name, Option<Secret>, Vec<u8>),
     Left(Option<&'static str>),
 }
 
-impl From<Entry<'_>> for Entered {
-    fn from(entry: Entry<'_>) -> Self {
+impl Entered {
+    /// What the model keeps of it.
+    pub fn new(id: Id, entry: &Entry<'_>) -> Self {
         let (by, what) = match entry {
-            Entry::Joined(by, form) => (by, What::Joined(form)),
-            Entry::Msg(by, text) => (by, What::Msg(text.into())),
-            Entry::Data(by, bytes) => (by, What::Data(bytes.into())),
-            Entry::Tell(by, to, text) => (by, What::Tell(to, text.into())),
-            Entry::Left(by, reason) => (by, What::Left(reason)),
+            Entry::Joined(by, options) => (by, What::Joined(*options)),
+            Entry::Resumed(by, options, from) => (by, What::Resumed(*options, *from)),
+            Entry::Msg(by, text) => (by, What::Msg(text.to_vec())),
+            Entry::Data(by, bytes) => (by, What::Data(bytes.to_vec())),
+            Entry::Tell(by, to, text) => {
+                (by, What::Tell(to.name, to.secret.as_deref().copied(), text.to_vec()))
+            }
+            Entry::Left(by, reason) => (by, What::Left(*reason)),
         };
-        Self { seat: by.seat, name: by.name, what }
+        Self { id, seat: by.seat, name: by.name, secret: by.secret.as_deref().copied(), what }
     }
 }
 
-/// An entry, and what each form of it is to those who hear it; nothing, where nobody does.
+/// An entry in the log, and whether the others are told of it if it is an arrival or a departure.
 #[derive(Debug)]
 struct Logged {
     entry: Entered,
-    words: [Vec<u8>; Form::COUNT],
+    announced: bool,
 }
 
 impl Logged {
-    /// The model: what an entry sounds like.
-    fn new(entry: Entered, announced: bool) -> Self {
-        let name = entry.name;
-        let line =
-            |verb: &str, rest: &[u8]| [format!("{verb} {name} ").as_bytes(), rest, b"\n"].concat();
-        let [text, data] = match &entry.what {
-            What::Msg(words) => [line("MSG", words), line("MSG", words)],
-            What::Tell(_, words) => [line("TELL", words), line("TELL", words)],
-            What::Data(words) => {
-                let head = format!("DATA {name} {}\n", words.len());
-                [line("MSG", words), [head.as_bytes(), words, b"\n"].concat()]
+    /// The model: what of an entry reaches this peer while it is in, and how it sounds.
+    fn heard_by(&self, peer: &Peer) -> Option<Vec<u8>> {
+        let Entered { name, what, .. } = &self.entry;
+        let (own, echo) = (*name == peer.name, peer.options.echo);
+        let words = match what {
+            What::Msg(words) if !own || echo => self.line("MSG", *name, words),
+            What::Data(words) if !own || echo => return Some(self.payload(words, peer.options.form)),
+            What::Tell(to, _, words) => {
+                let tell = (*to == peer.name).then(|| self.line("TELL", *name, words));
+                let told = (own && echo).then(|| self.line("TOLD", *to, words));
+                return self.stamped(peer.options.form, [tell, told].into_iter().flatten());
             }
-            What::Joined(_) if announced => {
-                let joined = format!("JOINED {name}\n").into_bytes();
-                [joined.clone(), joined]
+            What::Joined(_) if self.announced && !own => format!("JOINED {name}\n").into_bytes(),
+            What::Left(Some("")) if self.announced => format!("LEFT {name}\n").into_bytes(),
+            What::Left(Some(reason)) if self.announced => {
+                self.line("LEFT", *name, reason.as_bytes())
             }
-            What::Left(Some("")) if announced => {
-                let left = format!("LEFT {name}\n").into_bytes();
-                [left.clone(), left]
-            }
-            What::Left(Some(reason)) if announced => {
-                [line("LEFT", reason.as_bytes()), line("LEFT", reason.as_bytes())]
-            }
-            What::Joined(_) | What::Left(_) => [Vec::new(), Vec::new()],
+            _ => return None,
         };
-        Self { entry, words: [text.clone(), data.clone(), text, data] }
+        self.stamped(peer.options.form, [words].into_iter())
     }
 
-    /// What of it reaches this peer.
-    fn heard_by(&self, peer: &Peer) -> Option<&[u8]> {
-        let concerned = match self.entry.what {
-            What::Tell(to, _) => to == peer.name,
-            _ => self.entry.name != peer.name,
+    /// How it sounds to one who asks for what was said before.
+    fn replayed_to(&self, options: &JoinOptions) -> Option<Vec<u8>> {
+        let Entered { name, secret, what, .. } = &self.entry;
+        let own = |secret: &Option<Secret>| options.resume.is_some() && *secret == options.resume;
+        match what {
+            What::Msg(words) => {
+                self.stamped(options.form, [self.line("MSG", *name, words)].into_iter())
+            }
+            What::Data(words) => Some(self.payload(words, options.form)),
+            What::Tell(to, to_secret, words) if options.since.is_some() => {
+                let tell = own(to_secret).then(|| self.line("TELL", *name, words));
+                let told = (own(secret) && options.echo).then(|| self.line("TOLD", *to, words));
+                self.stamped(options.form, [tell, told].into_iter().flatten())
+            }
+            _ => None,
+        }
+    }
+
+    fn line(&self, verb: &str, name: Name, rest: &[u8]) -> Vec<u8> {
+        [format!("{verb} {name} ").as_bytes(), rest, b"\n"].concat()
+    }
+
+    fn payload(&self, words: &[u8], form: Form) -> Vec<u8> {
+        let name = self.entry.name;
+        let line = if form.data {
+            [format!("DATA {name} {}\n", words.len()).as_bytes(), words, b"\n"].concat()
+        } else {
+            self.line("MSG", name, words)
         };
-        let words = &self.words[peer.form.index()];
-        (concerned && !words.is_empty()).then_some(words)
+        self.stamped(form, [line].into_iter()).unwrap_or_default()
+    }
+
+    fn stamped(&self, form: Form, lines: impl Iterator<Item = Vec<u8>>) -> Option<Vec<u8>> {
+        let stamp = if form.ids { format!("@{} ", self.entry.id) } else { String::new() };
+        let all: Vec<u8> = lines.flat_map(|line| [stamp.as_bytes(), &line].concat()).collect();
+        (!all.is_empty()).then_some(all)
     }
 }
 
