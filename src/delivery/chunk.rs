@@ -7,8 +7,8 @@ use async_channel::Receiver;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::ops::{AddAssign, Range, SubAssign};
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Bytes that wait for somebody. All who wait for the same ones hold them once.
 #[derive(Debug)]

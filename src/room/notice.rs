@@ -81,9 +81,7 @@ impl Closed {
             | Self::JoinTimeout
             | Self::TooManyErrors
             | Self::Replaced
-            | Self::Shutdown => {
-                self.bye().unwrap_or_default()
-            }
+            | Self::Shutdown => self.bye().unwrap_or_default(),
         }
     }
 }

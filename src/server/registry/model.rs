@@ -8,11 +8,11 @@
 //! `MODEL_STEPS=100000000 cargo test --release model` looks longer, `MODEL_SEED=…` again.
 
 use super::super::session::{Next, Session};
+use super::Secrets;
 use super::{Bells, Registry};
 use crate::delivery::Lagger;
 use crate::delivery::chunk::{Chunk, Hand};
 use crate::limits::{self, Limits};
-use super::Secrets;
 use crate::log::{Entry, Log};
 use crate::net::peer::Peer as Address;
 use crate::net::sink::Sink;
@@ -415,8 +415,8 @@ impl World {
 
     /// Somebody new; or somebody who was here before, and wants its place back.
     fn join(&mut self, number: usize) -> String {
-        let other = self.random.below(self.peers.len());
-        let back = self.random.below(3) == 0;
+        let other = self.peers.len() - 1 - self.random.below(self.peers.len().min(8));
+        let back = self.random.below(2) == 0;
         let number = if back { other } else { number };
         let mut join = format!("JOIN p{number}");
         for option in [" data", " id", " echo"] {
@@ -428,14 +428,21 @@ impl World {
             join.push_str(&format!(" last={}", [0, 1, 3, 100][self.random.below(4)]));
         }
         if (back || self.random.below(4) == 0) && !self.log.is_empty() {
-            let recent = self.log.len().min(100);
-            let at = self.log.len() - 1 - self.random.below(recent);
-            let since = [self.log[at].entry.id, self.began, Id::from_ms(1)][self.random.below(9) / 4];
+            let at = self.log.len() - 1 - self.random.below(self.log.len().min(100));
+            let newer = self.log[self.log.len() - 1].entry.id.next(0);
+            let since = match self.random.below(20) {
+                0 => newer,
+                1 => Id::from_ms(1),
+                2 => self.began,
+                3..=6 => self.kept(false).1,
+                7 | 8 => self.kept(true).1,
+                _ => self.log[at].entry.id,
+            };
             join.push_str(&format!(" since={since}"));
         }
-        if back || self.random.below(2) == 0 {
+        if self.random.below(5) > 0 {
             // Sometimes of somebody else.
-            let by = if self.random.below(20) == 0 { other + 1 } else { number };
+            let by = if self.random.below(5) == 0 { number + 1 } else { number };
             join.push_str(&format!(" resume=secret-of-number-{by}"));
         }
         join + "\n"
@@ -786,9 +793,8 @@ impl World {
         let mut heard = Lines(&heard);
         let Some(joined) = peer.joined else { return };
         let end = peer.left.unwrap_or(self.log.len());
-        let live = (joined..end).flat_map(|at| {
-            self.log[at].heard_by(peer).into_iter().map(move |line| (at, line))
-        });
+        let live = (joined..end)
+            .flat_map(|at| self.log[at].heard_by(peer).into_iter().map(move |line| (at, line)));
         let replay = peer.replay.iter().map(|line| (joined, line.clone()));
         let mut expected = replay.chain(live).peekable();
         let mut at = 0;
