@@ -183,7 +183,10 @@ impl History {
         let last = wanted.last;
         let Some(since) = wanted.since else {
             let from = self.kept.end.saturating_sub(last.unwrap_or_default()).max(self.kept.start);
-            return Replay { gap: false, pieces: self.render(&[Part::Said(from..self.kept.end)], wanted) };
+            return Replay {
+                gap: false,
+                pieces: self.render(&[Part::Said(from..self.kept.end)], wanted),
+            };
         };
         let is_unknown = since > newest;
         // That was another log: of this one, everything.
@@ -327,7 +330,12 @@ impl Block {
     }
 
     /// How the block sounds in a form, and where in that the messages with these numbers are.
-    fn rendered(&mut self, numbers: Range<u64>, form: Form, most: usize) -> (Arc<[u8]>, Range<usize>) {
+    fn rendered(
+        &mut self,
+        numbers: Range<u64>,
+        form: Form,
+        most: usize,
+    ) -> (Arc<[u8]>, Range<usize>) {
         let text = self.rendered[form.index()].text.as_ref().and_then(Weak::upgrade);
         let text = text.unwrap_or_else(|| self.render(form, most));
         let ends = &self.rendered[form.index()].ends;
@@ -396,4 +404,138 @@ fn cost(name: Name, said: usize) -> usize {
 /// A place in a block, which is bounded by [`limits::BLOCK`] and one payload.
 fn offset(len: usize) -> u32 {
     u32::try_from(len).expect("a block has its limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: Form = Form { data: false, ids: false };
+    const IDS: Form = Form { data: false, ids: true };
+
+    fn id(n: u64) -> Id {
+        Id::from_ms(n)
+    }
+
+    fn speaker(name: &str, secret: Option<&str>) -> Speaker {
+        let secret = secret.and_then(|secret| Secret::new(secret.as_bytes())).map(Arc::new);
+        Speaker { seat: 0, name: Name::new(name.as_bytes()).expect("a name"), secret }
+    }
+
+    /// A history to which ada said so many numbers: the message 7 has the id 7-0.
+    fn numbers(limits: &Limits, many: u64) -> History {
+        let mut history = History::new(limits, id(0));
+        for n in 1..=many {
+            history.say(id(n), &speaker("ada", None), false, n.to_string().as_bytes());
+        }
+        history
+    }
+
+    fn wanted(form: Form, last: Option<u64>, since: Option<u64>) -> Wanted<'static> {
+        Wanted { form, last, since: since.map(id), resumed: None }
+    }
+
+    fn text(replay: &Replay) -> String {
+        let bytes = replay.pieces.iter().flat_map(|piece| match piece {
+            Piece::Shared(text, part) => &text[part.clone()],
+            Piece::Own(text) => text,
+        });
+        String::from_utf8(bytes.copied().collect()).expect("text")
+    }
+
+    fn limits(history: usize, history_bytes: usize) -> Limits {
+        Limits { history, history_bytes, ..Limits::default() }
+    }
+
+    #[test]
+    fn the_last_are_as_many_as_are_wanted_and_kept() {
+        let mut history = numbers(&limits(1000, 1_000_000), 1500);
+        for (last, first) in [(0, 1501), (1, 1500), (999, 502), (1000, 501), (5000, 501)] {
+            let expected: String = (first..=1500).map(|n| format!("MSG ada {n}\n")).collect();
+            assert_eq!(text(&history.replay(&wanted(TEXT, Some(last), None), id(1500))), expected);
+        }
+    }
+
+    #[test]
+    fn what_came_since_is_whole_as_far_back_as_it_is_kept() {
+        let mut history = numbers(&limits(1000, 1_000_000), 1500);
+        for since in [500, 501, 627, 628, 629, 1499, 1500] {
+            let expected: String =
+                (since + 1..=1500).map(|n| format!("@{n}-0 MSG ada {n}\n")).collect();
+            let replay = history.replay(&wanted(IDS, None, Some(since)), id(1500));
+            assert_eq!((replay.gap, text(&replay)), (false, expected), "since {since}");
+        }
+        for since in [0, 499, 1501] {
+            let replay = history.replay(&wanted(IDS, None, Some(since)), id(1500));
+            assert!(replay.gap && text(&replay).lines().count() == 1000, "since {since}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_as_they_are_sent() {
+        let line = "MSG ada 7\n".len();
+        for (bytes, kept) in [(2 * line - 1, 1), (2 * line, 2), (line - 1, 0), (0, 0)] {
+            let mut history = numbers(&limits(1000, bytes), 9);
+            let replay = history.replay(&wanted(TEXT, Some(9), None), id(9));
+            assert_eq!(text(&replay).lines().count(), kept, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn all_who_come_at_once_share_what_they_get() {
+        let mut history = numbers(&limits(1000, 1_000_000), 500);
+        let one = history.replay(&wanted(TEXT, Some(400), None), id(500));
+        let other = history.replay(&wanted(TEXT, None, Some(50)), id(500));
+        let texts = |replay: &Replay| -> Vec<*const u8> {
+            let shared = replay.pieces.iter().map(|piece| match piece {
+                Piece::Shared(text, _) => text.as_ptr(),
+                Piece::Own(_) => panic!("all is shared"),
+            });
+            shared.collect()
+        };
+        assert_eq!(texts(&one), texts(&other));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_how_it_sounds_once_nobody_is_sent_it() {
+        let mut history = numbers(&limits(1000, 1_000_000), 10);
+        drop(history.replay(&wanted(TEXT, Some(10), None), id(10)));
+        let rendered = &history.blocks[0].rendered[TEXT.index()];
+        assert!(rendered.text.as_ref().is_some_and(|text| text.upgrade().is_none()));
+    }
+
+    #[test]
+    fn what_is_told_is_for_the_two_alone_and_only_if_they_can_come_back() {
+        let (secret, other) = ("0123456789abcdef", "fedcba9876543210");
+        let (ada, bob) = (speaker("ada", Some(secret)), speaker("bob", None));
+        let mut history = numbers(&Limits::default(), 1);
+        history.tell(id(2), &ada, &bob, b"2");
+        history.say(id(3), &bob, false, b"3");
+        history.tell(id(4), &bob, &ada, b"4");
+        history.tell(id(5), &bob, &bob, b"5");
+        assert_eq!(history.told.len(), 2);
+        let mut replay = |name: &Speaker, secret: &str, echo| {
+            let secret = Secret::new(secret.as_bytes()).expect("a secret");
+            let resumed = Some(Resumed { name: name.name, secret: &secret, echo });
+            let wanted = Wanted { resumed, ..wanted(TEXT, None, Some(1)) };
+            let replay = history.replay(&wanted, id(5));
+            (replay.gap, text(&replay))
+        };
+        assert_eq!(
+            replay(&ada, secret, true),
+            (false, "TOLD bob 2\nMSG bob 3\nTELL bob 4\n".into())
+        );
+        assert_eq!(replay(&ada, secret, false), (false, "MSG bob 3\nTELL bob 4\n".into()));
+        // Another has spoken under that name.
+        assert_eq!(replay(&bob, other, true), (true, "MSG bob 3\n".into()));
+    }
+
+    #[test]
+    fn of_what_came_since_the_last_are_what_remains_when_the_rest_is_left_out() {
+        let mut history = numbers(&Limits::default(), 9);
+        let replay = history.replay(&wanted(TEXT, Some(2), Some(5)), id(9));
+        assert_eq!((replay.gap, text(&replay)), (true, "MSG ada 8\nMSG ada 9\n".into()));
+        let replay = history.replay(&wanted(TEXT, Some(4), Some(5)), id(9));
+        assert_eq!((replay.gap, text(&replay).lines().count()), (false, 4));
+    }
 }
