@@ -74,6 +74,9 @@ pub const BLOCK_MESSAGES: usize = 128;
 /// what is in hand, and a socket rarely takes more at a time.
 pub const HAND_BYTES: usize = 64 * 1024;
 
+/// Drains that send between two turns of everybody else. What is in a hand is copied in some 50 µs.
+pub const DRAINS: usize = 4;
+
 /// Pause of a drain whose socket was called writable and took nothing, doubled each time.
 pub const REFUSED: Duration = Duration::from_millis(1);
 /// The longest of these pauses.

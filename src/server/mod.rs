@@ -11,7 +11,7 @@ mod secrets;
 mod session;
 mod work;
 
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::log::Log;
 pub use crate::net::address::Address;
 use crate::net::admission::Door;
@@ -23,7 +23,7 @@ use crate::net::socket::{Socket, Turn};
 use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;
-use async_lock::Mutex;
+use async_lock::{Mutex, Semaphore};
 use futures_lite::FutureExt;
 use registry::{Bells, Registry};
 use secrets::Secrets;
@@ -106,6 +106,7 @@ impl Server {
             notices,
             troubles: troubles.clone(),
             executor: Arc::downgrade(&executor),
+            drains: Arc::new(Semaphore::new(limits::DRAINS)),
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
@@ -142,4 +143,6 @@ struct Shared {
     troubles: Option<Sender<Notice>>,
     /// Weak, because the tasks that hold it are the executor's own.
     executor: Weak<Executor<'static>>,
+    /// How many may send at the same time what sockets did not take at once.
+    drains: Arc<Semaphore>,
 }

@@ -327,7 +327,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Waits for a turn: the first, or another.
     pub fn stand_in_line(&mut self, id: SeatId, has_had_a_turn: bool) -> Receiver<()> {
-        self.line.stand(id, has_had_a_turn);
+        self.line.stand(id, has_had_a_turn || self.room.is_guest(id));
         self.parked.park(id)
     }
 
