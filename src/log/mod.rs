@@ -5,6 +5,7 @@
 //! between the two.
 
 mod entry;
+mod journal;
 
 pub use entry::{Entry, Speaker};
 
