@@ -29,7 +29,7 @@
 //! has holes: that takes no space. Nothing is kept in memory meanwhile but who is in. As soon as there
 //! is space again, a gap says up to where something is missing.
 
-#![allow(dead_code, reason = "nothing uses it yet")]
+#![allow(dead_code, unused_imports, reason = "nothing uses it yet")]
 
 mod disk;
 mod format;
@@ -39,20 +39,20 @@ mod record;
 mod scan;
 mod story;
 mod sync;
+mod writing;
 
 pub use record::{Read, Record};
 
 use crate::limits;
 use crate::protocol::{Id, Name};
 use disk::Disk;
-use format::{Mark, Since};
 use opening::Found;
 use place::{Place, named};
 use record::Members;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use sync::{Syncer, Unsynced};
+use sync::Syncer;
 
 /// A journal that this server has, and no other.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub enum Change {
 
 impl Journal {
     /// Opens the journal at `path`, or makes one that begins `now`, and has what it holds read in
-    /// order. Where it fails, nothing has been changed, and what was read does not count.
+    /// order. Where it is refused, nothing has been changed, and what was read does not count.
     ///
     /// Who was in when the last server ended is in still: [`members`](Self::members) says who. The one
     /// who opens it adds their LEFT.
@@ -191,177 +191,6 @@ fn repair(
     disk.sync()?;
     (found.whole.head, found.whole.len) = (header.len() as u64, header.len() as u64);
     Ok(None)
-}
-
-// Writing.
-impl Journal {
-    /// Adds an entry to what is to be written next. It is to be one of this room: behind all others, and
-    /// of those who are in.
-    pub fn add(&mut self, id: Id, record: Record<'_>) {
-        self.begin_again();
-        let fits = id > self.last && self.members.apply(&record).is_ok();
-        debug_assert!(fits, "{id} {record:?}");
-        // Were it written, no server would believe the journal any more.
-        if !fits {
-            return;
-        }
-        self.last = id;
-        if self.failing.is_none() || !self.added.is_empty() {
-            format::push_entry(id, &record, &mut self.added);
-        }
-    }
-
-    /// Writes what was added, in one call, so that it outlives this server. Nobody is to get it before.
-    ///
-    /// Where nothing was added there is nothing to do, but that it finds out whether what was written
-    /// before has reached the disk, and, while it fails, whether it works again.
-    pub fn write(&mut self) -> Option<Change> {
-        if self.failing.is_some() { self.write_again() } else { self.write_on() }
-    }
-
-    /// Writes what is left, and brings all to the disk. To be called at the end.
-    pub fn finish(&mut self) -> Option<Change> {
-        if let Some(failing) = &mut self.failing {
-            failing.again = Instant::now();
-        }
-        let change = self.write();
-        if self.failing.is_none()
-            && let Some(unsynced) = self.syncer.sync_now()
-        {
-            return self.lose(&unsynced);
-        }
-        change
-    }
-
-    fn write_on(&mut self) -> Option<Change> {
-        if let Some(unsynced) = self.syncer.unsynced() {
-            return self.lose(&unsynced);
-        }
-        if !self.added.is_empty() {
-            if let Err(error) = self.disk.append(&self.added, self.len) {
-                self.fail(&error);
-                return self.say();
-            }
-            self.len += self.added.len() as u64;
-            self.forget_added();
-            self.syncer.changed(self.len);
-        }
-        self.rotate_if_due()
-    }
-
-    fn write_again(&mut self) -> Option<Change> {
-        self.begin_again();
-        if !self.added.is_empty() {
-            match self.mend() {
-                Ok(()) => return self.failing.take()?.unsaid.is_none().then_some(Change::Works),
-                Err(error) => self.fail(&error),
-            }
-        }
-        self.say()
-    }
-
-    fn forget_added(&mut self) {
-        self.added.clear();
-        self.added.shrink_to(limits::ROUND);
-    }
-}
-
-// Failing, and working again.
-impl Journal {
-    /// What was written did not reach the disk. What of it did is unknown: so all of it goes.
-    fn lose(&mut self, unsynced: &Unsynced) -> Option<Change> {
-        self.len = self.len.min(unsynced.synced);
-        self.fail(&unsynced.error);
-        self.say()
-    }
-
-    /// What was added is lost, and the file is to say so.
-    fn fail(&mut self, error: &dyn std::fmt::Display) {
-        self.forget_added();
-        // Where these fail, they are tried again each time that something is written.
-        let _ = self.disk.mark(Mark::Holes);
-        let _ = self.disk.cut(self.len);
-        self.syncer.changed(self.len);
-        let unsaid = match self.failing.take() {
-            Some(failing) => failing.unsaid,
-            None => Some(format!("cannot keep {}: {error}", self.place.file().display())),
-        };
-        self.failing = Some(Failing { again: Instant::now() + self.retry, unsaid });
-    }
-
-    fn say(&mut self) -> Option<Change> {
-        self.failing.as_mut()?.unsaid.take().map(Change::Fails)
-    }
-
-    /// When it is time to try again: what will be written begins with a gap. It ends before what is
-    /// added from now on.
-    fn begin_again(&mut self) {
-        let is_due = |failing: &Failing| self.added.is_empty() && Instant::now() >= failing.again;
-        if self.failing.as_ref().is_some_and(is_due) {
-            format::push_since(Since::Gap(self.last), &self.members, &mut self.added);
-        }
-    }
-
-    /// Writes what was added, which begins with a gap. The mark goes when that is on the disk, and not
-    /// before: a machine may die in between.
-    fn mend(&mut self) -> io::Result<()> {
-        self.disk.cut(self.len)?;
-        self.disk.append(&self.added, self.len)?;
-        self.disk.sync()?;
-        self.disk.mark(Mark::Whole)?;
-        self.len += self.added.len() as u64;
-        self.forget_added();
-        self.syncer.follow(self.disk.clone(), self.len, None);
-        Ok(())
-    }
-
-    /// The last server has left holes. Up to here something is missing, and who came and went is among
-    /// it: those are in of whom it is not known that they went.
-    fn fill(&mut self, now: Id, read: &mut dyn FnMut(Read<'_>)) {
-        self.last = self.last.next(now.ms());
-        read(Read::Gap(self.last));
-        for (name, secret) in self.members.iter() {
-            read(Read::In(name, secret));
-        }
-        format::push_since(Since::Gap(self.last), &self.members, &mut self.added);
-        if let Err(error) = self.mend() {
-            self.fail(&error);
-        }
-    }
-}
-
-// A new file.
-impl Journal {
-    fn rotate_if_due(&mut self) -> Option<Change> {
-        // A file has more entries than it begins with: else a large room would write little else.
-        let is_large = self.len > self.size.max(2 * self.head);
-        if !is_large || self.rotates.is_some_and(|after| Instant::now() < after) {
-            return None;
-        }
-        // A file that another follows is not torn, whatever happens to the machine.
-        if let Some(unsynced) = self.syncer.sync_now() {
-            return self.lose(&unsynced);
-        }
-        let Err(error) = self.rotate() else {
-            self.rotates = None;
-            return None;
-        };
-        let is_said = self.rotates.replace(Instant::now() + limits::JOURNAL_ROTATE).is_some();
-        let path = self.place.file().display();
-        (!is_said).then(|| Change::Grows(format!("cannot begin a new file after {path}: {error}")))
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        let mut header = Vec::new();
-        format::push_header(self.last, &self.members, &mut header);
-        let folder = self.place.folder()?;
-        let prepared = self.place.prepare(&header)?;
-        self.disk = self.place.follow(&self.disk, prepared)?;
-        self.head = header.len() as u64;
-        self.len = self.head;
-        self.syncer.follow(self.disk.clone(), self.len, Some(folder));
-        Ok(())
-    }
 }
 
 impl Drop for Journal {

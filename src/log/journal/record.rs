@@ -1,5 +1,6 @@
 //! What a journal keeps, and who is in by it.
 
+use crate::limits;
 use crate::protocol::{Id, Name, Secret};
 use std::collections::BTreeMap;
 
@@ -25,6 +26,20 @@ pub enum Record<'a> {
     Left(Name, &'a [u8]),
     /// What the operator said to all.
     Note(&'a [u8]),
+}
+
+impl Record<'_> {
+    /// Whether it is no longer than what a journal is read with.
+    pub fn is_within_limits(&self) -> bool {
+        match *self {
+            Record::Data(_, payload) => payload.len() <= limits::LARGEST,
+            Record::Msg(_, text)
+            | Record::Tell { text, .. }
+            | Record::Left(_, text)
+            | Record::Note(text) => text.len() <= limits::LINE,
+            Record::Joined(..) => true,
+        }
+    }
 }
 
 /// What a journal is found to hold, a piece at a time, in order.

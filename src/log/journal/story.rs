@@ -63,7 +63,7 @@ impl Story {
             Awaits::EntryOf(fact) => self.entry(line, Some(fact), read)?,
             Awaits::Payload(..) => return Err(Wrong("a line within a payload")),
         };
-        self.begin_again(read)
+        self.complete(read)
     }
 
     /// Whether not even the first line of the file has come.
@@ -109,7 +109,7 @@ impl Story {
     }
 
     /// Once all are known who were in where the log began, or a gap ended, they are those who are in.
-    fn begin_again(&mut self, read: &mut dyn FnMut(Read<'_>)) -> Result<(), Wrong> {
+    fn complete(&mut self, read: &mut dyn FnMut(Read<'_>)) -> Result<(), Wrong> {
         match mem::replace(&mut self.awaits, Awaits::Anything) {
             Awaits::Member(Since::Began(id), found, 0) if self.last.is_some() => {
                 if self.last != Some(id) || self.members != found {

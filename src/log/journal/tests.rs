@@ -144,7 +144,7 @@ fn is_in(who: &str) -> String {
 }
 
 fn fails(change: Option<Change>) -> bool {
-    matches!(change, Some(Change::Fails(_)))
+    change.is_some_and(|change| matches!(change, Change::Fails(_)))
 }
 
 /// What no file has.
@@ -634,7 +634,7 @@ fn what_never_worked_again_is_a_gap_after_a_restart() {
     has_space(&journal, 0);
     assert!(fails(says(&mut journal, 11, "ada", "lost")));
     drop(journal);
-    let kept = vec![shown(&Read::Began(at(1))), joined(10, "ada")];
+    let kept = [shown(&Read::Began(at(1))), joined(10, "ada")];
     let gap = [shown(&Read::Gap(at(10).next(1))), is_in("ada")];
     let all = [&kept[..], &gap].concat();
     let (mut journal, opened, seen) = folder.open().expect("a journal");
@@ -710,13 +710,29 @@ fn the_thread_finds_out_what_does_not_reach_the_disk() {
 }
 
 #[test]
-fn entries_that_no_journal_may_hold_are_not_written() {
+fn an_entry_that_no_journal_may_hold_is_a_gap() {
     let folder = Folder::new("journal-unfit-entry");
-    let (mut journal, ..) = folder.open().expect("a journal");
-    let stranger = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        journal.add(at(10), Record::Msg(name("ada"), b"hi"));
-    }));
-    assert_eq!(stranger.is_err(), cfg!(debug_assertions));
-    assert_eq!(journal.write(), None);
-    assert!(journal.added.is_empty());
+    let long = "x".repeat(limits::LINE + 1);
+    for (ms, who, text) in [(11, "bob", "hi"), (10, "ada", "hi"), (12, "ada", &long)] {
+        let (mut journal, ..) = folder.open().expect("a journal");
+        joins(&mut journal, 10, "ada");
+        assert!(fails(says(&mut journal, ms, who, text)), "{ms}");
+        assert_eq!(says(&mut journal, 20, "ada", "kept"), Some(Change::Works));
+        drop(journal);
+        let seen = folder.story();
+        assert_eq!(seen[2..], [shown(&Read::Gap(at(ms))), is_in("ada"), said(20, "ada", "kept")]);
+        fs::remove_file(folder.file()).expect("gone");
+    }
+}
+
+#[test]
+fn holes_and_a_torn_end_come_together() {
+    let folder = Folder::new("journal-holes-torn");
+    let text = "#smoltalk journal 1\n#holes\n#began 5-0 0\n@6-0 NOTE hi\n@7-0 NO";
+    fs::write(folder.file(), text).expect("a file");
+    let (_, opened, seen) = folder.open().expect("a journal");
+    assert_eq!((opened.cut, opened.last), (Some(7), at(6).next(1)));
+    assert_eq!(seen.last(), Some(&shown(&Read::Gap(at(6).next(1)))));
+    let mended = "#smoltalk journal 1\n#whole\n#began 5-0 0\n@6-0 NOTE hi\n#gap 6-1 0\n";
+    assert_eq!(folder.text(), mended);
 }
