@@ -52,9 +52,9 @@ pub struct Config {
 /// Where a server keeps its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalConfig {
-    /// The file; what was in it before goes on in `FILE.1`.
+    /// The file.
     pub path: PathBuf,
-    /// Bytes of the file past which it becomes `FILE.1`, and a new one begins.
+    /// Bytes past which it is renamed, to the same name with `.1` behind it, and a new one begins.
     pub size: u64,
 }
 
