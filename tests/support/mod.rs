@@ -3,6 +3,7 @@
 // Each test crate uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod again;
 mod daemon;
 mod telnet;
 mod varying;
@@ -33,7 +34,7 @@ pub struct TestServer {
     addresses: Vec<Bound>,
     stop: Option<async_channel::Sender<()>>,
     /// Disconnected when the server has ended.
-    running: mpsc::Receiver<()>,
+    running: Mutex<mpsc::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -57,7 +58,7 @@ impl TestServer {
             watch_for_panics();
             smol::block_on(server.run(async move { stopped.recv().await.unwrap_or(()) }));
         });
-        Self { addresses, stop: Some(stop), running, thread: Some(thread) }
+        Self { addresses, stop: Some(stop), running: Mutex::new(running), thread: Some(thread) }
     }
 
     /// Where it listens; of several addresses, the first for TCP.
@@ -179,7 +180,8 @@ pub fn transcript(script: &str) {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
-        let hangs = self.running.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let hangs = running.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
         if thread::panicking() {
             return;
         }
