@@ -29,6 +29,7 @@ use registry::{Bells, Registry};
 use secrets::Secrets;
 use smol::{Executor, Timer};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -39,11 +40,22 @@ pub struct Config {
     pub listen: Vec<Address>,
     /// Its limits.
     pub limits: Limits,
+    /// Where the log is kept, if it is to outlive the server.
+    pub journal: Option<JournalConfig>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
     /// take at once is lost; the server never waits for it.
     pub notices: Option<Sender<Notice>>,
     /// Tells of troubles alone.
     pub quiet: bool,
+}
+
+/// Where a server keeps its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes past which it is renamed, to the same name with `.1` behind it, and a new one begins.
+    pub size: u64,
 }
 
 /// A chat server that is listening, but does not serve yet.
