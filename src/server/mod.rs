@@ -66,6 +66,8 @@ pub struct Server {
     door: Arc<Door>,
     turn: Turn,
     log: Log,
+    /// How many bytes of the journal's end a crash had torn.
+    torn: Option<u64>,
     secrets: Secrets,
     config: Config,
 }
@@ -82,9 +84,12 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
-        let log = Log::new(&config.limits);
+        let (log, torn) = match &config.journal {
+            None => (Log::new(&config.limits), None),
+            Some(JournalConfig { path, size }) => Log::open(&config.limits, path, *size)?,
+        };
         let (turn, secrets) = (Turn::new()?, Secrets::open()?);
-        Ok(Self { listeners, addresses, door, turn, log, secrets, config })
+        Ok(Self { listeners, addresses, door, turn, log, torn, secrets, config })
     }
 
     /// Where it listens, with the ports that it got.
@@ -107,7 +112,12 @@ impl Server {
         let (watch, watches) = async_channel::bounded(1);
         let Config { limits, notices: troubles, quiet, .. } = self.config;
         let notices = troubles.clone().filter(|_| !quiet);
-        let bells = Bells { flush, watch, notices: notices.clone() };
+        let bells = Bells { flush, watch, notices: notices.clone(), troubles: troubles.clone() };
+        if let Some(bytes) = self.torn {
+            note(troubles.as_ref(), || {
+                Notice::Journal(format!("cut off {bytes} bytes of an entry that a crash had torn"))
+            });
+        }
         let long_enough = limits.shutdown_timeout;
         let registry = Registry::new(limits, self.log, self.secrets, bells);
         let registry = Arc::new(Mutex::new(registry));

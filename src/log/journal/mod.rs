@@ -47,6 +47,7 @@ use disk::Disk;
 use opening::Found;
 use place::{Place, named};
 use record::Members;
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -102,6 +103,18 @@ pub enum Change {
     Works,
     /// It is past its size, and no new file can begin: what happens is kept in the old one.
     Grows(String),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fails(why) => write!(f, "{why}; the room goes on"),
+            Self::Works => {
+                f.write_str("what happens is kept again; what happened meanwhile is not")
+            }
+            Self::Grows(why) => f.write_str(why),
+        }
+    }
 }
 
 impl Journal {
