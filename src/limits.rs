@@ -236,6 +236,14 @@ pub const UNSENT: usize = 64 * 1024;
 /// Past it, nothing more is read from it.
 pub const UNREAD: usize = 1024 * 1024;
 
+/// Lines that a member may have said that are not confirmed yet; any more wait.
+///
+/// A quarter of what a server keeps of the room ([`Limits::history`]): if all of them have arrived when
+/// the connection breaks, it still has them, and what others have said meanwhile.
+pub const UNCONFIRMED_LINES: usize = 256;
+/// Bytes of them past which no further one is taken.
+pub const UNCONFIRMED: usize = 256 * 1024;
+
 /// Names in one answer to WHO that a client believes: 4.3 MB of them.
 ///
 /// Several times the largest room that this server was tried with.

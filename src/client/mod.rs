@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod greeting;
 mod inbox;
+mod ledger;
 pub(crate) mod link;
 pub(crate) mod queue;
 pub(crate) mod unsent;
@@ -27,6 +28,7 @@ pub(crate) mod unsent;
 pub use error::Error;
 pub use event::Event;
 pub use greeting::Greeting;
+pub use ledger::{Ledger, Saying, Take};
 
 use crate::limits;
 use crate::protocol::{Command, Form, Id, JoinOptions, Name, Refusal, Standing};
