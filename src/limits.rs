@@ -257,6 +257,12 @@ pub const GREETING: Duration = Duration::from_secs(10);
 /// What RFC 8305 recommends: longer than most round trips, too short to annoy.
 pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
+/// The longest pause before a client's first attempt to come back. Half of it at least is waited for.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause before any attempt: each may be twice as long as the one before, up to this.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// How long a client that leaves waits for BYE.
 ///
 /// One round trip around the world. What is queued for the member comes first, but whoever wants to go

@@ -63,7 +63,10 @@ pub struct Ledger {
     /// The numbers up to which all is settled at each PONG that is still to come.
     asked: VecDeque<u64>,
     at: At,
-    /// JOINs that were sent and never answered: each of them may still arrive.
+    /// The server has no echo: a PONG confirms, and what it has not confirmed when the connection
+    /// breaks may or may not have arrived.
+    blind: bool,
+    /// JOINs on connections that are gone that were never answered: each of them may still arrive.
     late: u32,
 }
 
@@ -168,6 +171,7 @@ impl Ledger {
             given: 0,
             asked: VecDeque::new(),
             at: At::Away { gap: false },
+            blind: false,
             late: 0,
         }
     }
@@ -251,10 +255,8 @@ impl Ledger {
 // Coming and going.
 impl Ledger {
     /// What to ask for with JOIN. Who comes for the first time gets the `last` messages, too.
-    ///
-    /// It is taken to be sent.
-    pub fn join(&mut self, last: u64) -> JoinOptions {
-        self.late = self.late.saturating_add(1);
+    #[must_use]
+    pub fn join(&self, last: u64) -> JoinOptions {
         let since = self.since();
         JoinOptions {
             form: Form { data: true, ids: true },
@@ -265,15 +267,14 @@ impl Ledger {
         }
     }
 
-    /// The JOIN was answered, but not with OK.
-    pub fn refused(&mut self) {
-        self.late = self.late.saturating_sub(1);
+    /// A JOIN was sent on a connection that is gone, and never answered.
+    pub fn unanswered(&mut self) {
+        self.late = self.late.saturating_add(1);
     }
 
     /// One is in, as `me`: what was missed comes now, and after it the PONG that
     /// [`caught_up`](Self::caught_up) waits for.
     pub fn joined(&mut self, me: Name, standing: Standing) {
-        self.refused();
         self.me = Some(me);
         let history = self.since().is_none();
         if history {
@@ -283,6 +284,16 @@ impl Ledger {
         self.at = At::Back { standing: standing.id, history, gap };
     }
 
+    /// One is in, as `me`, with a server that knows no ids. Nothing of what was missed comes, and nothing
+    /// is said twice: how many lines are given up for that.
+    pub fn joined_blindly(&mut self, me: Name) -> u64 {
+        self.me = Some(me);
+        self.at = At::Here;
+        let doubtful = self.give_up();
+        self.blind = true;
+        doubtful
+    }
+
     /// The PONG behind the JOIN has come: what has not been confirmed by then is to be said again. But
     /// after a [`Event::Gap`] nobody knows what had arrived: how many lines are given up for that.
     pub fn caught_up(&mut self) -> u64 {
@@ -290,10 +301,23 @@ impl Ledger {
         self.at = At::Here;
         self.last = self.last.max(Some(standing));
         self.before_gap = None;
-        let doubtful = if gap { self.given } else { 0 };
-        self.settle(self.settled + doubtful as u64);
+        let doubtful = if gap || self.blind { self.give_up() } else { 0 };
+        self.blind = false;
         self.given = 0;
-        doubtful as u64
+        doubtful
+    }
+
+    /// Settles what may have arrived.
+    fn give_up(&mut self) -> u64 {
+        let doubtful = self.given as u64;
+        self.settle(self.settled + doubtful);
+        doubtful
+    }
+
+    /// Whether the server one was in last knows no ids.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// The connection is gone.
@@ -307,7 +331,7 @@ impl Ledger {
     /// was somebody else's who knows the secret, and the two would replace each other for ever.
     pub fn comes_back(&mut self) -> bool {
         let was_late = self.late > 0;
-        self.refused();
+        self.late = self.late.saturating_sub(1);
         was_late
     }
 
@@ -454,7 +478,6 @@ mod tests {
     /// Ada, who is in since 10.
     fn ada() -> Ledger {
         let mut ada = Ledger::new(secret());
-        ada.join(0);
         ada.joined(name("ada"), standing(10));
         assert_eq!(ada.caught_up(), 0);
         ada
@@ -493,7 +516,6 @@ mod tests {
         }
         ada.disconnected();
         ada.push(Saying::Msg("four".into()));
-        ada.join(0);
         // Another log, of an earlier time.
         ada.joined(name("ada"), standing(5));
         assert_eq!(ada.heard(None, &Event::Gap), Take::New);
@@ -515,7 +537,6 @@ mod tests {
             ada.heard(None, &Event::Gap);
             ada.disconnected();
         }
-        ada.join(0);
         ada.joined(name("ada"), standing(6));
         assert_eq!(ada.caught_up(), 1, "the gap is not forgotten");
     }
@@ -536,7 +557,6 @@ mod tests {
     #[test]
     fn of_the_last_messages_those_that_did_not_come_are_missed() {
         let mut ada = Ledger::new(secret());
-        ada.join(20);
         ada.joined(name("ada"), standing(10));
         assert_eq!(ada.last(), None);
         ada.disconnected();
@@ -599,9 +619,7 @@ mod tests {
         let mut ada = ada();
         assert!(!ada.comes_back(), "all were answered");
         ada.disconnected();
-        ada.join(0);
-        ada.disconnected();
-        ada.join(0);
+        ada.unanswered();
         ada.joined(name("ada"), standing(12));
         assert!(ada.comes_back());
         assert!(!ada.comes_back());

@@ -15,6 +15,7 @@
 //! # });
 //! ```
 
+mod back;
 pub(crate) mod connect;
 mod error;
 mod event;
@@ -22,17 +23,20 @@ mod greeting;
 mod inbox;
 mod ledger;
 pub(crate) mod link;
+mod member;
 pub(crate) mod queue;
 pub(crate) mod unsent;
 
+pub use back::{is_final, pause};
 pub use error::Error;
 pub use event::Event;
 pub use greeting::Greeting;
 pub use ledger::{Ledger, Saying, Take};
+pub use member::{Config, Member, random_secret};
 
 use crate::limits;
 use crate::protocol::{Command, Form, Id, JoinOptions, Name, Refusal, Standing};
-use connect::{connect, within};
+use connect::within;
 use event::Heard;
 use inbox::Inbox;
 use link::Link;
@@ -72,8 +76,16 @@ impl Client {
 
     /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
     pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
+        Self::connect_any(time, [(host, port)]).await
+    }
+
+    /// The same, to the first address of any of these hosts, which are tried in their order.
+    pub async fn connect_any(
+        time: Duration,
+        hosts: impl IntoIterator<Item = (&str, u16)>,
+    ) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = connect(time, host, port).await;
+        let reached = connect::connect_any(time, hosts).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let link = Link::new(socket, limits::EVENT_LINE, Inbox::new());
         let mut client = Self { link, pings: 0, id: None };
@@ -122,6 +134,26 @@ impl Client {
             _ => None,
         })
         .await
+    }
+
+    /// Enters the room with these options; or, where the server does not know them all, with `data`
+    /// alone of them, or with none. Where `id` was asked for and granted there is a
+    /// [`standing`](Self::standing).
+    pub async fn join_if_known(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        options: JoinOptions,
+    ) -> Result<usize, Error> {
+        let name = name.as_ref();
+        let form = Form { data: options.form.data, ids: false };
+        let fewer = JoinOptions { form, ..JoinOptions::default() };
+        for options in [options, fewer] {
+            match self.join_with(name, options).await {
+                Err(Error::Refused { code, .. }) if code == Refusal::BadOption.code() => {}
+                joined => return joined,
+            }
+        }
+        self.join(name).await
     }
 
     /// In which form payloads come: that which the server has said OK to, whoever waited for it.
