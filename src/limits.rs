@@ -62,6 +62,14 @@ pub const RECEIVE_BUFFER: usize = 128 * 1024;
 /// Chunks of a backlog that share a system call.
 pub const HAND: usize = 64;
 
+/// Bytes of messages after which the history begins a new block, and messages after which it does.
+///
+/// Whoever joins is sent whole blocks that others share, and the last one, which grows, alone: so it is
+/// small. And a megabyte is few blocks, each of which costs whoever lags a chunk ([`CHUNK_OVERHEAD`]).
+pub const BLOCK: usize = 8 * 1024;
+/// See [`BLOCK`].
+pub const BLOCK_MESSAGES: usize = 128;
+
 /// Bytes of a backlog from which on no further chunk shares a system call: a goodbye waits behind
 /// what is in hand, and a socket rarely takes more at a time.
 pub const HAND_BYTES: usize = 64 * 1024;

@@ -45,6 +45,8 @@ fn a_room_works_within_the_smallest_and_within_the_largest_limits() {
         max_per_address: usize::MAX,
         presence_limit: usize::MAX,
         memory: usize::MAX,
+        history: usize::MAX,
+        history_bytes: usize::MAX,
         shutdown_timeout: LONGEST,
     };
     for limits in [least, most] {

@@ -129,9 +129,15 @@ impl Backlog {
         self.queued
     }
 
+    /// What waits of what others have said. What it asked for itself, such as what was said before it
+    /// came, keeps nobody waiting but itself.
+    fn said(&self) -> usize {
+        self.queued.bytes.saturating_sub(self.queued.asked)
+    }
+
     /// Whether so little waits that it does not lag any more.
     fn is_low(&self, limits: &Limits) -> bool {
-        self.queued.bytes <= limits.outbox / 2
+        self.said() <= limits.outbox / 2
     }
 
     /// Says whether `teller` has to wait before it tells this member more: while much of what waits
@@ -205,12 +211,13 @@ impl Backlog {
     pub fn lags(&mut self, now: Instant, limits: &Limits) -> Option<Waiting> {
         let unit = limits.outbox.max(limits::ROUND);
         let is_awaited = !self.tellers.is_empty();
-        if self.lag.is_none() && (is_awaited || self.queued.bytes > limits.outbox) {
+        if self.lag.is_none() && (is_awaited || self.said() > limits.outbox) {
             let due = now + limits.stall_timeout;
             self.lag = Some(Lag { since: now, due, pace: Pace::new(now) });
         } else if !is_awaited && self.is_low(limits) {
             self.lag = None;
         }
+        let said = self.said();
         let Some(lag) = &mut self.lag else {
             self.awaited = Waiting::Nobody;
             return None;
@@ -223,8 +230,8 @@ impl Backlog {
             _ => Waiting::Nobody,
         };
         // Half an outbox of room, before those who waited go on.
-        let falling = grade(self.queued.bytes + unit / 2);
-        self.awaited = grade(self.queued.bytes).max(self.awaited.min(falling));
+        let falling = grade(said + unit / 2);
+        self.awaited = grade(said).max(self.awaited.min(falling));
         Some(self.awaited)
     }
 
@@ -240,7 +247,7 @@ impl Backlog {
             self.last_taken <= lag.since && now - self.last_taken >= patience
         };
         let far_too_much = limits::OUTBOXES * limits.outbox.max(limits::ROUND) - limits.outbox / 2;
-        now >= lag.due || self.queued.bytes >= far_too_much && takes_nothing()
+        now >= lag.due || self.said() >= far_too_much && takes_nothing()
     }
 }
 

@@ -4,11 +4,11 @@
 use crate::limits;
 use crate::net::sink::Sink;
 use async_channel::Receiver;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::ops::{AddAssign, Range, SubAssign};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Bytes that wait for somebody. All who wait for the same ones hold them once.
 #[derive(Debug)]
@@ -17,10 +17,29 @@ pub struct Held {
     memory: Arc<Memory>,
 }
 
-impl Held {
-    /// Whether these are the bytes of `text`, and not only the same ones.
-    pub fn is(&self, text: &Arc<[u8]>) -> bool {
-        Arc::ptr_eq(&self.bytes, text)
+/// Texts that many ask for: each is held once for all who did not take it.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// By where they are in memory: nothing else is there for as long as they are held.
+    held: BTreeMap<usize, Weak<Held>>,
+    /// From how many on to look which of them nobody waits for any more.
+    many: usize,
+}
+
+impl Texts {
+    /// Holds `text` until the last chunk of it is gone.
+    pub fn hold(&mut self, text: &Arc<[u8]>, memory: &Arc<Memory>) -> Arc<Held> {
+        let address = text.as_ptr().addr();
+        if let Some(held) = self.held.get(&address).and_then(Weak::upgrade) {
+            return held;
+        }
+        if self.held.len() >= self.many {
+            self.held.retain(|_, held| held.strong_count() > 0);
+            self.many = 2 * self.held.len() + 1;
+        }
+        let held = memory.hold(text.clone());
+        self.held.insert(address, Arc::downgrade(&held));
+        held
     }
 }
 

@@ -3,7 +3,7 @@
 //! What a flush may do: one system call a connection. What it may not: wait.
 
 use super::backlog::{Backlog, Waiting};
-use super::chunk::{Chunk, Held, Memory};
+use super::chunk::{Chunk, Held, Memory, Texts};
 use super::{Delivery, Flow, Lagger, Outlet, Report, outlet};
 use crate::limits::{self, Limits};
 use crate::net::sink::Sink;
@@ -12,7 +12,7 @@ use crate::room::SeatId;
 use crate::room::round::{Own, Round, Source};
 use std::io::{self, IoSlice};
 use std::mem;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What came of writing a round.
@@ -33,7 +33,7 @@ impl<S: Sink + Clone> Delivery<S> {
             concerns_all,
             limits: &self.limits,
             memory: &self.memory,
-            text: &mut self.text,
+            texts: &mut self.texts,
             now,
             shared: Default::default(),
             lagging: Vec::new(),
@@ -58,7 +58,7 @@ struct Post<'a, S> {
     concerns_all: bool,
     limits: &'a Limits,
     memory: &'a Arc<Memory>,
-    text: &'a mut Weak<Held>,
+    texts: &'a mut Texts,
     now: Instant,
     /// The public bytes of each form, once somebody has fallen behind: all who did share them.
     shared: [Option<Arc<Held>>; Form::COUNT],
@@ -157,8 +157,9 @@ impl<S: Sink + Clone> Post<'_, S> {
                     let range = at + skipped..at + piece.bytes.len();
                     rest.push(Chunk::shared(self.share(form), range));
                 }
-                Source::Shared(text) => {
-                    let chunk = Chunk::shared(self.hold_text(text), skipped..text.len());
+                Source::Shared(text, at) => {
+                    let range = at + skipped..at + piece.bytes.len();
+                    let chunk = Chunk::shared(self.texts.hold(text, self.memory), range);
                     rest.push(chunk.of_which(left.len(), 0));
                 }
                 Source::Public(..) => rest.copied.take(left, 0, 0),
@@ -180,16 +181,6 @@ impl<S: Sink + Clone> Post<'_, S> {
             }
         }
         4 * public >= all
-    }
-
-    /// A text that many ask for, held once for all who did not take it.
-    fn hold_text(&mut self, text: &Arc<[u8]>) -> Arc<Held> {
-        if let Some(held) = self.text.upgrade().filter(|held| held.is(text)) {
-            return held;
-        }
-        let held = self.memory.hold(text.clone());
-        *self.text = Arc::downgrade(&held);
-        held
     }
 
     fn queue(&mut self, id: SeatId, outlet: &mut Outlet<S>, chunk: Chunk) {
@@ -402,7 +393,7 @@ mod tests {
             let mut round = Round::default();
             for id in 0..50 {
                 let view = round.open_view(id, Some(TEXT));
-                round.share(view, &text);
+                round.share(view, &text, 0..text.len());
             }
             behind.extend(flush(&mut delivery, &mut round));
         }

@@ -14,11 +14,11 @@ use crate::protocol::Form;
 use crate::room::SeatId;
 use async_channel::Receiver;
 use backlog::{Backlog, Waiting};
-use chunk::{Chunk, Cost, Held, Memory};
+use chunk::{Chunk, Cost, Memory, Texts};
 use hold::Hold;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Everybody's way out.
@@ -31,8 +31,8 @@ pub struct Delivery<S> {
     /// Sessions that need not wait any longer.
     released: Vec<SeatId>,
     memory: Arc<Memory>,
-    /// The text that many ask for and that somebody did not take last, while it waits for somebody.
-    text: Weak<Held>,
+    /// The texts that many ask for, while they wait for somebody.
+    texts: Texts,
     /// Whom those have told something who wait for it.
     telling: BTreeMap<SeatId, SeatId>,
 }
@@ -91,7 +91,7 @@ impl<S: Sink> Delivery<S> {
             hold: Hold::default(),
             released: Vec::new(),
             memory: Arc::default(),
-            text: Weak::new(),
+            texts: Texts::default(),
             telling: BTreeMap::new(),
         }
     }

@@ -1,27 +1,33 @@
 //! What can happen in a room.
 
-use crate::protocol::{Form, Name};
+use crate::protocol::{JoinOptions, Name, Secret};
+use std::sync::Arc;
 
 /// Something that happened. Borrows what was said: the log decides what it keeps of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Entry<'a> {
-    /// A guest became a member, who gets payloads in that form.
-    Joined(Speaker, Form),
+    /// A guest became a member, and wants it so.
+    Joined(Speaker, JoinOptions),
+    /// A guest took a member's place over, because it has the same secret. Nobody else notices: this
+    /// alone has no id.
+    Resumed(Speaker, JoinOptions, usize),
     /// A member said something to all.
     Msg(Speaker, &'a [u8]),
     /// A member said any bytes to all.
     Data(Speaker, &'a [u8]),
-    /// A member said something to one other.
-    Tell(Speaker, Name, &'a [u8]),
+    /// A member said something to one other, who is the second.
+    Tell(Speaker, Speaker, &'a [u8]),
     /// A member went; the reason is that of LEFT. It is not for the others where all go at once.
     Left(Speaker, Option<&'static str>),
 }
 
-/// Who did it.
-#[derive(Debug, Clone, Copy)]
+/// Who did it, or to whom it was done.
+#[derive(Debug, Clone)]
 pub struct Speaker {
     /// The connection.
     pub seat: usize,
     /// The name under which it is in.
     pub name: Name,
+    /// By what it will be known again; only where it can come back.
+    pub secret: Option<Arc<Secret>>,
 }

@@ -22,7 +22,7 @@ use super::round::Last;
 use super::seat::{Seat, Stage};
 use super::{Room, SeatId};
 use crate::limits;
-use crate::log::{Entry, Speaker};
+use crate::log::Entry;
 use crate::protocol::{Event, Form, Name};
 use std::io::ErrorKind;
 use std::time::Instant;
@@ -81,10 +81,11 @@ impl Room {
 
     /// The entry that a connection's end makes; only a member's makes one.
     pub fn departure(&self, id: SeatId, closed: Closed) -> Option<Entry<'static>> {
-        let Stage::Member(name, _) = self.seats[id].stage else { return None };
+        let speaker = self.speaker(id).ok()?;
         // When all leave at once, nobody is left to be told.
         let reason = (closed != Closed::Shutdown).then(|| closed.left());
-        Some(Entry::Left(Speaker { seat: id, name }, reason))
+        // Whose place another has taken is not gone.
+        (closed != Closed::Replaced).then_some(Entry::Left(speaker, reason))
     }
 
     /// Closes a connection, after its [departure](Self::departure) has been applied: the reason is
@@ -172,6 +173,11 @@ impl Room {
     /// Whether the connection has not joined yet.
     pub fn is_guest(&self, id: SeatId) -> bool {
         matches!(self.seats[id].stage, Stage::Guest { .. })
+    }
+
+    /// Whether it is a member that gets the ids of entries.
+    pub fn has_ids(&self, id: SeatId) -> bool {
+        self.form_of(id).is_some_and(|form| form.ids)
     }
 
     /// Whether the connection is closed: what it says is no longer heard.

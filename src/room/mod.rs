@@ -12,8 +12,8 @@ mod seat;
 pub use life::{Due, Next, Was};
 
 use crate::limits::{self, Limits};
-use crate::log::{Entry, Speaker};
-use crate::protocol::{Event, Form, Id, Name, Refusal};
+use crate::log::{Entry, Log, Piece, Resumed, Speaker, Wanted};
+use crate::protocol::{Event, Form, Id, JoinOptions, Name, Refusal, Secret, Standing};
 use round::{Listeners, Round, ViewId};
 use seat::{Seat, Stage};
 use slab::Slab;
@@ -35,8 +35,8 @@ pub struct Room {
     round: Round,
     /// The memory of the round before.
     spare: Round,
-    /// The last entry that has taken effect.
-    applied: Option<Id>,
+    /// The last entry that has taken effect; before the first, where the log began.
+    applied: Id,
     /// The answer to WHO, until a name comes or goes.
     who: Option<Arc<[u8]>>,
     /// Until when guests have to join, leavers to be gone, and the deaf to be found out.
@@ -55,8 +55,8 @@ pub enum Speech<'a> {
 }
 
 impl Room {
-    /// An empty room.
-    pub fn new(limits: Limits) -> Self {
+    /// An empty room, whose log begins there.
+    pub fn new(limits: Limits, began: Id) -> Self {
         Self {
             limits,
             seats: Slab::new(),
@@ -64,7 +64,7 @@ impl Room {
             listeners: Listeners::default(),
             round: Round::default(),
             spare: Round::default(),
-            applied: None,
+            applied: began,
             who: None,
             deadlines: BTreeSet::new(),
         }
@@ -80,31 +80,43 @@ impl Room {
             Speech::Msg(text) => Entry::Msg(speaker, text),
             Speech::Data(bytes) => Entry::Data(speaker, bytes),
             Speech::Tell(to, text) => {
-                self.seat_of(to).ok_or(Refusal::NoSuchMember)?;
-                Entry::Tell(speaker, to, text)
+                let to = self.seat_of(to).ok_or(Refusal::NoSuchMember)?;
+                Entry::Tell(speaker, self.speaker(to)?, text)
             }
         })
     }
 
-    /// What becomes of a guest that wants to enter, or why it may not.
+    /// What becomes of a guest that wants to enter, or why it may not. Who has a secret can come back
+    /// by it later; who names it has it from an earlier time, and takes over the place that is held
+    /// with it.
     pub fn propose_join(
         &self,
         id: SeatId,
         name: Name,
-        form: Form,
+        options: JoinOptions,
+        secret: Option<Secret>,
     ) -> Result<Entry<'static>, Refusal> {
         if !self.is_guest(id) {
             return Err(Refusal::AlreadyJoined);
         }
-        match self.seat_of(name) {
-            Some(_) => Err(Refusal::NameTaken),
-            None => Ok(Entry::Joined(Speaker { seat: id, name }, form)),
+        let Some((held, seat)) = self.names.get_key_value(&name) else {
+            let speaker = Speaker { seat: id, name, secret: secret.map(Arc::new) };
+            return Ok(Entry::Joined(speaker, options));
+        };
+        let of_holder = self.seats[*seat].secret.clone();
+        if options.resume.is_none() || of_holder.as_deref() != options.resume.as_ref() {
+            return Err(Refusal::NameTaken);
         }
+        // It stays as it was first typed.
+        let speaker = Speaker { seat: id, name: *held, secret: of_holder };
+        Ok(Entry::Resumed(speaker, options, *seat))
     }
 
     fn speaker(&self, seat: SeatId) -> Result<Speaker, Refusal> {
-        match self.seats[seat].stage {
-            Stage::Member(name, _) => Ok(Speaker { seat, name }),
+        match &self.seats[seat] {
+            Seat { stage: Stage::Member(name, _), secret, .. } => {
+                Ok(Speaker { seat, name: *name, secret: secret.clone() })
+            }
             _ => Err(Refusal::NotJoined),
         }
     }
@@ -112,63 +124,142 @@ impl Room {
 
 // From entries to the round.
 impl Room {
-    /// An entry takes effect. They come in the order of their ids.
-    pub fn apply(&mut self, id: Id, entry: Entry<'_>) {
-        debug_assert!(self.applied < Some(id), "the log has one order");
-        self.applied = Some(id);
+    /// An entry takes effect. They come in the order of their ids. Who joins may want to have what was
+    /// said before, from the log.
+    pub fn apply(&mut self, id: Id, entry: &Entry<'_>, log: &mut Log) {
+        let before = mem::replace(&mut self.applied, id);
+        debug_assert!(before < id || matches!(entry, Entry::Resumed(..)), "the log has one order");
         match entry {
-            Entry::Joined(speaker, form) => self.joined(speaker, form),
-            Entry::Left(speaker, reason) => self.left(speaker, reason),
-            Entry::Msg(Speaker { seat, name }, text) => {
-                let view = self.view(seat);
-                self.announce(Some(view), Event::Msg(name, text));
+            Entry::Joined(speaker, options) => self.joined(id, speaker, *options, before, log),
+            Entry::Resumed(speaker, options, from) => {
+                self.forget_listener(*from);
+                self.enter(speaker, *options, before, log);
             }
-            Entry::Data(Speaker { seat, name }, bytes) => {
-                let view = self.view(seat);
+            Entry::Left(speaker, reason) => self.left(id, speaker, *reason),
+            Entry::Msg(speaker, text) => {
+                let but = self.view_without_echo(speaker.seat);
+                self.announce(id, but, Event::Msg(speaker.name, text));
+            }
+            Entry::Data(speaker, bytes) => {
+                let but = self.view_without_echo(speaker.seat);
                 let most = self.limits.payload;
-                let render =
-                    |form, out: &mut _| Event::render_payload(name, bytes, form, id, most, out);
-                self.round.say(Some(view), &self.listeners, render);
+                let render = |form, out: &mut _| {
+                    Event::render_payload(speaker.name, bytes, form, id, most, out);
+                };
+                self.round.say(but, &self.listeners, render);
             }
-            Entry::Tell(Speaker { name, .. }, to, text) => {
-                if let Some(to) = self.seat_of(to) {
-                    let view = self.view(to);
-                    self.round.tell(view, |out| Event::Tell(name, text).render(out));
-                }
-            }
+            Entry::Tell(speaker, to, text) => self.told(id, speaker, to, text),
         }
     }
 
-    fn joined(&mut self, Speaker { seat, name }: Speaker, form: Form) {
-        self.names.insert(name, seat);
+    fn joined(
+        &mut self,
+        id: Id,
+        speaker: &Speaker,
+        options: JoinOptions,
+        before: Id,
+        log: &mut Log,
+    ) {
         self.who = None;
-        let members = self.names.len();
-        let view = self.view(seat);
-        self.become_member(seat, name, form);
-        self.listeners[form.index()] += 1;
-        self.round.answer(view, |out| Event::Ok(name, members, None).render(out));
-        self.round.enter(view, form);
-        if members <= self.limits.presence_limit {
-            self.announce(Some(view), Event::Joined(name));
+        self.enter(speaker, options, before, log);
+        if self.names.len() <= self.limits.presence_limit {
+            let view = self.view(speaker.seat);
+            self.announce(id, Some(view), Event::Joined(speaker.name));
         }
     }
 
-    fn left(&mut self, Speaker { seat, name }: Speaker, reason: Option<&str>) {
-        let Stage::Member(_, form) = self.seats[seat].stage else { return };
+    /// A guest becomes a member: OK, what it wants of what was said before, and from then on what all
+    /// get.
+    fn enter(&mut self, speaker: &Speaker, options: JoinOptions, before: Id, log: &mut Log) {
+        let Speaker { seat, name, secret } = speaker;
+        self.names.insert(*name, *seat);
+        let (view, members) = (self.view(*seat), self.names.len());
+        self.become_member(*seat, *name, options.form);
+        self.listeners[options.form.index()] += 1;
+        (self.seats[*seat].secret, self.seats[*seat].echo) = (secret.clone(), options.echo);
+        let token = secret.as_deref().filter(|_| options.form.ids);
+        let standing = token.map(|token| Standing { id: before, token: *token });
+        self.round.answer(view, |out| Event::Ok(*name, members, standing).render(out));
+        self.replay(view, speaker, options, before, log);
+        self.round.enter(view, options.form);
+    }
+
+    fn replay(
+        &mut self,
+        view: ViewId,
+        speaker: &Speaker,
+        options: JoinOptions,
+        before: Id,
+        log: &mut Log,
+    ) {
+        let JoinOptions { form, echo, last, since, .. } = options;
+        let secret = speaker.secret.as_deref().filter(|_| options.resume.is_some());
+        let resumed = secret.map(|secret| Resumed { name: speaker.name, secret, echo });
+        let replay = log.replay(&Wanted { form, last, since, resumed }, before);
+        if replay.gap {
+            self.round.answer(view, |out| Event::Gap.render(out));
+        }
+        for piece in replay.pieces {
+            match piece {
+                Piece::Shared(text, part) => self.round.share(view, &text, part),
+                Piece::Own(text) => self.round.answer(view, |out| out.extend_from_slice(&text)),
+            }
+        }
+    }
+
+    fn told(&mut self, id: Id, speaker: &Speaker, to: &Speaker, text: &[u8]) {
+        if let Some(form) = self.form_of(to.seat) {
+            let view = self.view(to.seat);
+            self.round.tell(view, |out| {
+                form.stamp(id, out);
+                Event::Tell(speaker.name, text).render(out);
+            });
+        }
+        if let Some(form) = self.form_of(speaker.seat).filter(|_| self.seats[speaker.seat].echo) {
+            let view = self.view(speaker.seat);
+            self.round.answer(view, |out| {
+                form.stamp(id, out);
+                Event::Told(to.name, text).render(out);
+            });
+        }
+    }
+
+    fn left(&mut self, id: Id, speaker: &Speaker, reason: Option<&str>) {
+        self.forget_listener(speaker.seat);
+        let members = self.names.len();
+        self.names.remove(&speaker.name);
+        self.who = None;
+        if let Some(reason) = reason.filter(|_| members <= self.limits.presence_limit) {
+            self.announce(id, None, Event::Left(speaker.name, reason.as_bytes()));
+        }
+    }
+
+    /// A member gets no more of what all get.
+    fn forget_listener(&mut self, seat: SeatId) {
+        let Some(form) = self.form_of(seat) else { return };
         self.listeners[form.index()] -= 1;
         let view = self.view(seat);
         self.round.exit(view);
-        let members = self.names.len();
-        self.names.remove(&name);
-        self.who = None;
-        if let Some(reason) = reason.filter(|_| members <= self.limits.presence_limit) {
-            self.announce(None, Event::Left(name, reason.as_bytes()));
+    }
+
+    fn form_of(&self, seat: SeatId) -> Option<Form> {
+        match self.seats.get(seat)?.stage {
+            Stage::Member(_, form) => Some(form),
+            _ => None,
         }
     }
 
-    /// Says something that is the same in all forms to all members but one.
-    fn announce(&mut self, but: Option<ViewId>, event: Event<'_>) {
-        self.round.say(but, &self.listeners, |_, out| event.render(out));
+    /// The view of a speaker who does not get what it says itself.
+    fn view_without_echo(&mut self, seat: SeatId) -> Option<ViewId> {
+        (!self.seats[seat].echo).then(|| self.view(seat))
+    }
+
+    /// Says something to all members but one.
+    fn announce(&mut self, id: Id, but: Option<ViewId>, event: Event<'_>) {
+        self.round.say(but, &self.listeners, |form, out| {
+            form.stamp(id, out);
+            event.render(out);
+        });
     }
 }
 
@@ -191,7 +282,7 @@ impl Room {
         });
         let text = text.clone();
         let view = self.view(id);
-        self.round.share(view, &text);
+        self.round.share(view, &text, 0..text.len());
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub enum Closed {
     NotSmoltalk,
     /// It said something from which there is no way back to the next line.
     BadFrame,
+    /// It came back by another connection.
+    Replaced,
     /// The server stops.
     Shutdown,
 }
@@ -39,6 +41,7 @@ impl Closed {
             Self::Stalled => Some("stalled"),
             Self::JoinTimeout => Some("join-timeout"),
             Self::TooManyErrors => Some("too-many-errors"),
+            Self::Replaced => Some("replaced"),
             Self::Shutdown => Some("shutdown"),
         }
     }
@@ -49,10 +52,11 @@ impl Closed {
         match self {
             Self::Lost | Self::BadFrame => "lost",
             Self::Stalled => "stalled",
-            // The last three never were members.
+            // The last three never were members, and whose place is taken over does not leave it.
             Self::Left
             | Self::Ended
             | Self::Shutdown
+            | Self::Replaced
             | Self::JoinTimeout
             | Self::TooManyErrors
             | Self::NotSmoltalk => "",
@@ -73,9 +77,11 @@ impl Closed {
             Self::Lost => "lost",
             Self::NotSmoltalk => Refusal::NotSmoltalk.code(),
             Self::BadFrame => Refusal::BadFrame.code(),
-            Self::Stalled | Self::JoinTimeout | Self::TooManyErrors | Self::Shutdown => {
-                self.bye().unwrap_or_default()
-            }
+            Self::Stalled
+            | Self::JoinTimeout
+            | Self::TooManyErrors
+            | Self::Replaced
+            | Self::Shutdown => self.bye().unwrap_or_default(),
         }
     }
 }
@@ -85,6 +91,8 @@ impl Closed {
 pub enum Notice {
     /// A member came; so many are in now.
     Joined(Name, Peer, usize),
+    /// A member came back before it was gone.
+    Resumed(Name, Peer),
     /// A member went; so many are in now.
     Left(Name, Closed, usize),
     /// A guest was sent away.
@@ -105,6 +113,7 @@ impl fmt::Display for Notice {
             Self::Joined(name, peer, members) => {
                 write!(f, "{name} joined from {peer}, {members} here")
             }
+            Self::Resumed(name, peer) => write!(f, "{name} came back from {peer}"),
             Self::Left(name, closed, members) => {
                 write!(f, "{name} left ({}), {members} here", closed.why())
             }

@@ -69,7 +69,7 @@ enum Slice {
     Public(Range<u32>),
     Answer(Range<u32>),
     Told(Range<u32>),
-    Shared(u32),
+    Shared(u32, Range<u32>),
 }
 
 /// What a seat gets of a round other than everybody else.
@@ -102,8 +102,8 @@ pub enum Source<'a> {
     Answer,
     /// What another told it.
     Told,
-    /// An answer that others get, too.
-    Shared(&'a Arc<[u8]>),
+    /// An answer that others get, too: a part of this text, from there on.
+    Shared(&'a Arc<[u8]>, usize),
 }
 
 /// How many members get each form.
@@ -178,14 +178,15 @@ impl Round {
         self.push(view, Slice::Told(range));
     }
 
-    /// Answers with a text that others get, too.
-    pub fn share(&mut self, view: ViewId, text: &Arc<[u8]>) {
+    /// Answers with a part of a text that others get, too.
+    pub fn share(&mut self, view: ViewId, text: &Arc<[u8]>, part: Range<usize>) {
         self.decide(view);
         if !self.shared.last().is_some_and(|last| Arc::ptr_eq(last, text)) {
             self.shared.push(text.clone());
         }
-        self.shared_out += text.len();
-        self.push(view, Slice::Shared(offset(&self.shared) - 1));
+        self.shared_out += part.len();
+        let part = short(part.start)..short(part.end);
+        self.push(view, Slice::Shared(offset(&self.shared) - 1, part));
     }
 
     fn append_private(&mut self, view: ViewId, render: impl FnOnce(&mut Vec<u8>)) -> Range<u32> {
@@ -282,9 +283,10 @@ impl Round {
             },
             Slice::Answer(range) => Piece { bytes: private(range), source: Source::Answer },
             Slice::Told(range) => Piece { bytes: private(range), source: Source::Told },
-            Slice::Shared(index) => {
+            Slice::Shared(index, range) => {
                 let text = &self.shared[*index as usize];
-                Piece { bytes: text, source: Source::Shared(text) }
+                let bytes = &text[usize_range(range)];
+                Piece { bytes, source: Source::Shared(text, range.start as usize) }
             }
         }
     }
@@ -320,8 +322,10 @@ impl<'a> Own<'a> {
 impl Slice {
     fn is_empty(&self) -> bool {
         match self {
-            Self::Public(range) | Self::Answer(range) | Self::Told(range) => range.is_empty(),
-            Self::Shared(_) => false,
+            Self::Public(range)
+            | Self::Answer(range)
+            | Self::Told(range)
+            | Self::Shared(_, range) => range.is_empty(),
         }
     }
 
@@ -348,7 +352,11 @@ fn usize_range(range: &Range<u32>) -> Range<usize> {
 /// Where the next item goes. A round is bounded by [`limits::ROUND`] and one line's answer: far
 /// from what a `u32` counts.
 fn offset<T>(items: &[T]) -> u32 {
-    u32::try_from(items.len()).expect("a round has its limit")
+    short(items.len())
+}
+
+fn short(len: usize) -> u32 {
+    u32::try_from(len).expect("a round has its limit")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A connection, as the room sees it.
 
 use super::round::ViewId;
-use crate::protocol::{Form, Name};
+use crate::protocol::{Form, Name, Secret};
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What the room knows of a connection.
@@ -12,6 +13,10 @@ pub struct Seat {
     pub stage: Stage,
     /// Its view of the current round, if that differs from everybody's.
     pub view: Option<ViewId>,
+    /// By what it will be known when it comes back; only a member's that can.
+    pub secret: Option<Arc<Secret>>,
+    /// It gets its own messages, too.
+    pub echo: bool,
     /// Its session still reads from the socket.
     pub reads: bool,
     /// Why its socket takes nothing any more, if that is so.
@@ -23,7 +28,7 @@ pub struct Seat {
 pub enum Stage {
     /// It may join, and has so many errors behind it.
     Guest { until: Instant, errors: u8 },
-    /// It is in, under that name, and gets payloads in that form.
+    /// It is in, under that name, and gets in that form what all get.
     Member(Name, Form),
     /// It is closed, and what is queued for it is being sent.
     Farewell { until: Instant },
@@ -34,7 +39,7 @@ pub enum Stage {
 impl Seat {
     /// That of one who has just come.
     pub fn new(stage: Stage) -> Self {
-        Self { stage, view: None, reads: true, deaf: None }
+        Self { stage, view: None, secret: None, echo: false, reads: true, deaf: None }
     }
 }
 

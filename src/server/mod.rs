@@ -7,10 +7,12 @@ mod accept;
 mod clock;
 mod line;
 mod registry;
+mod secrets;
 mod session;
 mod work;
 
 use crate::limits::Limits;
+use crate::log::Log;
 pub use crate::net::address::Address;
 use crate::net::admission::Door;
 pub use crate::net::admission::{Full, raise_descriptor_limit};
@@ -24,6 +26,7 @@ use async_channel::Sender;
 use async_lock::Mutex;
 use futures_lite::FutureExt;
 use registry::{Bells, Registry};
+use secrets::Secrets;
 use smol::{Executor, Timer};
 use std::io;
 use std::sync::{Arc, Weak};
@@ -50,6 +53,8 @@ pub struct Server {
     addresses: Vec<Bound>,
     door: Arc<Door>,
     turn: Turn,
+    log: Log,
+    secrets: Secrets,
     config: Config,
 }
 
@@ -65,7 +70,9 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
-        Ok(Self { listeners, addresses, door, turn: Turn::new()?, config })
+        let log = Log::new(&config.limits);
+        let (turn, secrets) = (Turn::new()?, Secrets::open()?);
+        Ok(Self { listeners, addresses, door, turn, log, secrets, config })
     }
 
     /// Where it listens, with the ports that it got.
@@ -90,7 +97,8 @@ impl Server {
         let notices = troubles.clone().filter(|_| !quiet);
         let bells = Bells { flush, watch, notices: notices.clone() };
         let long_enough = limits.shutdown_timeout;
-        let registry = Arc::new(Mutex::new(Registry::new(limits, bells)));
+        let registry = Registry::new(limits, self.log, self.secrets, bells);
+        let registry = Arc::new(Mutex::new(registry));
         let executor = Arc::new(Executor::new());
         let shared = Shared {
             registry: registry.clone(),

@@ -9,13 +9,14 @@ mod model;
 
 use super::clock::Clock;
 use super::line::{Line, Parked};
+use super::secrets::Secrets;
 use crate::delivery::chunk::Cost;
 use crate::delivery::{Delivery, Lagger, Report};
 use crate::limits::{self, Limits};
 use crate::log::{Entry, Log};
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
-use crate::protocol::{Form, Name, Refusal, Speaker};
+use crate::protocol::{JoinOptions, Name, Refusal, Speaker};
 use crate::room::notice::{Closed, Notice, note};
 use crate::room::{Due, Next, Room, SeatId, Speech, Was};
 use async_channel::{Receiver, Sender};
@@ -36,6 +37,7 @@ pub struct Registry<S> {
     said_since: Instant,
     said_together: usize,
     clock: Clock,
+    secrets: Secrets,
     bells: Bells,
     /// Closed once the last connection of a server that stops is over.
     emptied: Option<Sender<()>>,
@@ -59,10 +61,10 @@ pub struct Bells {
 
 impl<S: Sink + Clone> Registry<S> {
     /// What an empty room is.
-    pub fn new(limits: Limits, bells: Bells) -> Self {
+    pub fn new(limits: Limits, log: Log, secrets: Secrets, bells: Bells) -> Self {
         Self {
-            log: Log::new(),
-            room: Room::new(limits.clone()),
+            room: Room::new(limits.clone(), log.last()),
+            log,
             delivery: Delivery::new(limits),
             line: Line::default(),
             parked: Parked::default(),
@@ -70,6 +72,7 @@ impl<S: Sink + Clone> Registry<S> {
             said_since: Instant::now(),
             said_together: 0,
             clock: Clock::default(),
+            secrets,
             bells,
             emptied: None,
             scratch: vec![0; limits::SCRATCH],
@@ -81,6 +84,11 @@ impl<S: Sink + Clone> Registry<S> {
     /// Whether the connection has not joined yet.
     pub fn is_guest(&self, id: SeatId) -> bool {
         self.room.is_guest(id)
+    }
+
+    /// Whether it is a member that gets the ids of entries.
+    pub fn has_ids(&self, id: SeatId) -> bool {
+        self.room.has_ids(id)
     }
 
     /// Whether the connection is closed: what it says is no longer heard.
@@ -125,11 +133,24 @@ impl<S: Sink + Clone> Registry<S> {
         id
     }
 
-    /// Makes a guest a member.
-    pub fn join(&mut self, id: SeatId, name: Name, form: Form) -> Result<(), Refusal> {
-        let entry = self.room.propose_join(id, name, form)?;
-        self.enter(entry);
-        self.note(|own| Notice::Joined(name, own.peer(id), own.room.members()));
+    /// Makes a guest a member; in another's place, if it has that one's secret.
+    pub fn join(
+        &mut self,
+        id: SeatId,
+        name: Name,
+        options: JoinOptions,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let secret = options.resume.or_else(|| options.form.ids.then(|| self.secrets.next()));
+        let entry = self.room.propose_join(id, name, options, secret)?;
+        self.enter(&entry);
+        match entry {
+            Entry::Resumed(_, _, from) => {
+                self.note(|own| Notice::Resumed(name, own.peer(id)));
+                self.close(from, Closed::Replaced, now);
+            }
+            _ => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
+        }
         Ok(())
     }
 
@@ -137,10 +158,11 @@ impl<S: Sink + Clone> Registry<S> {
     /// to say, and the server's side will be shut when all that is queued has been sent.
     pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) {
         if let Some(entry) = self.room.departure(id, closed) {
-            self.enter(entry);
+            self.enter(&entry);
         }
         match self.room.close(id, closed, self.clock.at(now)) {
             Was::Closed => return,
+            Was::Member(_) if closed == Closed::Replaced => {}
             Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.room.members())),
             Was::Guest if closed.is_worth_a_notice() => {
                 self.note(|own| Notice::SentAway(own.peer(id), closed));
@@ -211,7 +233,7 @@ impl<S: Sink + Clone> Registry<S> {
         now: Instant,
     ) -> Result<Option<Receiver<()>>, Refusal> {
         let entry = self.room.propose(id, speech)?;
-        self.enter(entry);
+        self.enter(&entry);
         let waits = match speech {
             Speech::Tell(to, _) => {
                 let to = self.room.seat_of(to);
@@ -243,11 +265,11 @@ impl<S: Sink + Clone> Registry<S> {
     }
 
     /// An entry gets its place in the log, and takes effect.
-    fn enter(&mut self, entry: Entry<'_>) {
+    fn enter(&mut self, entry: &Entry<'_>) {
+        let id = self.log.append(entry);
         #[cfg(test)]
-        self.entered.push(entry.into());
-        let id = self.log.append();
-        self.room.apply(id, entry);
+        self.entered.push(model::Entered::new(id, entry));
+        self.room.apply(id, entry, &mut self.log);
     }
 
     /// Answers who is here.

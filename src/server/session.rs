@@ -144,7 +144,8 @@ impl Session {
         Next::Read
     }
 
-    /// The connection is over. What came last counts as a line even though its LF is missing.
+    /// The connection is over. What came last counts as a line even though its LF is missing: but not
+    /// of one who will come back and say it again.
     fn end<S: Sink + Clone>(
         &mut self,
         closed: Closed,
@@ -153,6 +154,7 @@ impl Session {
     ) -> Next {
         if closed == Closed::Ended
             && !registry.is_closed(self.seat)
+            && !registry.has_ids(self.seat)
             && let Some(line) = self.frames.pending()
         {
             obey_line(self.seat, line, registry, now);
@@ -235,7 +237,7 @@ fn carry_out<S: Sink + Clone>(
     match command {
         Command::Msg(text) => return registry.say(seat, Speech::Msg(text), now),
         Command::Tell(to, text) => return registry.say(seat, Speech::Tell(to, text), now),
-        Command::Join(name, options) => registry.join(seat, name, options.form)?,
+        Command::Join(name, options) => registry.join(seat, name, options, now)?,
         Command::Who => registry.who(seat)?,
         Command::Ping(token) => registry.answer(seat, |out| Event::Pong(token).render(out)),
         Command::Help => registry.answer(seat, Event::render_help),

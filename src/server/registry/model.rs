@@ -8,14 +8,15 @@
 //! `MODEL_STEPS=100000000 cargo test --release model` looks longer, `MODEL_SEED=…` again.
 
 use super::super::session::{Next, Session};
+use super::Secrets;
 use super::{Bells, Registry};
 use crate::delivery::Lagger;
 use crate::delivery::chunk::{Chunk, Hand};
 use crate::limits::{self, Limits};
-use crate::log::Entry;
+use crate::log::{Entry, Log};
 use crate::net::peer::Peer as Address;
 use crate::net::sink::Sink;
-use crate::protocol::{Form, Name};
+use crate::protocol::{Form, Id, JoinOptions, Name, Secret};
 use crate::room::SeatId;
 use async_channel::Receiver;
 use std::collections::{BTreeMap, VecDeque};
@@ -57,78 +58,119 @@ impl Drop for Named {
 /// An entry, as the room took it.
 #[derive(Debug, Clone)]
 pub struct Entered {
+    id: Id,
     seat: SeatId,
     name: Name,
+    secret: Option<Secret>,
     what: What,
 }
 
 #[derive(Debug, Clone)]
 enum What {
-    Joined(Form),
+    Joined(JoinOptions),
+    Resumed(JoinOptions, SeatId),
     Msg(Vec<u8>),
     Data(Vec<u8>),
-    Tell(Name, Vec<u8>),
+    Tell(Name, Option<Secret>, Vec<u8>),
     Left(Option<&'static str>),
 }
 
-impl From<Entry<'_>> for Entered {
-    fn from(entry: Entry<'_>) -> Self {
+impl Entered {
+    /// What the model keeps of it.
+    pub fn new(id: Id, entry: &Entry<'_>) -> Self {
         let (by, what) = match entry {
-            Entry::Joined(by, form) => (by, What::Joined(form)),
-            Entry::Msg(by, text) => (by, What::Msg(text.into())),
-            Entry::Data(by, bytes) => (by, What::Data(bytes.into())),
-            Entry::Tell(by, to, text) => (by, What::Tell(to, text.into())),
-            Entry::Left(by, reason) => (by, What::Left(reason)),
+            Entry::Joined(by, options) => (by, What::Joined(*options)),
+            Entry::Resumed(by, options, from) => (by, What::Resumed(*options, *from)),
+            Entry::Msg(by, text) => (by, What::Msg(text.to_vec())),
+            Entry::Data(by, bytes) => (by, What::Data(bytes.to_vec())),
+            Entry::Tell(by, to, text) => {
+                (by, What::Tell(to.name, to.secret.as_deref().copied(), text.to_vec()))
+            }
+            Entry::Left(by, reason) => (by, What::Left(*reason)),
         };
-        Self { seat: by.seat, name: by.name, what }
+        Self { id, seat: by.seat, name: by.name, secret: by.secret.as_deref().copied(), what }
     }
 }
 
-/// An entry, and what each form of it is to those who hear it; nothing, where nobody does.
+/// An entry in the log, and whether the others are told of it if it is an arrival or a departure.
 #[derive(Debug)]
 struct Logged {
     entry: Entered,
-    words: [Vec<u8>; Form::COUNT],
+    announced: bool,
 }
 
 impl Logged {
-    /// The model: what an entry sounds like.
-    fn new(entry: Entered, announced: bool) -> Self {
-        let name = entry.name;
-        let line =
-            |verb: &str, rest: &[u8]| [format!("{verb} {name} ").as_bytes(), rest, b"\n"].concat();
-        let [text, data] = match &entry.what {
-            What::Msg(words) => [line("MSG", words), line("MSG", words)],
-            What::Tell(_, words) => [line("TELL", words), line("TELL", words)],
-            What::Data(words) => {
-                let head = format!("DATA {name} {}\n", words.len());
-                [line("MSG", words), [head.as_bytes(), words, b"\n"].concat()]
+    /// The model: the lines of an entry that reach this peer while it is in.
+    fn heard_by(&self, peer: &Peer) -> Vec<Vec<u8>> {
+        let Entered { name, what, .. } = &self.entry;
+        let (own, echo) = (*name == peer.name, peer.options.echo);
+        let lines = match what {
+            What::Msg(words) if !own || echo => vec![line("MSG", *name, words)],
+            What::Data(words) if !own || echo => vec![self.payload(words, peer.options.form)],
+            What::Tell(to, _, words) => {
+                let tell = (*to == peer.name).then(|| line("TELL", *name, words));
+                let told = (own && echo).then(|| line("TOLD", *to, words));
+                tell.into_iter().chain(told).collect()
             }
-            What::Joined(_) if announced => {
-                let joined = format!("JOINED {name}\n").into_bytes();
-                [joined.clone(), joined]
+            What::Joined(_) if self.announced && !own => vec![line("JOINED", *name, b"")],
+            What::Left(Some(reason)) if self.announced => {
+                vec![line("LEFT", *name, reason.as_bytes())]
             }
-            What::Left(Some("")) if announced => {
-                let left = format!("LEFT {name}\n").into_bytes();
-                [left.clone(), left]
-            }
-            What::Left(Some(reason)) if announced => {
-                [line("LEFT", reason.as_bytes()), line("LEFT", reason.as_bytes())]
-            }
-            What::Joined(_) | What::Left(_) => [Vec::new(), Vec::new()],
+            _ => Vec::new(),
         };
-        Self { entry, words: [text.clone(), data.clone(), text, data] }
+        self.stamped(peer.options.form, lines)
     }
 
-    /// What of it reaches this peer.
-    fn heard_by(&self, peer: &Peer) -> Option<&[u8]> {
-        let concerned = match self.entry.what {
-            What::Tell(to, _) => to == peer.name,
-            _ => self.entry.name != peer.name,
+    /// The lines of it for one who asks for what was said before.
+    fn replayed_to(&self, options: &JoinOptions) -> Vec<Vec<u8>> {
+        let Entered { name, secret, what, .. } = &self.entry;
+        let own = |secret: &Option<Secret>| options.resume.is_some() && *secret == options.resume;
+        let lines = match what {
+            What::Msg(words) => vec![line("MSG", *name, words)],
+            What::Data(words) => vec![self.payload(words, options.form)],
+            What::Tell(to, to_secret, words) if options.since.is_some() => {
+                let tell = own(to_secret).then(|| line("TELL", *name, words));
+                let told = (own(secret) && options.echo).then(|| line("TOLD", *to, words));
+                tell.into_iter().chain(told).collect()
+            }
+            _ => Vec::new(),
         };
-        let words = &self.words[peer.form.index()];
-        (concerned && !words.is_empty()).then_some(words)
+        self.stamped(options.form, lines)
     }
+
+    fn payload(&self, words: &[u8], form: Form) -> Vec<u8> {
+        let name = self.entry.name;
+        if form.data {
+            [format!("DATA {name} {}\n", words.len()).as_bytes(), words, b"\n"].concat()
+        } else {
+            line("MSG", name, words)
+        }
+    }
+
+    fn stamped(&self, form: Form, mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        if form.ids {
+            let stamp = format!("@{} ", self.entry.id);
+            lines.iter_mut().for_each(|line| _ = line.splice(0..0, stamp.bytes()));
+        }
+        lines
+    }
+
+    /// What it takes in the history; nothing where it is not kept there.
+    fn cost(&self, told: bool) -> Option<usize> {
+        let words = match &self.entry.what {
+            What::Msg(words) | What::Data(words) if !told => words,
+            What::Tell(_, to, words) if told && (to.is_some() || self.entry.secret.is_some()) => {
+                words
+            }
+            _ => return None,
+        };
+        Some(6 + self.entry.name.as_bytes().len() + words.len())
+    }
+}
+
+fn line(verb: &str, name: Name, rest: &[u8]) -> Vec<u8> {
+    let space: &[u8] = if rest.is_empty() { b"" } else { b" " };
+    [verb.as_bytes(), b" ", name.as_bytes(), space, rest, b"\n"].concat()
 }
 
 /// A peer's end of a connection that exists in memory alone.
@@ -222,8 +264,10 @@ struct Peer {
     drain: Option<(Hand, Receiver<Chunk>)>,
     /// How it reads.
     pace: usize,
-    form: Form,
+    options: JoinOptions,
     name: Name,
+    /// What it gets of what was said before it came.
+    replay: Vec<Vec<u8>>,
     /// How many lines it has said, where in the log those stand, and the last PING of it.
     said: u32,
     pinged: u32,
@@ -239,6 +283,8 @@ struct World {
     registry: Registry<Arc<Wire>>,
     flushes: Receiver<()>,
     watches: Receiver<()>,
+    /// Where the log began.
+    began: Id,
     watching: bool,
     limits: Limits,
     peers: Vec<Peer>,
@@ -264,11 +310,16 @@ impl World {
             memory: [20_000, 1_000_000, usize::MAX][random.below(3)],
             payload: 2_000,
             presence_limit: [0, 5, 1000][random.below(3)],
+            history: [0, 5, 1000][random.below(3)],
+            history_bytes: [300, 50_000][random.below(2)],
             ..Limits::default()
         };
         let bells = Bells { flush, watch, notices: None };
+        let (log, secrets) = (Log::new(&limits), Secrets::open().expect("randomness"));
+        let began = log.last();
         Self {
-            registry: Registry::new(limits.clone(), bells),
+            registry: Registry::new(limits.clone(), log, secrets, bells),
+            began,
             flushes,
             watches,
             watching: false,
@@ -339,7 +390,6 @@ impl World {
         let seat = self.registry.arrive(wire.clone(), self.now);
         let number = self.peers.len();
         let name = Name::new(format!("p{number}").as_bytes()).expect("a name");
-        let form = Form::ALL[self.random.below(2)];
         assert_eq!(self.seats.insert(seat, number), None, "a seat is given away once");
         self.peers.push(Peer {
             session: Some(Session::new(seat)),
@@ -348,8 +398,9 @@ impl World {
             waits: None,
             drain: None,
             pace,
-            form,
+            options: JoinOptions::default(),
             name,
+            replay: Vec::new(),
             said: 0,
             pinged: 0,
             entered: Vec::new(),
@@ -357,9 +408,44 @@ impl World {
             left: None,
         });
         if self.random.below(10) > 0 {
-            let option = if form.data { " data" } else { "" };
-            self.say(number, &format!("JOIN {name}{option}\n"));
+            let join = self.join(number);
+            self.say(number, &join);
         }
+    }
+
+    /// Somebody new; or somebody who was here before, and wants its place back.
+    fn join(&mut self, number: usize) -> String {
+        let other = self.peers.len() - 1 - self.random.below(self.peers.len().min(8));
+        let back = self.random.below(2) == 0;
+        let number = if back { other } else { number };
+        let mut join = format!("JOIN p{number}");
+        for option in [" data", " id", " echo"] {
+            if self.random.below(2) == 0 {
+                join.push_str(option);
+            }
+        }
+        if self.random.below(3) == 0 {
+            join.push_str(&format!(" last={}", [0, 1, 3, 100][self.random.below(4)]));
+        }
+        if (back || self.random.below(4) == 0) && !self.log.is_empty() {
+            let at = self.log.len() - 1 - self.random.below(self.log.len().min(100));
+            let newer = self.log[self.log.len() - 1].entry.id.next(0);
+            let since = match self.random.below(20) {
+                0 => newer,
+                1 => Id::from_ms(1),
+                2 => self.began,
+                3..=6 => self.kept(false).1,
+                7 | 8 => self.kept(true).1,
+                _ => self.log[at].entry.id,
+            };
+            join.push_str(&format!(" since={since}"));
+        }
+        if self.random.below(5) > 0 {
+            // Sometimes of somebody else.
+            let by = if self.random.below(5) == 0 { number + 1 } else { number };
+            join.push_str(&format!(" resume=secret-of-number-{by}"));
+        }
+        join + "\n"
     }
 
     fn say(&mut self, peer: usize, words: &str) {
@@ -553,20 +639,25 @@ impl World {
 
     /// Learns what has entered the log, and who has gone.
     fn note_entries(&mut self) {
-        for entered in self.registry.entered.drain(..) {
+        for entered in std::mem::take(&mut self.registry.entered) {
             let at = self.log.len();
-            let peer = &mut self.peers[self.seats[&entered.seat]];
+            let number = self.seats[&entered.seat];
             match &entered.what {
-                What::Joined(form) => {
-                    (peer.joined, peer.name, peer.form) = (Some(at), entered.name, *form);
+                What::Joined(options) | What::Resumed(options, _) => {
+                    self.peers[number].replay = self.replay(options, entered.name);
+                    let peer = &mut self.peers[number];
+                    (peer.joined, peer.name, peer.options) = (Some(at), entered.name, *options);
                 }
-                What::Left(_) => peer.left = Some(at),
-                _ => peer.entered.push(at),
+                What::Left(_) => self.peers[number].left = Some(at),
+                _ => self.peers[number].entered.push(at),
+            }
+            if let What::Resumed(_, from) = entered.what {
+                self.peers[self.seats[&from]].left = Some(at);
             }
             self.members += usize::from(matches!(entered.what, What::Joined(_)));
             let announced = self.members <= self.limits.presence_limit;
             self.members -= usize::from(matches!(entered.what, What::Left(_)));
-            self.log.push(Logged::new(entered, announced));
+            self.log.push(Logged { entry: entered, announced });
         }
         let Registry { delivery, room, .. } = &self.registry;
         if room.seated() < self.seats.len() {
@@ -598,6 +689,54 @@ impl World {
     }
 }
 
+// What was said before.
+impl World {
+    /// What one gets who joins now.
+    fn replay(&self, options: &JoinOptions, name: Name) -> Vec<Vec<u8>> {
+        let newest = self.log.last().map_or(self.began, |logged| logged.entry.id);
+        let (said, mut floor) = self.kept(false);
+        let (told, told_floor) = self.kept(true);
+        let is_unknown = options.since.is_some_and(|since| since > newest);
+        let since = options.since.filter(|_| !is_unknown).unwrap_or_default();
+        let mut places: Vec<usize> = said.into_iter().chain(told).collect();
+        places.retain(|at| {
+            let logged = &self.log[*at];
+            logged.entry.id > since && !logged.replayed_to(options).is_empty()
+        });
+        places.sort_unstable();
+        let is_others = |at: &usize| {
+            let Entered { name: by, secret, what, .. } = &self.log[*at].entry;
+            *by == name && *secret != options.resume && !matches!(what, What::Tell(..))
+        };
+        let mut gap = is_unknown;
+        if options.resume.is_some() {
+            floor = floor.max(told_floor);
+            gap |= places.iter().any(is_others);
+        }
+        gap |= since < floor;
+        let most = options.last.unwrap_or(if options.since.is_some() { u64::MAX } else { 0 });
+        let left_out = places.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+        gap |= left_out > 0;
+        let gap = (gap && options.since.is_some()).then(|| b"GAP\n".to_vec());
+        let lines = places[left_out..].iter().flat_map(|at| self.log[*at].replayed_to(options));
+        gap.into_iter().chain(lines).collect()
+    }
+
+    /// Where in the log those entries are that a history keeps, and the last that it does not.
+    fn kept(&self, told: bool) -> (Vec<usize>, Id) {
+        let (mut kept, mut bytes) = (Vec::new(), 0);
+        for (at, logged) in self.log.iter().enumerate().rev() {
+            let Some(cost) = logged.cost(told) else { continue };
+            bytes += cost;
+            if kept.len() == self.limits.history || bytes > self.limits.history_bytes {
+                return (kept, logged.entry.id);
+            }
+            kept.push(at);
+        }
+        (kept, self.began)
+    }
+}
+
 // What has to hold.
 impl World {
     fn check_bounds(&self) {
@@ -609,7 +748,9 @@ impl World {
         };
         let begun: usize = self.seats.values().map(begun).sum();
         assert!(delivery.memory() <= self.limits.memory_of_all().saturating_add(begun));
-        assert!(room.round().len() <= limits::ROUND + 2 * limits::TURN);
+        // One who joins may get all that was said before.
+        let replay = 8 * self.limits.history_bytes;
+        assert!(room.round().len() <= limits::ROUND + 2 * limits::TURN + replay);
         assert!(
             delivery.lagging().iter().all(|id| !room.is_closed(*id)),
             "the closed are not judged"
@@ -652,8 +793,10 @@ impl World {
         let mut heard = Lines(&heard);
         let Some(joined) = peer.joined else { return };
         let end = peer.left.unwrap_or(self.log.len());
-        let heard_by = |at: usize| Some((at, self.log[at].heard_by(peer)?));
-        let mut expected = (joined..end).filter_map(heard_by).peekable();
+        let live = (joined..end)
+            .flat_map(|at| self.log[at].heard_by(peer).into_iter().map(move |line| (at, line)));
+        let replay = peer.replay.iter().map(|line| (joined, line.clone()));
+        let mut expected = replay.chain(live).peekable();
         let mut at = 0;
         let mut cut_short = false;
         let mut last_pong = 0;
@@ -691,8 +834,8 @@ impl World {
         let mut last = 0;
         for at in &peer.entered {
             let words = match &self.log[*at].entry.what {
-                What::Msg(words) | What::Data(words) | What::Tell(_, words) => words,
-                What::Joined(_) | What::Left(_) => continue,
+                What::Msg(words) | What::Data(words) | What::Tell(_, _, words) => words,
+                What::Joined(_) | What::Resumed(..) | What::Left(_) => continue,
             };
             let digits = words.split(|b| *b == b' ').next().unwrap_or_default();
             let Some(n) = str::from_utf8(digits).ok().and_then(|n| n.parse::<u32>().ok()) else {
@@ -708,11 +851,11 @@ impl World {
     /// that.
     fn check_barrier(&self, peer: &Peer, n: u32, at: usize) {
         let said = peer.entered.iter().rev().find(|at| match &self.log[**at].entry.what {
-            What::Tell(_, words) => words.starts_with(format!("{n} ").as_bytes()),
+            What::Tell(_, _, words) => words.starts_with(format!("{n} ").as_bytes()),
             _ => false,
         });
         let Some(said) = said.copied() else { return };
-        let missing = (at + 1..said).find(|at| self.log[*at].heard_by(peer).is_some());
+        let missing = (at + 1..said).find(|at| !self.log[*at].heard_by(peer).is_empty());
         let missing = missing.filter(|at| Some(*at) > peer.joined);
         assert_eq!(missing, None, "{}'s PONG {n} overtook what came before", peer.name);
     }
@@ -734,7 +877,8 @@ struct Lines<'a>(&'a [u8]);
 impl<'a> Lines<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let line = self.0.iter().position(|b| *b == b'\n').map_or(self.0.len(), |at| at + 1);
-        let words: Vec<&[u8]> = self.0[..line].trim_ascii_end().split(|b| *b == b' ').collect();
+        let (_, words) = Id::stamped(&self.0[..line]);
+        let words: Vec<&[u8]> = words.trim_ascii_end().split(|b| *b == b' ').collect();
         let payload = match words[..] {
             [b"DATA", _, len] => str::from_utf8(len).ok()?.parse::<usize>().ok()? + 1,
             _ => 0,
