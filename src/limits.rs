@@ -266,7 +266,10 @@ pub const GREETING: Duration = Duration::from_secs(10);
 pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// The longest pause before a client's first attempt to come back. Half of it at least is waited for.
-pub const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// The longest pause before the second.
+pub const PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause before any attempt: each may be twice as long as the one before, up to this.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -1,9 +1,54 @@
-//! Coming back: when it is no use, and how long to wait.
+//! Coming, and coming back: how, when it is no use, and how long to wait.
 
-use super::error::Error;
+use super::connect::within;
+use super::{Client, Error};
 use crate::limits;
-use crate::protocol::Refusal;
-use std::time::Duration;
+use crate::protocol::{JoinOptions, Refusal};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Why one is not in.
+#[derive(Debug, Clone)]
+pub struct Missed {
+    /// What went wrong.
+    pub error: Error,
+    /// A JOIN was sent, and was not answered: it may still arrive.
+    pub unanswered: bool,
+}
+
+/// Connects to one of the hosts and joins, in `time`: with these options, or as many of them as the
+/// server [knows](Client::join_if_known). After so many that have `failed`, another host comes first.
+/// Returns how many members the room has, too.
+pub async fn arrive(
+    time: Duration,
+    hosts: &[(String, u16)],
+    failed: u32,
+    name: &[u8],
+    options: JoinOptions,
+) -> Result<(Client, usize), Missed> {
+    let mut hosts: Vec<(&str, u16)> =
+        hosts.iter().map(|(host, port)| (host.as_str(), *port)).collect();
+    let count = hosts.len().max(1);
+    hosts.rotate_left(failed as usize % count);
+    let began = Instant::now();
+    let connected = Client::connect_any(time, hosts).await;
+    let mut client = connected.map_err(|error| Missed { error, unanswered: false })?;
+    let rest = time.saturating_sub(began.elapsed());
+    let joined = within(rest, client.join_if_known(name, options)).await;
+    match joined.unwrap_or_else(|| Err(late(time))) {
+        Ok(members) => Ok((client, members)),
+        Err(error) => {
+            let unanswered = !matches!(error, Error::Refused { .. });
+            Err(Missed { error, unanswered })
+        }
+    }
+}
+
+fn late(time: Duration) -> Error {
+    let late = format!("no answer to JOIN within {} s", time.as_secs_f32());
+    Error::Unreachable(Arc::new(io::Error::new(io::ErrorKind::TimedOut, late)))
+}
 
 /// Whether coming back after this would only come to the same: one was put out, or is not let in. Who
 /// was `replaced` asks the [ledger](super::Ledger::comes_back).
@@ -21,12 +66,16 @@ pub fn is_final(end: &Error) -> bool {
     }
 }
 
-/// How long to wait after so many failed attempts: a `random` part of what is allowed, so that a
-/// whole room does not come back at once.
+/// How long to wait after so many failed attempts: next to nothing before the first, and then a `random`
+/// part of what is allowed, so that a whole room does not come back at once.
 #[must_use]
 pub fn pause(failed: u32, random: u64) -> Duration {
-    let (first, longest) = (limits::FIRST_PAUSE, limits::LONGEST_PAUSE);
-    let allowed = first.saturating_mul(1 << failed.min(16)).min(longest);
+    let allowed = match failed.checked_sub(1) {
+        None => limits::AT_ONCE,
+        Some(doubled) => {
+            limits::PAUSE.saturating_mul(1 << doubled.min(16)).min(limits::LONGEST_PAUSE)
+        }
+    };
     let thousandths = u32::try_from(random % 1001).unwrap_or_default();
     allowed / 2 + allowed / 2 * thousandths / 1000
 }
@@ -34,14 +83,15 @@ pub fn pause(failed: u32, random: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limits::{FIRST_PAUSE, LONGEST_PAUSE};
+    use limits::{AT_ONCE, LONGEST_PAUSE, PAUSE};
     use proptest::prelude::*;
 
     #[test]
-    fn the_first_pause_is_short_and_the_last_long() {
-        assert_eq!(pause(0, 0), FIRST_PAUSE / 2);
-        assert_eq!(pause(0, 1000), FIRST_PAUSE);
-        assert_eq!(pause(1, 1000), 2 * FIRST_PAUSE);
+    fn the_first_attempt_comes_at_once_and_the_last_late() {
+        assert_eq!(pause(0, 0), AT_ONCE / 2);
+        assert_eq!(pause(0, 1000), AT_ONCE);
+        assert_eq!(pause(1, 0), PAUSE / 2);
+        assert_eq!(pause(2, 1000), 2 * PAUSE);
         assert_eq!(pause(u32::MAX, 0), LONGEST_PAUSE / 2);
         assert_eq!(pause(u32::MAX, 1000), LONGEST_PAUSE);
     }
@@ -50,7 +100,7 @@ mod tests {
         #[test]
         fn pauses_grow_and_stay_within_their_limits(failed: u32, one: u64, other: u64) {
             let (this, next) = (pause(failed, one), pause(failed.saturating_add(1), other));
-            prop_assert!(this >= FIRST_PAUSE / 2 && this <= LONGEST_PAUSE);
+            prop_assert!(this >= AT_ONCE / 2 && this <= LONGEST_PAUSE);
             prop_assert!(next >= this / 2);
         }
     }

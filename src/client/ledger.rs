@@ -218,10 +218,16 @@ impl Ledger {
         self.unconfirmed.len()
     }
 
-    /// How many of them have not been given to this connection.
+    /// How many of them have been given to no connection, or are to be said again.
     #[must_use]
     pub fn unsaid(&self) -> usize {
-        if self.at == At::Here { self.unconfirmed.len() - self.given } else { self.unsettled() }
+        self.unconfirmed.len() - self.given
+    }
+
+    /// The number of the line that is [given](Self::to_say) next.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.settled + self.given as u64
     }
 
     /// Whether one more line should be taken: while there are fewer than
@@ -280,12 +286,13 @@ impl Ledger {
         if history {
             self.floor = Some(standing.id);
         }
+        self.blind = false;
         let At::Away { gap } = self.at else { return };
         self.at = At::Back { standing: standing.id, history, gap };
     }
 
-    /// One is in, as `me`, with a server that knows no ids. Nothing of what was missed comes, and nothing
-    /// is said twice: how many lines are given up for that.
+    /// One is in, as `me`, with a server that knows no ids: nothing of what was missed comes. How many
+    /// lines that another server may have got are given up, so that nothing is said twice.
     pub fn joined_blindly(&mut self, me: Name) -> u64 {
         self.me = Some(me);
         self.at = At::Here;
@@ -301,8 +308,7 @@ impl Ledger {
         self.at = At::Here;
         self.last = self.last.max(Some(standing));
         self.before_gap = None;
-        let doubtful = if gap || self.blind { self.give_up() } else { 0 };
-        self.blind = false;
+        let doubtful = if gap { self.give_up() } else { 0 };
         self.given = 0;
         doubtful
     }
@@ -320,11 +326,13 @@ impl Ledger {
         self.blind
     }
 
-    /// The connection is gone.
-    pub fn disconnected(&mut self) {
+    /// The connection is gone. Where the server knows no ids, nothing is said twice: how many lines that
+    /// may not have arrived are given up for that.
+    pub fn disconnected(&mut self) -> u64 {
         let gap = matches!(self.at, At::Away { gap: true } | At::Back { gap: true, .. });
         self.at = At::Away { gap };
         self.asked.clear();
+        if self.blind { self.give_up() } else { 0 }
     }
 
     /// Whether to join again after `BYE replaced`: as often as an own JOIN may have come late. Else it
@@ -344,7 +352,7 @@ impl Ledger {
 impl Ledger {
     /// Says what something that was heard is to one; whatever is not [`Take::Known`] counts as taken.
     pub fn heard(&mut self, id: Option<Id>, event: &Event) -> Take {
-        let Some(id) = id else {
+        let Some(id) = id.filter(|_| !self.blind) else {
             if *event == Event::Gap {
                 self.gap();
             }
@@ -364,6 +372,12 @@ impl Ledger {
             None if missed => Take::Missed,
             None => Take::New,
         }
+    }
+
+    /// Whether something was given that no PONG will settle, and none is on its way.
+    #[must_use]
+    pub fn is_unasked(&self) -> bool {
+        self.asked.is_empty() && self.given > 0
     }
 
     /// Notes that a PING goes out: at its PONG, all that was given to this connection before it is

@@ -1,13 +1,13 @@
 //! A member of a room over as many connections as it takes.
 
-use super::back::{is_final, pause};
+use super::Client;
+use super::back::{Missed, arrive, is_final, pause};
 use super::error::Error;
 use super::event::{Event, Heard};
 use super::ledger::{Ledger, Saying, Take};
 use super::queue::Queue;
-use super::{Client, connect};
 use crate::limits;
-use crate::protocol::{Command, Id, JoinOptions, Name, Refusal, Secret};
+use crate::protocol::{Command, Id, Name, Refusal, Secret};
 use smol::Timer;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where to be a member, and as whom.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ enum Place {
     Coming(Coming),
 }
 
-type Coming = Pin<Box<dyn Future<Output = Result<Client, (Error, bool)>> + Send>>;
+type Coming = Pin<Box<dyn Future<Output = Result<Client, Missed>> + Send>>;
 
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,8 +121,8 @@ impl Member {
             None => random_secret().map_err(|error| Error::Unreachable(Arc::new(error)))?,
         };
         let ledger = Ledger::new(secret);
-        let arrived = arrive(config.clone(), ledger.join(config.last), 0).await;
-        let client = arrived.map_err(|(error, _)| error)?;
+        let coming = come(&config, &ledger, Duration::ZERO, 0);
+        let client = coming.await.map_err(|missed| missed.error)?;
         let place = Place::Coming(Box::pin(std::future::ready(Ok(client))));
         let mut member = Self {
             config,
@@ -237,7 +237,7 @@ impl Member {
         match &mut self.place {
             Place::Coming(coming) => match poll_fn(|cx| coming.as_mut().poll(cx)).await {
                 Ok(client) => self.arrived(client),
-                Err((error, asked)) => self.missed(error, asked),
+                Err(missed) => self.missed(missed),
             },
             Place::In(client) => {
                 speak(client, &mut self.ledger, &mut self.asks);
@@ -268,8 +268,8 @@ impl Member {
         self.place = Place::In(client);
     }
 
-    fn missed(&mut self, error: Error, asked: bool) {
-        if asked {
+    fn missed(&mut self, Missed { error, unanswered }: Missed) {
+        if unanswered {
             self.ledger.unanswered();
         }
         self.failed = self.failed.saturating_add(1);
@@ -278,7 +278,8 @@ impl Member {
 
     fn lost(&mut self, end: Error) {
         let replaced = matches!(&end, Error::Closed { reason } if reason == "replaced");
-        self.ledger.disconnected();
+        let lost = self.ledger.disconnected();
+        self.given_up(lost);
         self.refusals.clear();
         self.asks = false;
         if replaced && !self.ledger.comes_back() {
@@ -292,14 +293,8 @@ impl Member {
             return self.heard.finish(why);
         }
         let pause = pause(self.failed, RandomState::new().hash_one(self.failed));
-        let (config, failed) = (self.config.clone(), self.failed);
-        let options = self.ledger.join(config.last);
-        let coming = async move {
-            Timer::after(pause).await;
-            arrive(config, options, failed).await
-        };
-        // A half-open connection goes with it.
-        self.place = Place::Coming(Box::pin(coming));
+        // A half-open connection goes with what was there.
+        self.place = Place::Coming(come(&self.config, &self.ledger, pause, self.failed));
     }
 
     fn hear(&mut self, id: Option<Id>, event: Event) {
@@ -316,7 +311,7 @@ impl Member {
             }
             (Event::Err { code, text }, _) if self.ledger.unsettled() > 0 => {
                 self.refusals.push_back(Error::said(code, text));
-                self.asks = true;
+                self.asks = !self.ledger.is_blind();
             }
             (_, Take::Echo(_)) => self.decided(before, id),
             (_, Take::Known) => {}
@@ -355,6 +350,17 @@ impl Member {
     }
 }
 
+/// Getting in, after a pause.
+fn come(config: &Config, ledger: &Ledger, pause: Duration, failed: u32) -> Coming {
+    let (config, options) = (config.clone(), ledger.join(config.last));
+    Box::pin(async move {
+        Timer::after(pause).await;
+        let Config { hosts, name, timeout, .. } = &config;
+        let arrived = arrive(*timeout, hosts, failed, name.as_bytes(), options).await;
+        arrived.map(|(client, _)| client)
+    })
+}
+
 /// Gives the connection what it has room for. Where there are no echoes, each line is asked about.
 fn speak(client: &mut Client, ledger: &mut Ledger, asks: &mut bool) {
     let ping = |client: &mut Client, ledger: &mut Ledger| {
@@ -377,35 +383,6 @@ fn speak(client: &mut Client, ledger: &mut Ledger, asks: &mut bool) {
     if mem::take(asks) {
         ping(client, ledger);
     }
-}
-
-/// Connects to one of the hosts, another one first after each failure, and joins. Where that fails, says
-/// whether a JOIN was sent and not answered.
-async fn arrive(
-    config: Config,
-    options: JoinOptions,
-    failed: u32,
-) -> Result<Client, (Error, bool)> {
-    let count = config.hosts.len().max(1);
-    let mut hosts: Vec<(&str, u16)> =
-        config.hosts.iter().map(|(host, port)| (host.as_str(), *port)).collect();
-    hosts.rotate_left(failed as usize % count);
-    let began = Instant::now();
-    let connected = Client::connect_any(config.timeout, hosts).await;
-    let mut client = connected.map_err(|error| (error, false))?;
-    let rest = config.timeout.saturating_sub(began.elapsed());
-    let joined = connect::within(rest, client.join_if_known(config.name, options)).await;
-    match joined.unwrap_or_else(|| Err(late())) {
-        Ok(_) => Ok(client),
-        Err(error) => {
-            let answered = matches!(error, Error::Refused { .. });
-            Err((error, !answered))
-        }
-    }
-}
-
-fn late() -> Error {
-    Error::Unreachable(Arc::new(io::Error::new(io::ErrorKind::TimedOut, "no answer to JOIN")))
 }
 
 /// A secret that nobody can guess: of the system's randomness.

@@ -27,7 +27,7 @@ mod member;
 pub(crate) mod queue;
 pub(crate) mod unsent;
 
-pub use back::{is_final, pause};
+pub use back::{Missed, arrive, is_final, pause};
 pub use error::Error;
 pub use event::Event;
 pub use greeting::Greeting;

@@ -183,7 +183,10 @@ impl History {
         let last = wanted.last;
         let Some(since) = wanted.since else {
             let from = self.kept.end.saturating_sub(last.unwrap_or_default()).max(self.kept.start);
-            return Replay { gap: false, pieces: self.render(&[Part::Said(from..self.kept.end)], wanted) };
+            return Replay {
+                gap: false,
+                pieces: self.render(&[Part::Said(from..self.kept.end)], wanted),
+            };
         };
         let is_unknown = since > newest;
         // That was another log: of this one, everything.
@@ -327,7 +330,12 @@ impl Block {
     }
 
     /// How the block sounds in a form, and where in that the messages with these numbers are.
-    fn rendered(&mut self, numbers: Range<u64>, form: Form, most: usize) -> (Arc<[u8]>, Range<usize>) {
+    fn rendered(
+        &mut self,
+        numbers: Range<u64>,
+        form: Form,
+        most: usize,
+    ) -> (Arc<[u8]>, Range<usize>) {
         let text = self.rendered[form.index()].text.as_ref().and_then(Weak::upgrade);
         let text = text.unwrap_or_else(|| self.render(form, most));
         let ends = &self.rendered[form.index()].ends;
