@@ -265,6 +265,14 @@ pub const UNSENT: usize = 64 * 1024;
 /// Past it, nothing more is read from it.
 pub const UNREAD: usize = 1024 * 1024;
 
+/// Lines that a member may have said that are not confirmed yet; any more wait.
+///
+/// A quarter of what a server keeps of the room ([`Limits::history`]): if all of them have arrived when
+/// the connection breaks, it still has them, and what others have said meanwhile.
+pub const UNCONFIRMED_LINES: usize = 256;
+/// Bytes of them past which no further one is taken.
+pub const UNCONFIRMED: usize = 256 * 1024;
+
 /// Names in one answer to WHO that a client believes: 4.3 MB of them.
 ///
 /// Several times the largest room that this server was tried with.
@@ -277,6 +285,15 @@ pub const GREETING: Duration = Duration::from_secs(10);
 ///
 /// What RFC 8305 recommends: longer than most round trips, too short to annoy.
 pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// The longest pause before a client's first attempt to come back. Half of it at least is waited for.
+pub const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// The longest pause before the second.
+pub const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause before any attempt: each may be twice as long as the one before, up to this.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a client that leaves waits for BYE.
 ///
