@@ -71,6 +71,19 @@ impl Story {
         matches!(self.awaits, Awaits::Magic)
     }
 
+    /// Whether a crash can have left that for the end of the file. As long as there is no entry the file
+    /// may be somebody else's: so it is to be the beginning of what a journal begins with.
+    pub fn can_end_with(&self, rest: &[u8]) -> bool {
+        let begins = |verb: &[u8]| verb.starts_with(rest) || rest.starts_with(verb);
+        match self.awaits {
+            Awaits::Magic => MAGIC.starts_with(rest),
+            Awaits::Mark => [Mark::Whole, Mark::Holes].iter().any(|m| m.line().starts_with(rest)),
+            Awaits::Began => begins(BEGAN),
+            Awaits::Member(..) => begins(IN),
+            Awaits::Anything | Awaits::EntryOf(_) | Awaits::Payload(..) => true,
+        }
+    }
+
     /// How many bytes come next, before an LF, where it is no line that does.
     pub fn awaited_payload(&self) -> Option<usize> {
         if let Awaits::Payload(_, _, len) = self.awaits { Some(len) } else { None }

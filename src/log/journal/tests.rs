@@ -309,6 +309,7 @@ fn damage_is_refused_with_its_place_and_nothing_is_changed() {
         ("#gap 6-0 2\n#in bob\n#in BOB\n", 7),
         ("#gap 6-0 1\n#in bob\n@7-0 MSG ada hi\n", 7),
         ("#began 6-0 0\n", 5),
+        ("#gap 6-0 1\nhello", 6),
         (&format!("@6-0 NOTE {long}\n@7-0 NOTE hi\n"), 5),
         (&format!("@6-0 NOTE {long}"), 5),
     ] {
@@ -344,6 +345,17 @@ fn what_is_no_journal_is_not_touched() {
         fs::rename(folder.file(), folder.older()).expect("a name");
         assert!(folder.refuses().contains("journal.1: it is something else"), "{other:?}");
         assert!(!folder.file().exists());
+    }
+}
+
+#[test]
+fn only_the_beginning_of_a_header_is_written_over() {
+    let folder = Folder::new("journal-header");
+    for text in ["hello", "#whole.", "#whole\nhello", "#whole\n#began 5-0 1\nhello"] {
+        let text = format!("#smoltalk journal 1\n{text}");
+        fs::write(folder.file(), &text).expect("a file");
+        assert!(folder.refuses().contains("damaged at byte"), "{text:?}");
+        assert_eq!(folder.text(), text);
     }
 }
 
