@@ -201,4 +201,6 @@ impl Drop for Journal {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -241,11 +241,11 @@ impl Fact {
 
 /// What an entry's line and the one before it say together. A payload is not among it.
 fn record<'a>(event: Event<'a>, fact: Option<Fact>, said: &[u8]) -> Result<Record<'a>, Wrong> {
-    let ends_in = |name: Name| said.ends_with(name.as_bytes());
+    let is_all = |name: Name| said.len() == b"JOINED ".len() + name.as_bytes().len();
     Ok(match (event, fact) {
-        (Event::Joined(name), None) if ends_in(name) => Record::Joined(name, None),
+        (Event::Joined(name), None) if is_all(name) => Record::Joined(name, None),
         (Event::Joined(name), Some(Fact::Secret(whose, secret)))
-            if whose == name && ends_in(name) =>
+            if whose == name && is_all(name) =>
         {
             Record::Joined(name, Some(secret))
         }

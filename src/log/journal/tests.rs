@@ -287,6 +287,7 @@ fn damage_is_refused_with_its_place_and_nothing_is_changed() {
         ("@6-0 LEFT bob\n", 5),
         ("@6-0 JOINED ADA\n", 5),
         ("@6-0 JOINED bob lost\n", 5),
+        ("@6-0 JOINED bob bob\n", 5),
         ("@6-0 TELL ada psst\n", 5),
         ("#to bob\n@6-0 TELL ada psst\n", 6),
         ("#to ada\n@6-0 MSG ada psst\n", 6),
