@@ -212,4 +212,6 @@ impl Drop for Journal {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
