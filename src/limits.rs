@@ -74,6 +74,9 @@ pub const BLOCK_MESSAGES: usize = 128;
 /// what is in hand, and a socket rarely takes more at a time.
 pub const HAND_BYTES: usize = 64 * 1024;
 
+/// Drains that send between two turns of everybody else. What is in a hand is copied in some 50 µs.
+pub const DRAINS: usize = 4;
+
 /// Pause of a drain whose socket was called writable and took nothing, doubled each time.
 pub const REFUSED: Duration = Duration::from_millis(1);
 /// The longest of these pauses.
@@ -171,6 +174,24 @@ pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// [`OUTBOXES`] times as much still counts in 32 bits.
 pub const LARGEST: usize = 256 * 1024 * 1024;
 
+/// What a journal takes of its file at a time when it is read, in bytes. Only a payload that is longer
+/// makes it more.
+///
+/// Eight of the longest lines; larger ones read no faster.
+pub const JOURNAL_BUFFER: usize = 128 * 1024;
+
+/// How long after a journal was brought to the disk it is again, at the earliest: what a machine that
+/// dies may take with it.
+pub const JOURNAL_SYNC: Duration = Duration::from_secs(1);
+
+/// How long after a journal failed it is tried again, at the earliest. Each time costs a few system
+/// calls, and a line for everybody who is in.
+pub const JOURNAL_RETRY: Duration = Duration::from_secs(1);
+
+/// How long after a journal could not begin a new file it tries that again, at the earliest: until
+/// then it only grows.
+pub const JOURNAL_ROTATE: Duration = Duration::from_secs(60);
+
 /// Notices that may wait for the operator's log; what is over that is lost.
 pub const NOTICES: usize = 1024;
 
@@ -244,6 +265,14 @@ pub const UNSENT: usize = 64 * 1024;
 /// Past it, nothing more is read from it.
 pub const UNREAD: usize = 1024 * 1024;
 
+/// Lines that a member may have said that are not confirmed yet; any more wait.
+///
+/// A quarter of what a server keeps of the room ([`Limits::history`]): if all of them have arrived when
+/// the connection breaks, it still has them, and what others have said meanwhile.
+pub const UNCONFIRMED_LINES: usize = 256;
+/// Bytes of them past which no further one is taken.
+pub const UNCONFIRMED: usize = 256 * 1024;
+
 /// Names in one answer to WHO that a client believes: 4.3 MB of them.
 ///
 /// Several times the largest room that this server was tried with.
@@ -256,6 +285,15 @@ pub const GREETING: Duration = Duration::from_secs(10);
 ///
 /// What RFC 8305 recommends: longer than most round trips, too short to annoy.
 pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// The longest pause before a client's first attempt to come back. Half of it at least is waited for.
+pub const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// The longest pause before the second.
+pub const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause before any attempt: each may be twice as long as the one before, up to this.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a client that leaves waits for BYE.
 ///

@@ -14,10 +14,18 @@ use std::time::Duration;
 /// A connection to the first address of `host` that accepts in `time`; or the error of the last that
 /// did not.
 pub async fn connect(time: Duration, host: &str, port: u16) -> io::Result<Async<TcpStream>> {
-    let connected = async {
-        let addresses = smol::net::resolve((host, port)).await?;
+    connect_any(time, [(host, port)]).await
+}
+
+/// The same, of all addresses of several hosts.
+pub async fn connect_any(
+    time: Duration,
+    hosts: impl IntoIterator<Item = (&str, u16)>,
+) -> io::Result<Async<TcpStream>> {
+    let connected = first(hosts.into_iter().map(|host| async move {
+        let addresses = smol::net::resolve(host).await?;
         first(addresses.into_iter().map(Async::<TcpStream>::connect)).await
-    };
+    }));
     let socket = within(time, connected).await.unwrap_or_else(|| {
         let late = format!("no answer within {} s", time.as_secs_f32());
         Err(io::Error::new(io::ErrorKind::TimedOut, late))

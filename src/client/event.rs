@@ -1,7 +1,7 @@
 //! What a client hears, owned.
 
 use super::queue::Waits;
-use crate::protocol::Name;
+use crate::protocol::{Id, Name};
 
 /// What a server said. All text is safe to print, even where the server was careless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,17 @@ pub enum Event {
         /// What was said.
         text: String,
     },
+    /// What one told another has arrived, and this is what it reads: for those who joined with `echo`.
+    Told {
+        /// To whom it was told.
+        to: Name,
+        /// What was said.
+        text: String,
+    },
+    /// Of what was asked for with `since`, something may be missing before what comes next.
+    Gap,
+    /// The operator said something to all.
+    Note(String),
     /// A member came.
     Joined(Name),
     /// A member went.
@@ -60,12 +71,28 @@ pub enum Event {
     },
 }
 
+/// An event, and its place in the room's order if the server has said it: those who joined with `id`
+/// are told that of all that happens in the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub id: Option<Id>,
+    pub event: Event,
+}
+
+impl Waits for Heard {
+    fn size(&self) -> usize {
+        size_of::<Option<Id>>() + self.event.size()
+    }
+}
+
 impl Waits for Event {
     fn size(&self) -> usize {
         let beyond = match self {
-            Self::Ok { .. } | Self::Joined(_) => 0,
+            Self::Ok { .. } | Self::Joined(_) | Self::Gap => 0,
             Self::Msg { text, .. }
             | Self::Tell { text, .. }
+            | Self::Told { text, .. }
+            | Self::Note(text)
             | Self::Pong(text)
             | Self::Help(text) => text.len(),
             Self::Data { bytes, .. } => bytes.len(),

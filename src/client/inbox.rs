@@ -1,7 +1,7 @@
 //! What was heard on one connection and waits to be taken: frames in, events out. Still no I/O.
 
 use super::error::Error;
-use super::event::Event;
+use super::event::{Event, Heard};
 use super::greeting::Greeting;
 use super::link::{Hear, Next};
 use super::queue::Queue;
@@ -9,7 +9,7 @@ use crate::limits;
 use crate::protocol::frames::Frame;
 use crate::protocol::lines::Line;
 use crate::protocol::text::to_safe;
-use crate::protocol::{self, Form, Name, VERSION, word};
+use crate::protocol::{self, Form, Id, Name, Standing, VERSION, word};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
@@ -20,7 +20,7 @@ const REFUSALS: [&[u8]; 5] =
 /// What a client has heard.
 #[derive(Debug)]
 pub struct Inbox {
-    pub queue: Queue<Event, Error>,
+    pub queue: Queue<Heard, Error>,
     /// The server has said HELLO, and this of itself.
     pub greeted: bool,
     pub greeting: Greeting,
@@ -28,10 +28,12 @@ pub struct Inbox {
     pub form: Form,
     /// The forms that were asked for, by each JOIN that is not answered yet.
     pub joins: VecDeque<Form>,
+    /// What the last OK said of the log.
+    pub standing: Option<Standing>,
     /// The names so far of an answer to WHO that goes on in another line.
     who: Vec<Name>,
-    /// Whose payload comes next.
-    speaker: Option<Name>,
+    /// Whose payload comes next, and at which place in the room's order.
+    speaker: Option<(Name, Option<Id>)>,
 }
 
 impl Inbox {
@@ -42,6 +44,7 @@ impl Inbox {
             greeting: Greeting::default(),
             form: Form::default(),
             joins: VecDeque::new(),
+            standing: None,
             who: Vec::new(),
             speaker: None,
         }
@@ -54,8 +57,9 @@ impl Hear for Inbox {
             _ if self.queue.end().is_some() => {}
             Frame::Line(line) => return self.line(line),
             Frame::Payload(bytes) => {
-                if let Some(from) = self.speaker.take() {
-                    self.queue.push(Event::Data { from, bytes: bytes.into() });
+                if let Some((from, id)) = self.speaker.take() {
+                    let event = Event::Data { from, bytes: bytes.into() };
+                    self.queue.push(Heard { id, event });
                 }
             }
             Frame::Unclosed { .. } => self.distrust("a payload that is not closed".into()),
@@ -98,24 +102,30 @@ impl Inbox {
             Line::TooLong { .. } => {
                 self.distrust(format!("a line over {} bytes", limits::EVENT_LINE));
             }
-            Line::Whole(line) if self.greeted => match protocol::Event::parse(line) {
-                Some(protocol::Event::Data(from, len)) => return self.announced(from, len),
-                Some(event) => self.event(event),
-                // What follows would be read as lines, whoever has written it.
-                None if word(line).0 == b"DATA" => {
-                    self.distrust("a DATA line that cannot be read".into());
-                }
-                None => {}
-            },
+            Line::Whole(line) if self.greeted => return self.words(line),
             Line::Whole(line) => self.greeting(line),
         }
         Next::Line
     }
 
-    fn announced(&mut self, from: Name, len: u64) -> Next {
+    fn words(&mut self, line: &[u8]) -> Next {
+        let (id, line) = Id::stamped(line);
+        match protocol::Event::parse(line) {
+            Some(protocol::Event::Data(from, len)) => return self.announced(from, id, len),
+            Some(event) => self.event(id, event),
+            // What follows would be read as lines, whoever has written it.
+            None if word(line).0 == b"DATA" => {
+                self.distrust("a DATA line that cannot be read".into());
+            }
+            None => {}
+        }
+        Next::Line
+    }
+
+    fn announced(&mut self, from: Name, id: Option<Id>, len: u64) -> Next {
         match usize::try_from(len) {
             Ok(len) if len <= limits::PAYLOAD => {
-                self.speaker = Some(from);
+                self.speaker = Some((from, id));
                 Next::Payload(len)
             }
             _ => {
@@ -144,12 +154,15 @@ impl Inbox {
         }
     }
 
-    fn event(&mut self, event: protocol::Event<'_>) {
+    fn event(&mut self, id: Option<Id>, event: protocol::Event<'_>) {
         self.answered(&event);
-        self.queue.push(match event {
+        let event = match event {
             protocol::Event::Ok(name, members, _) => Event::Ok { name, members },
             protocol::Event::Msg(from, text) => Event::Msg { from, text: to_safe(text) },
             protocol::Event::Tell(from, text) => Event::Tell { from, text: to_safe(text) },
+            protocol::Event::Told(to, text) => Event::Told { to, text: to_safe(text) },
+            protocol::Event::Gap => Event::Gap,
+            protocol::Event::Note(text) => Event::Note(to_safe(text)),
             protocol::Event::Joined(name) => Event::Joined(name),
             protocol::Event::Left(name, reason) => Event::Left { name, reason: to_safe(reason) },
             protocol::Event::Pong(token) => Event::Pong(to_safe(token)),
@@ -162,19 +175,17 @@ impl Inbox {
                 return self.queue.finish(Error::Closed { reason: to_safe(reason) });
             }
             // A payload is taken whole.
-            protocol::Event::Hello(..)
-            | protocol::Event::Data(..)
-            | protocol::Event::Told(..)
-            | protocol::Event::Gap
-            | protocol::Event::Note(_) => return,
-        });
+            protocol::Event::Hello(..) | protocol::Event::Data(..) => return,
+        };
+        self.queue.push(Heard { id, event });
     }
 
     /// Notes the answers to JOIN, which come in the order in which it was asked, and whether or not
     /// anybody waits for them.
     fn answered(&mut self, event: &protocol::Event<'_>) {
         match event {
-            protocol::Event::Ok(..) => {
+            protocol::Event::Ok(.., standing) => {
+                self.standing = *standing;
                 if let Some(form) = self.joins.pop_front() {
                     self.form = form;
                 }
@@ -191,7 +202,7 @@ impl Inbox {
         self.who.extend(names.split(|b| *b == b' ').filter_map(Name::new));
         if self.who.len() >= total {
             let names = std::mem::take(&mut self.who);
-            self.queue.push(Event::Who(names));
+            self.queue.push(Heard { id: None, event: Event::Who(names) });
         } else if self.who.len() > limits::WHO_NAMES {
             self.distrust("it names more members than there can be".into());
         }
@@ -216,7 +227,7 @@ mod tests {
     }
 
     fn pop(heard: &mut Inbox) -> Option<Event> {
-        heard.queue.next()?.ok()
+        Some(heard.queue.next()?.ok()?.event)
     }
 
     fn names(spelt: &[&str]) -> Vec<Name> {
@@ -261,6 +272,26 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_in_the_room_has_its_place() {
+        let mut heard = heard(&[
+            "HELLO smoltalk/1",
+            "OK ada 2 id=7-0 token=0123456789abcdef",
+            "@7-1 MSG bob hi",
+            "GAP",
+            "@7-2 TOLD bob hi",
+            "@8-0 NOTE hi",
+            "@9-0 DATA bob 2",
+        ]);
+        heard.frame(Frame::Payload(b"hi"), &mut Vec::new());
+        assert_eq!(heard.standing.map(|standing| standing.id), Id::parse(b"7-0"));
+        let places: Vec<Option<String>> = std::iter::from_fn(|| heard.queue.next())
+            .map(|heard| heard.expect("an event").id.map(|id| id.to_string()))
+            .collect();
+        let expected = [None, Some("7-1"), None, Some("7-2"), Some("8-0"), Some("9-0")];
+        assert_eq!(places, expected.map(|id| id.map(String::from)));
+    }
+
+    #[test]
     fn what_a_careless_server_says_is_made_safe() {
         let mut heard =
             heard(&["HELLO smoltalk/1", "MSG bob \x1b[2J", "LEFT bob \x07", "ERR \x1b \x1b"]);
@@ -274,7 +305,7 @@ mod tests {
     fn what_came_first_is_how_it_ended() {
         let mut heard = heard(&["HELLO smoltalk/1", "PONG 1", "BYE shutdown", "PONG 2"]);
         heard.lost(ErrorKind::ConnectionReset);
-        assert!(matches!(heard.queue.next(), Some(Ok(Event::Pong(token))) if token == "1"));
+        assert!(matches!(pop(&mut heard), Some(Event::Pong(token)) if token == "1"));
         for _ in 0..2 {
             assert!(
                 matches!(heard.queue.next(), Some(Err(Error::Closed { reason })) if reason == "shutdown")

@@ -15,22 +15,29 @@
 //! # });
 //! ```
 
+mod back;
 pub(crate) mod connect;
 mod error;
 mod event;
 mod greeting;
 mod inbox;
+mod ledger;
 pub(crate) mod link;
+mod member;
 pub(crate) mod queue;
 pub(crate) mod unsent;
 
+pub use back::{Missed, arrive, is_final, pause};
 pub use error::Error;
 pub use event::Event;
 pub use greeting::Greeting;
+pub use ledger::{Ledger, Saying, Take};
+pub use member::{Config, Member, random_secret};
 
 use crate::limits;
-use crate::protocol::{Command, Form, JoinOptions, Name, Refusal};
-use connect::{connect, within};
+use crate::protocol::{Command, Form, Id, JoinOptions, Name, Refusal, Standing};
+use connect::within;
+use event::Heard;
 use inbox::Inbox;
 use link::Link;
 use std::io::ErrorKind;
@@ -56,6 +63,8 @@ pub struct Client {
     link: Link<Inbox>,
     /// Each PING gets its number as token, so that its PONG is known.
     pings: u64,
+    /// That of the event that was taken last.
+    id: Option<Id>,
 }
 
 impl Client {
@@ -67,11 +76,19 @@ impl Client {
 
     /// The same, but for `time` at most: from looking up the name of `host` to HELLO.
     pub async fn connect_within(time: Duration, host: &str, port: u16) -> Result<Self, Error> {
+        Self::connect_any(time, [(host, port)]).await
+    }
+
+    /// The same, to the first address of any of these hosts, which are tried in their order.
+    pub async fn connect_any(
+        time: Duration,
+        hosts: impl IntoIterator<Item = (&str, u16)>,
+    ) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = connect(time, host, port).await;
+        let reached = connect::connect_any(time, hosts).await;
         let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
         let link = Link::new(socket, limits::EVENT_LINE, Inbox::new());
-        let mut client = Self { link, pings: 0 };
+        let mut client = Self { link, pings: 0, id: None };
         let rest = time.saturating_sub(began.elapsed());
         let silence = || Error::NotSmoltalk("it says nothing".into());
         within(rest, client.greeted()).await.unwrap_or_else(|| Err(silence()))?;
@@ -117,6 +134,26 @@ impl Client {
             _ => None,
         })
         .await
+    }
+
+    /// Enters the room with these options; or, where the server does not know them all, with `data`
+    /// alone of them, or with none. Where `id` was asked for and granted there is a
+    /// [`standing`](Self::standing).
+    pub async fn join_if_known(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        options: JoinOptions,
+    ) -> Result<usize, Error> {
+        let name = name.as_ref();
+        let form = Form { data: options.form.data, ids: false };
+        let fewer = JoinOptions { form, ..JoinOptions::default() };
+        for options in [options, fewer] {
+            match self.join_with(name, options).await {
+                Err(Error::Refused { code, .. }) if code == Refusal::BadOption.code() => {}
+                joined => return joined,
+            }
+        }
+        self.join(name).await
     }
 
     /// In which form payloads come: that which the server has said OK to, whoever waited for it.
@@ -204,7 +241,26 @@ impl Client {
 
     /// The next thing heard. After the last, each call says how the connection ended.
     pub async fn next(&mut self) -> Result<Event, Error> {
-        self.link.until(|link, _| link.inbox.queue.next()).await
+        let heard = self.link.until(|link, _| link.inbox.queue.next()).await;
+        heard.map(|heard| self.taken(heard))
+    }
+
+    /// The place in the room's order of the event that was taken last, by whichever way: of all that
+    /// happens in the room, if one joined with `id`.
+    #[must_use]
+    pub fn id(&self) -> Option<Id> {
+        self.id
+    }
+
+    /// What the last OK said of the log, to one who joined with `id`.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.link.inbox.standing
+    }
+
+    fn taken(&mut self, heard: Heard) -> Event {
+        self.id = heard.id;
+        heard.event
     }
 
     /// Closes the connection without a goodbye, as dropping the client does; but what was heard can
@@ -297,26 +353,30 @@ impl Client {
 impl Client {
     /// What is heard while commands wait to be sent; `None` once all are on their way.
     pub async fn next_until_sent(&mut self) -> Result<Option<Event>, Error> {
-        self.link
+        let heard = self
+            .link
             .until(|link, sent| {
                 if sent {
                     return Some(Ok(None));
                 }
                 link.inbox.queue.next().map(|heard| heard.map(Some))
             })
-            .await
+            .await?;
+        Ok(heard.map(|heard| self.taken(heard)))
     }
 
     /// The next thing heard, if it `hears`; or `None`, once all commands are on their way that are
     /// not now.
     pub async fn next_or_sent(&mut self, hears: bool) -> Option<Result<Event, Error>> {
         let had_sent = self.unsent() == 0;
-        self.link
+        let heard = self
+            .link
             .until(|link, sent| {
                 let heard = if hears { link.inbox.queue.next() } else { None };
                 heard.map(Some).or_else(|| (sent && !had_sent).then_some(None))
             })
-            .await
+            .await?;
+        Some(heard.map(|heard| self.taken(heard)))
     }
 }
 
@@ -338,7 +398,7 @@ impl Client {
         self.link
             .until(|link, _| {
                 let queue = &mut link.inbox.queue;
-                let answer = queue.take_answer(&mut seen, &read);
+                let answer = queue.take_answer(&mut seen, |heard| read(&heard.event));
                 let end = || queue.end().cloned().map(Err);
                 answer.or_else(end).or_else(|| queue.is_full().then_some(Err(Error::Behind)))
             })

@@ -11,7 +11,7 @@ mod secrets;
 mod session;
 mod work;
 
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::log::Log;
 pub use crate::net::address::Address;
 use crate::net::admission::Door;
@@ -23,7 +23,7 @@ use crate::net::socket::{Socket, Turn};
 use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;
-use async_lock::Mutex;
+use async_lock::{Mutex, Semaphore};
 use futures_lite::FutureExt;
 use registry::{Bells, Registry};
 use secrets::Secrets;
@@ -66,6 +66,8 @@ pub struct Server {
     door: Arc<Door>,
     turn: Turn,
     log: Log,
+    /// How many bytes of the journal's end a crash had torn.
+    torn: Option<u64>,
     secrets: Secrets,
     config: Config,
 }
@@ -82,9 +84,12 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
-        let log = Log::new(&config.limits);
+        let (log, torn) = match &config.journal {
+            None => (Log::new(&config.limits), None),
+            Some(JournalConfig { path, size }) => Log::open(&config.limits, path, *size)?,
+        };
         let (turn, secrets) = (Turn::new()?, Secrets::open()?);
-        Ok(Self { listeners, addresses, door, turn, log, secrets, config })
+        Ok(Self { listeners, addresses, door, turn, log, torn, secrets, config })
     }
 
     /// Where it listens, with the ports that it got.
@@ -107,7 +112,12 @@ impl Server {
         let (watch, watches) = async_channel::bounded(1);
         let Config { limits, notices: troubles, quiet, .. } = self.config;
         let notices = troubles.clone().filter(|_| !quiet);
-        let bells = Bells { flush, watch, notices: notices.clone() };
+        let bells = Bells { flush, watch, notices: notices.clone(), troubles: troubles.clone() };
+        if let Some(bytes) = self.torn {
+            note(troubles.as_ref(), || {
+                Notice::Journal(format!("cut off {bytes} bytes of an entry that a crash had torn"))
+            });
+        }
         let long_enough = limits.shutdown_timeout;
         let registry = Registry::new(limits, self.log, self.secrets, bells);
         let registry = Arc::new(Mutex::new(registry));
@@ -118,6 +128,7 @@ impl Server {
             notices,
             troubles: troubles.clone(),
             executor: Arc::downgrade(&executor),
+            drains: Arc::new(Semaphore::new(limits::DRAINS)),
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
@@ -154,4 +165,6 @@ struct Shared {
     troubles: Option<Sender<Notice>>,
     /// Weak, because the tasks that hold it are the executor's own.
     executor: Weak<Executor<'static>>,
+    /// How many may send at the same time what sockets did not take at once.
+    drains: Arc<Semaphore>,
 }
