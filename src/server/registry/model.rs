@@ -428,7 +428,7 @@ impl World {
         }
         if self.random.below(3) == 0 {
             let last = [0, 1, 3, 100][self.random.below(4)];
-            join += &format!(" last={last}");
+            join = format!("{join} last={last}");
         }
         if (back || self.random.below(4) == 0) && !self.log.is_empty() {
             let at = self.log.len() - 1 - self.random.below(self.log.len().min(100));
@@ -441,12 +441,12 @@ impl World {
                 7 | 8 => self.kept(true).1,
                 _ => self.log[at].entry.id,
             };
-            join += &format!(" since={since}");
+            join = format!("{join} since={since}");
         }
         if self.random.below(5) > 0 {
             // Sometimes of somebody else.
             let by = if self.random.below(5) == 0 { number + 1 } else { number };
-            join += &format!(" resume=secret-of-number-{by}");
+            join = format!("{join} resume=secret-of-number-{by}");
         }
         join + "\n"
     }
