@@ -94,8 +94,7 @@ impl Syncer {
     /// Whether so little is left to do that it is done at once, in whatever time.
     pub fn is_close(&self) -> bool {
         let work = self.shared.work();
-        work.stage != Stage::Syncing
-            && work.len.saturating_sub(work.synced) <= limits::JOURNAL_CLOSE
+        work.len.saturating_sub(work.synced) <= limits::JOURNAL_CLOSE
     }
 
     /// Does at once, and here, what is left to do.
