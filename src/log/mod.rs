@@ -8,7 +8,7 @@ mod entry;
 mod history;
 mod journal;
 
-pub use entry::{Entry, Party, Speaker};
+pub use entry::{Arrival, Entry, Party, Speaker};
 pub use history::{Piece, Replay, Resumed, Wanted};
 pub use journal::Change;
 

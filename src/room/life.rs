@@ -88,7 +88,7 @@ impl Room {
         (closed != Closed::Replaced).then_some(Entry::Left(speaker, reason))
     }
 
-    /// Closes a connection, after its [departure](Self::departure) has been applied: the reason is
+    /// Closes a connection, whose [departure](Self::departure) is to be applied after that: the reason is
     /// said if there is one to say, and its stream ends.
     pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) -> Was {
         let was = match self.seats[id].stage {
@@ -96,6 +96,7 @@ impl Room {
             Stage::Member(name, _) => Was::Member(name),
             Stage::Farewell { .. } | Stage::Linger { .. } => return Was::Closed,
         };
+        self.forget_listener(id);
         let view = self.view(id);
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),

@@ -150,13 +150,14 @@ impl<S: Sink + Clone> Registry<S> {
     ) -> Result<(), Refusal> {
         let secret = options.resume.or_else(|| options.form.ids.then(|| self.secrets.next()));
         let entry = self.room.propose_join(id, name, options, secret)?;
+        let before = self.room.seat_of(name);
         self.enter(&entry);
-        match entry {
-            Entry::Resumed(_, _, from) => {
+        match before {
+            Some(before) => {
                 self.note(|own| Notice::Resumed(name, own.peer(id)));
-                self.close(from, Closed::Replaced, now);
+                self.close(before, Closed::Replaced, now);
             }
-            _ => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
+            None => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
         }
         Ok(())
     }
@@ -164,10 +165,12 @@ impl<S: Sink + Clone> Registry<S> {
     /// Ends a connection: the name is free, the others are told, the reason is said if there is one
     /// to say, and the server's side will be shut when all that is queued has been sent.
     pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) {
-        if let Some(entry) = self.room.departure(id, closed) {
+        let departure = self.room.departure(id, closed);
+        let was = self.room.close(id, closed, self.clock.at(now));
+        if let Some(entry) = departure {
             self.enter(&entry);
         }
-        match self.room.close(id, closed, self.clock.at(now)) {
+        match was {
             Was::Closed => return,
             Was::Member(_) if closed == Closed::Replaced => {}
             Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.room.members())),
