@@ -126,6 +126,10 @@ impl Session {
                     self.unheard = bytes.into();
                     return Next::Wait(gate);
                 }
+                Then::Again(line, gate) => {
+                    self.unheard = [&line, &b"\n"[..], bytes].concat().into();
+                    return Next::Wait(gate);
+                }
                 Then::Expect(len) => self.frames.expect(len),
                 Then::Skip(len) => self.frames.skip(len),
             }
@@ -155,9 +159,11 @@ impl Session {
         if closed == Closed::Ended
             && !registry.is_closed(self.seat)
             && !registry.has_ids(self.seat)
-            && let Some(line) = self.frames.pending()
+            && self.frames.pending().is_some()
+            && let wait @ Next::Wait(_) = self.hear(b"\n", registry, now)
         {
-            obey_line(self.seat, line, registry, now);
+            // The stream will end once more.
+            return wait;
         }
         registry.stream_ended(self.seat, closed, now);
         Next::End
@@ -170,6 +176,8 @@ enum Then {
     Line,
     /// A line, once this is closed.
     Wait(Receiver<()>),
+    /// This line once more, once this is closed.
+    Again(Box<[u8]>, Receiver<()>),
     /// A payload of so many bytes.
     Expect(usize),
     /// So many bytes that are not wanted.
@@ -208,6 +216,9 @@ fn obey_line<S: Sink + Clone>(
         Line::TooLong { .. } => Refusal::TooLong.into(),
         Line::Whole(line) => match Command::parse(line, registry.speaker(seat)) {
             Ok(Command::Data(len)) => return Then::Expect(len),
+            Ok(command) if let Some(gate) = registry.must_wait(seat, &command) => {
+                return Then::Again(line.into(), gate);
+            }
             Ok(command) => match carry_out(seat, command, registry, now) {
                 Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
                 Err(refusal) => refusal.into(),
