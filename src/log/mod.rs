@@ -5,6 +5,9 @@
 
 mod entry;
 mod history;
+#[cfg(feature = "redis")]
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the server does not use it yet"))]
+pub mod nodes;
 
 pub use entry::{Entry, Speaker};
 pub use history::{Piece, Replay, Resumed, Wanted};
