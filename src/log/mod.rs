@@ -7,6 +7,8 @@
 mod entry;
 mod history;
 mod journal;
+#[cfg(feature = "redis")]
+pub mod nodes;
 
 pub use entry::{Arrival, Entry, Party, Speaker};
 pub use history::{Piece, Replay, Resumed, Wanted};

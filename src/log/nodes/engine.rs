@@ -1,0 +1,479 @@
+//! The task of a node: it stays with Redis, comes back to it, and starts again where it has been given
+//! up.
+
+use super::event::{Event, Started};
+use super::gather::{Batch, Gathered};
+use super::keep::Progress;
+use super::link::{Commit, Committed, Keys, Link, Standing, Start, Trouble};
+use super::pack::{Entry, Epoch, Pack, Party};
+use crate::limits::{self, Limits};
+use crate::protocol::{Id, Name};
+use async_channel::{Receiver, Sender};
+use redis::Client;
+use smol::Timer;
+use smol::future;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What the node's handle shares with its task.
+#[derive(Debug)]
+pub struct Shared {
+    gathered: Mutex<Gathered>,
+    /// Something has gathered, or the reader wants to know what is the matter.
+    pub bell: Sender<()>,
+    /// Bytes of the log by which the slowest node is behind.
+    pub behind: AtomicU64,
+}
+
+impl Shared {
+    /// What ever gathers, rings the bell.
+    pub fn new(bell: Sender<()>) -> Self {
+        Self { gathered: Mutex::default(), bell, behind: AtomicU64::new(0) }
+    }
+
+    /// What has gathered. Nobody holds this while it waits for anything.
+    pub fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task.
+pub struct Engine {
+    client: Client,
+    keys: Keys,
+    outside: Outside,
+    bell: Receiver<()>,
+    progress: Mutex<Progress>,
+    /// The mark of the log that was read last.
+    known: Option<String>,
+    /// That log is lost.
+    is_lost: bool,
+    /// The room has been given something to stand on, and has not been told that it is gone.
+    is_standing: bool,
+    /// What the node is being registered as. It is asked again as the same.
+    asked: Option<(Epoch, String)>,
+    stay: Option<Stay>,
+    /// What is said to be the matter, while something is.
+    away: Option<String>,
+    /// How many packs are read at once: fewer where they take too long.
+    most: usize,
+}
+
+/// Who gets to know what.
+struct Outside {
+    shared: Arc<Shared>,
+    events: Sender<Event>,
+}
+
+/// A registered node.
+struct Stay {
+    mark: String,
+    epoch: Epoch,
+    /// The number of the last batch.
+    number: u64,
+    /// That batch, until it is known to be done.
+    under_way: Option<Batch>,
+    beat: Instant,
+}
+
+/// Why the node does not stay as it is.
+enum Ended {
+    /// Nobody listens any more.
+    Unheard,
+    Trouble(Trouble),
+    Fenced,
+    Lost,
+}
+
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl Engine {
+    /// One that has not begun.
+    pub fn new(
+        client: Client,
+        keys: Keys,
+        limits: &Limits,
+        shared: Arc<Shared>,
+        events: Sender<Event>,
+        bell: Receiver<()>,
+    ) -> Self {
+        Self {
+            client,
+            keys,
+            outside: Outside { shared, events },
+            bell,
+            progress: Mutex::new(Progress::new(limits)),
+            known: None,
+            is_lost: false,
+            is_standing: false,
+            asked: None,
+            stay: None,
+            away: None,
+            most: limits::PACKS,
+        }
+    }
+
+    /// Runs until nobody listens any more, or the room cannot be kept there at all.
+    pub async fn run(mut self) {
+        loop {
+            let tried = Instant::now();
+            let Err(ended) = self.visit().await;
+            let was_standing = self.is_standing;
+            let heard = match ended {
+                Ended::Unheard => return,
+                Ended::Trouble(Trouble::Unfit(why)) if self.known.is_none() => {
+                    return drop(self.outside.tell(Event::Unfit(why)).await);
+                }
+                Ended::Trouble(Trouble::Away(why) | Trouble::Unfit(why)) => {
+                    self.went_away(why).await
+                }
+                Ended::Fenced => self.leave(Event::Fenced).await,
+                Ended::Lost => {
+                    self.is_lost = true;
+                    self.leave(Event::Lost).await
+                }
+            };
+            if heard.is_err() || self.outside.events.is_closed() {
+                return;
+            }
+            if self.stay.is_some() || !was_standing {
+                Timer::at(tried + limits::RETRY).await;
+            }
+        }
+    }
+
+    /// Stays with Redis for as long as it goes well.
+    async fn visit(&mut self) -> Result<Infallible, Ended> {
+        let (mut writer, mut reader) = future::try_zip(
+            Link::open(&self.client, &self.keys, Duration::ZERO),
+            Link::open(&self.client, &self.keys, limits::NEWS),
+        )
+        .await?;
+        if let Some(stay) = &mut self.stay {
+            stay.beat(&mut writer, &self.progress, &self.outside).await?;
+            if self.away.take().is_some() {
+                self.outside.tell(Event::Back).await?;
+            }
+        } else {
+            self.start(&mut writer).await?;
+        }
+        let Self { stay, outside, progress, bell, most, .. } = self;
+        let Some(stay) = stay else { return Err(Ended::Lost) };
+        let (settle, settled) = async_channel::bounded(1);
+        let doubt = Mutex::new(false);
+        let reading = Reading { outside, progress, doubt: &doubt, settled };
+        let writing = stay.write(&mut writer, outside, progress, bell, &doubt, &settle);
+        future::or(writing, reading.read(&mut reader, most)).await
+    }
+
+    async fn went_away(&mut self, why: String) -> Result<(), Ended> {
+        // An answer that was too large to come in time is asked for in smaller parts.
+        self.most = (self.most / 2).max(1);
+        if self.away.as_ref() == Some(&why) {
+            return Ok(());
+        }
+        self.away = Some(why.clone());
+        self.outside.tell(Event::Away(why)).await
+    }
+
+    /// The node is no longer what it was registered as.
+    async fn leave(&mut self, event: Event) -> Result<(), Ended> {
+        (self.stay, self.asked) = (None, None);
+        self.outside.shared.gathered().begin(None);
+        if !std::mem::take(&mut self.is_standing) {
+            return Ok(());
+        }
+        self.outside.tell(event).await
+    }
+}
+
+// Starting.
+impl Engine {
+    /// Registers the node, and gives the room what it stands on.
+    async fn start(&mut self, link: &mut Link) -> Result<(), Ended> {
+        let standing = self.register(link).await?;
+        let epoch = self.asked.as_ref().map(|(epoch, _)| *epoch).ok_or(Ended::Lost)?;
+        let mut stay = Stay {
+            mark: standing.mark.clone(),
+            epoch,
+            number: 0,
+            under_way: None,
+            beat: Instant::now(),
+        };
+        let mut members = self.names(link, &mut stay).await?;
+        // What was seen of the names is at most so new. From their state as of some time between then and
+        // now, the entries of that time lead to this one.
+        let end = link.tail().await?;
+        let history = self.history(link, &mut stay, standing.floor, end).await?;
+        for pack in history.iter().filter(|pack| pack.extent.id > standing.tail) {
+            pack.entries().for_each(|(_, entry)| follow(&mut members, &entry));
+        }
+        if self.pass(&history) != end {
+            return Err(Ended::Lost);
+        }
+        (self.asked, self.is_lost, self.is_standing) = (None, false, true);
+        self.stay = Some(stay);
+        self.outside.shared.gathered().begin(Some(epoch));
+        self.away = None;
+        let members = members.into_values().collect();
+        let started = Started { epoch, floor: standing.floor, at: end, members, history };
+        self.outside.tell(Event::Started(Box::new(started))).await
+    }
+
+    async fn register(&mut self, link: &mut Link) -> Result<Standing, Ended> {
+        let (epoch, fresh) = self.asked.get_or_insert_with(|| {
+            let random = || [random(), random()];
+            (Epoch::new(random()), Epoch::new(random()).as_str().to_string())
+        });
+        let last = lock(&self.progress).at;
+        let known = self.known.as_deref();
+        let start = Start { epoch: *epoch, fresh, known, last, is_lost: self.is_lost };
+        let standing = link.start(&start).await?;
+        self.known = Some(standing.mark.clone());
+        self.is_lost = false;
+        lock(&self.progress).start(standing.tail, standing.bytes);
+        Ok(standing)
+    }
+
+    /// Goes through the log from the floor on. Returns how far that is.
+    fn pass(&self, history: &[Pack]) -> Id {
+        let mut progress = lock(&self.progress);
+        history.iter().for_each(|pack| progress.pass(&pack.extent));
+        progress.at
+    }
+
+    async fn names(&self, link: &mut Link, stay: &mut Stay) -> Result<HashMap<Name, Party>, Ended> {
+        let (mut members, mut cursor) = (HashMap::new(), 0);
+        loop {
+            stay.beat_if_due(link, &self.progress, &self.outside).await?;
+            let (next, some) = link.names(cursor).await?;
+            members.extend(some.into_iter().map(|party| (party.name, party)));
+            if next == 0 {
+                return Ok(members);
+            }
+            cursor = next;
+        }
+    }
+
+    /// All there is from the floor to the end.
+    async fn history(
+        &self,
+        link: &mut Link,
+        stay: &mut Stay,
+        floor: Id,
+        end: Id,
+    ) -> Result<Vec<Pack>, Ended> {
+        let mut history: Vec<Pack> = Vec::new();
+        let mut from = floor;
+        loop {
+            stay.beat_if_due(link, &self.progress, &self.outside).await?;
+            let packs = link.range(from, end, self.most).await?;
+            let Some(last) = packs.last() else { return Ok(history) };
+            from = last.extent.id.next(0);
+            for pack in packs {
+                if history.last().is_some_and(|last| last.extent.id != pack.before) {
+                    return Err(Ended::Lost);
+                }
+                history.push(pack);
+            }
+        }
+    }
+}
+
+/// Who is in, after one more entry.
+fn follow(members: &mut HashMap<Name, Party>, entry: &Entry<'_>) {
+    match entry {
+        Entry::Joined(party) | Entry::Taken(party, _) => {
+            members.insert(party.name, *party);
+        }
+        Entry::Left(party, _)
+            if members.get(&party.name).is_some_and(|held| held.holder == party.holder) =>
+        {
+            members.remove(&party.name);
+        }
+        _ => {}
+    }
+}
+
+// Writing.
+impl Stay {
+    /// Has done what gathers, one batch at a time, and says each second that the node is alive.
+    async fn write(
+        &mut self,
+        link: &mut Link,
+        outside: &Outside,
+        progress: &Mutex<Progress>,
+        bell: &Receiver<()>,
+        doubt: &Mutex<bool>,
+        settle: &Sender<()>,
+    ) -> Result<Infallible, Ended> {
+        loop {
+            let is_doubted = std::mem::take(&mut *lock(doubt));
+            if is_doubted || self.beat.elapsed() >= limits::BEAT {
+                self.beat(link, progress, outside).await?;
+                if is_doubted {
+                    let _ = settle.try_send(());
+                }
+            }
+            if self.under_way.is_none() {
+                self.under_way = outside.shared.gathered().take();
+                self.number += u64::from(self.under_way.is_some());
+            }
+            if self.under_way.is_some() {
+                self.commit(link, progress, outside).await?;
+            } else {
+                let due = self.beat + limits::BEAT;
+                let rung = async { bell.recv().await.is_ok() };
+                future::or(rung, async { Timer::at(due).await.elapsed() > limits::BEAT }).await;
+            }
+        }
+    }
+
+    async fn beat_if_due(
+        &mut self,
+        link: &mut Link,
+        progress: &Mutex<Progress>,
+        outside: &Outside,
+    ) -> Result<(), Ended> {
+        if self.beat.elapsed() < limits::BEAT {
+            return Ok(());
+        }
+        self.beat(link, progress, outside).await
+    }
+
+    /// Says that the node is alive, and has taken out those that are not.
+    async fn beat(
+        &mut self,
+        link: &mut Link,
+        progress: &Mutex<Progress>,
+        outside: &Outside,
+    ) -> Result<(), Ended> {
+        while self.ask(link, progress, outside, None).await? {}
+        self.beat = Instant::now();
+        Ok(())
+    }
+
+    /// Has the batch done that is under way.
+    async fn commit(
+        &mut self,
+        link: &mut Link,
+        progress: &Mutex<Progress>,
+        outside: &Outside,
+    ) -> Result<(), Ended> {
+        let batch = self.under_way.as_ref().map(|batch| (self.number, batch));
+        let is_more = self.ask(link, progress, outside, batch).await?;
+        self.under_way = None;
+        if is_more { self.beat(link, progress, outside).await } else { Ok(()) }
+    }
+
+    /// Says whether there is more to be taken out.
+    async fn ask(
+        &self,
+        link: &mut Link,
+        progress: &Mutex<Progress>,
+        outside: &Outside,
+        batch: Option<(u64, &Batch)>,
+    ) -> Result<bool, Ended> {
+        let commit = {
+            let progress = lock(progress);
+            let (at, read, keep) = (progress.at, progress.read, progress.keep());
+            Commit { mark: &self.mark, epoch: self.epoch, at, read, keep }
+        };
+        match link.commit(commit, batch).await? {
+            Committed::Done { behind, is_more_to_take_out } => {
+                outside.is_behind(behind);
+                Ok(is_more_to_take_out)
+            }
+            Committed::Fenced => Err(Ended::Fenced),
+            Committed::Lost => Err(Ended::Lost),
+        }
+    }
+}
+
+// Reading.
+
+struct Reading<'a> {
+    outside: &'a Outside,
+    progress: &'a Mutex<Progress>,
+    doubt: &'a Mutex<bool>,
+    /// Rings when the script has found nothing wrong.
+    settled: Receiver<()>,
+}
+
+impl Reading<'_> {
+    /// Gives the room what comes back, one answer at a time.
+    async fn read(self, link: &mut Link, most: &mut usize) -> Result<Infallible, Ended> {
+        let mut doubted = None;
+        loop {
+            let at = lock(self.progress).at;
+            let mut packs = link.news(at, *most).await?;
+            *most = (2 * *most).min(limits::PACKS);
+            let all = packs.len();
+            packs.truncate(unbroken(at, &packs));
+            let is_broken = packs.len() < all;
+            let at = packs.last().map_or(at, |pack| pack.extent.id);
+            self.give(packs).await?;
+            if is_broken {
+                // The script has said that all is well, and it is not: something is missing.
+                if doubted.replace(at) == Some(at) {
+                    return Err(Ended::Lost);
+                }
+                *lock(self.doubt) = true;
+                let _ = self.outside.shared.bell.try_send(());
+                let _ = self.settled.recv().await;
+            }
+        }
+    }
+
+    /// The room has it from the moment on in which it is taken: not before, and not later.
+    async fn give(&self, packs: Vec<Pack>) -> Result<(), Ended> {
+        if packs.is_empty() {
+            return Ok(());
+        }
+        let passed: Vec<_> = packs.iter().map(|pack| pack.extent).collect();
+        self.outside.tell(Event::Entries(packs)).await?;
+        let mut progress = lock(self.progress);
+        passed.iter().for_each(|extent| progress.pass(extent));
+        Ok(())
+    }
+}
+
+/// How many packs follow one another without a gap.
+fn unbroken(mut at: Id, packs: &[Pack]) -> usize {
+    packs
+        .iter()
+        .take_while(|pack| pack.before == std::mem::replace(&mut at, pack.extent.id))
+        .count()
+}
+
+impl Outside {
+    async fn tell(&self, event: Event) -> Result<(), Ended> {
+        self.events.send(event).await.map_err(|_| Ended::Unheard)
+    }
+
+    /// The room is woken where its members have to wait from now on, or no longer. Where it has something
+    /// to take already, it sees this without.
+    fn is_behind(&self, behind: u64) {
+        let before = self.shared.behind.swap(behind, Ordering::Relaxed);
+        if (before > limits::BEHIND) != (behind > limits::BEHIND) {
+            let _ = self.events.try_send(Event::Behind(behind));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number like no other: the standard library keys its maps with the system's randomness.
+fn random() -> u64 {
+    RandomState::new().hash_one((SystemTime::now(), std::process::id()))
+}

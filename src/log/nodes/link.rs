@@ -1,0 +1,373 @@
+//! A connection to Redis, and what is asked there.
+
+use super::gather::Batch;
+use super::pack::{Epoch, Pack, Party};
+use crate::limits;
+use crate::protocol::{Id, Name};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
+use std::time::Duration;
+
+/// What the format of the entries is called. A node that knows another one does not touch the room.
+pub const FORMAT: &str = "1";
+
+const START: &str = include_str!("start.lua");
+const COMMIT: &str = include_str!("commit.lua");
+
+/// A connection to Redis.
+pub struct Link {
+    connection: MultiplexedConnection,
+    keys: Keys,
+    start: Vec<u8>,
+    commit: Vec<u8>,
+}
+
+/// The keys of a room.
+///
+/// What is between the braces alone decides where Redis Cluster puts them: all in one place.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    room: String,
+    names: String,
+    leases: String,
+    nodes: String,
+    seats: String,
+    applied: String,
+    log: String,
+}
+
+/// Why something did not come about: one line for the operator's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Redis is out of reach, or as good as that. It may pass.
+    Away(String),
+    /// The room cannot be kept there. That does not pass by itself.
+    Unfit(String),
+}
+
+/// What a node says when it registers itself; see `start.lua`.
+#[derive(Debug)]
+pub struct Start<'a> {
+    pub epoch: Epoch,
+    pub fresh: &'a str,
+    pub known: Option<&'a str>,
+    pub last: Id,
+    pub is_lost: bool,
+}
+
+/// Where it stands then.
+#[derive(Debug)]
+pub struct Standing {
+    pub mark: String,
+    /// All that came after this is there.
+    pub floor: Id,
+    pub tail: Id,
+    pub bytes: u64,
+}
+
+/// What a node says of itself with each batch, and in place of one; see `commit.lua`.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'a> {
+    pub mark: &'a str,
+    pub epoch: Epoch,
+    pub at: Id,
+    pub read: u64,
+    pub keep: Id,
+}
+
+/// What becomes of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is done, or was already.
+    Done { behind: u64, is_more_to_take_out: bool },
+    /// The others have given the node up.
+    Fenced,
+    /// What was read is not, or not all, in the log any more.
+    Lost,
+}
+
+impl Keys {
+    /// Those of the room of this name, which is compared without case as all names are.
+    pub fn new(room: Name) -> Self {
+        let room = room.as_str().to_ascii_lowercase();
+        let key = |key| format!("smoltalk:{{{room}}}:{key}");
+        Self {
+            room: key("room"),
+            names: key("names"),
+            leases: key("leases"),
+            nodes: key("nodes"),
+            seats: key("seats"),
+            applied: key("applied"),
+            log: key("log"),
+        }
+    }
+
+    fn all(&self) -> [&str; 7] {
+        let Self { room, names, leases, nodes, seats, applied, log } = self;
+        [room, names, leases, nodes, seats, applied, log]
+    }
+}
+
+// Connecting.
+impl Link {
+    /// Connects, and sees to it that the room can be kept there. An answer may take as long as Redis is
+    /// asked to wait for news, and a while.
+    pub async fn open(client: &Client, keys: &Keys, news: Duration) -> Result<Self, Trouble> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(limits::REPLY))
+            .set_response_timeout(Some(limits::REPLY + news));
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut link =
+            Self { connection, keys: keys.clone(), start: Vec::new(), commit: Vec::new() };
+        link.check_eviction().await?;
+        link.start = link.load(START).await?;
+        link.commit = link.load(COMMIT).await?;
+        Ok(link)
+    }
+
+    /// A Redis that throws away what it likes when it is full would lose the log bit by bit.
+    async fn check_eviction(&mut self) -> Result<(), Trouble> {
+        let info = bytes(self.ask(redis::cmd("INFO").arg("memory")).await?)?;
+        let info = String::from_utf8_lossy(&info);
+        let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        match policy.map(str::trim) {
+            Some("noeviction") | None => Ok(()),
+            Some(policy) => Err(Trouble::Unfit(format!(
+                "Redis would evict what it likes when it is full: maxmemory-policy is {policy}, \
+                 and has to be noeviction"
+            ))),
+        }
+    }
+
+    /// Loads a script. What it is called from then on is forgotten when Redis restarts, so each connection
+    /// begins with this.
+    async fn load(&mut self, script: &str) -> Result<Vec<u8>, Trouble> {
+        bytes(self.ask(redis::cmd("SCRIPT").arg("LOAD").arg(script)).await?)
+    }
+
+    async fn ask(&mut self, command: &Cmd) -> Result<Value, Trouble> {
+        Ok(self.connection.req_packed_command(command).await?.extract_error()?)
+    }
+
+    fn run(&self, script: &[u8]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        let keys = self.keys.all();
+        command.arg(script).arg(keys.len()).arg(&keys);
+        command
+    }
+}
+
+// The scripts.
+impl Link {
+    /// Registers the node.
+    pub async fn start(&mut self, start: &Start<'_>) -> Result<Standing, Trouble> {
+        let mut command = self.run(&self.start);
+        command.arg(FORMAT).arg(start.epoch.as_str()).arg(start.fresh);
+        command.arg(start.known.unwrap_or_default()).arg(start.last.to_string());
+        command.arg(u8::from(start.is_lost)).arg(millis(limits::LEASE));
+        command.arg(millis(limits::ROOM_TIME_STEP));
+        let mut words = words(self.ask(&command).await?)?.into_iter();
+        let mut next = || words.next().ok_or_else(unreadable);
+        match next()?.as_str() {
+            "STARTED" => {}
+            "FORMAT" => return Err(Trouble::Unfit(unknown_format(&next()?))),
+            _ => return Err(unreadable()),
+        }
+        let (mark, _began, floor, tail) = (next()?, next()?, id(&next()?)?, id(&next()?)?);
+        Ok(Standing { mark, floor, tail, bytes: next()?.parse().map_err(|_| unreadable())? })
+    }
+
+    /// Has a batch done under its number, or says that the node is alive.
+    pub async fn commit(
+        &mut self,
+        commit: Commit<'_>,
+        batch: Option<(u64, &Batch)>,
+    ) -> Result<Committed, Trouble> {
+        let mut command = self.run(&self.commit);
+        command.arg(commit.mark).arg(commit.epoch.as_str());
+        command.arg(batch.map_or(0, |(number, _)| number));
+        command.arg(commit.at.to_string()).arg(commit.read).arg(commit.keep.to_string());
+        command.arg(millis(limits::LEASE)).arg(millis(limits::ROOM_TIME_STEP));
+        command.arg(limits::TAKEN_OUT);
+        for argument in batch.iter().flat_map(|(_, batch)| batch.arguments()) {
+            command.arg(argument);
+        }
+        let words = words(self.ask(&command).await?)?;
+        let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
+        Ok(match word(0) {
+            "DONE" => Committed::Done {
+                behind: word(1).parse().map_err(|_| unreadable())?,
+                is_more_to_take_out: word(2) == "1",
+            },
+            "PASSED" => Committed::Done { behind: 0, is_more_to_take_out: false },
+            "FENCED" => Committed::Fenced,
+            "LOST" => Committed::Lost,
+            _ => return Err(unreadable()),
+        })
+    }
+}
+
+// Reading.
+impl Link {
+    /// Waits for what comes after `at`; nothing, if nothing came for a while.
+    pub async fn news(&mut self, at: Id, most: usize) -> Result<Vec<Pack>, Trouble> {
+        let mut command = redis::cmd("XREAD");
+        command.arg("BLOCK").arg(millis(limits::NEWS)).arg("COUNT").arg(most);
+        command.arg("STREAMS").arg(&self.keys.log).arg(at.to_string());
+        match self.ask(&command).await? {
+            Value::Nil => Ok(Vec::new()),
+            streams => {
+                // One stream was asked for: its name, and what is in it.
+                let stream = array(streams)?.pop().ok_or_else(unreadable)?;
+                packs(array(stream)?.pop().ok_or_else(unreadable)?)
+            }
+        }
+    }
+
+    /// What there is from one id to another, both included.
+    pub async fn range(&mut self, from: Id, to: Id, most: usize) -> Result<Vec<Pack>, Trouble> {
+        let mut command = redis::cmd("XRANGE");
+        command.arg(&self.keys.log).arg(from.to_string()).arg(to.to_string());
+        packs(self.ask(command.arg("COUNT").arg(most)).await?)
+    }
+
+    /// Where the log ends.
+    pub async fn tail(&mut self) -> Result<Id, Trouble> {
+        let tail = self.ask(redis::cmd("HGET").arg(&self.keys.room).arg("tail")).await?;
+        id(&String::from_utf8_lossy(&bytes(tail)?))
+    }
+
+    /// Some of those who are in, and the cursor for the next; it begins, and ends, with 0. Somebody may
+    /// come twice.
+    pub async fn names(&mut self, cursor: u64) -> Result<(u64, Vec<Party>), Trouble> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(&self.keys.names).arg(cursor).arg("COUNT").arg(limits::NAMES);
+        let mut answer = array(self.ask(&command).await?)?.into_iter();
+        let mut next = || answer.next().ok_or_else(unreadable);
+        let cursor = String::from_utf8_lossy(&bytes(next()?)?).parse();
+        let records = array(next()?)?.into_iter().skip(1).step_by(2);
+        let party = |record: Value| {
+            let record = bytes(record)?;
+            let record = str::from_utf8(&record).map_err(|_| unreadable())?;
+            Party::read(&mut record.split(' ')).ok_or_else(unreadable)
+        };
+        Ok((cursor.map_err(|_| unreadable())?, records.map(party).collect::<Result<_, _>>()?))
+    }
+}
+
+// What Redis says.
+
+fn packs(value: Value) -> Result<Vec<Pack>, Trouble> {
+    array(value)?.into_iter().map(pack).collect()
+}
+
+fn pack(value: Value) -> Result<Pack, Trouble> {
+    let mut entry = array(value)?.into_iter();
+    let mut next = || entry.next().ok_or_else(unreadable);
+    let id = id(&String::from_utf8_lossy(&bytes(next()?)?))?;
+    let parts = array(next()?)?.into_iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
+    let (mut names, mut values) = (Vec::new(), Vec::new());
+    for (at, part) in parts.into_iter().enumerate() {
+        if at % 2 == 0 { names.push(part) } else { values.push(part) }
+    }
+    Pack::read(id, names.iter().map(Vec::as_slice).zip(values)).ok_or_else(unreadable)
+}
+
+fn array(value: Value) -> Result<Vec<Value>, Trouble> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(unreadable()),
+    }
+}
+
+fn bytes(value: Value) -> Result<Vec<u8>, Trouble> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Ok(text.into()),
+        _ => Err(unreadable()),
+    }
+}
+
+fn words(value: Value) -> Result<Vec<String>, Trouble> {
+    let word = |value| match value {
+        Value::Int(n) => Ok(n.to_string()),
+        value => Ok(String::from_utf8_lossy(&bytes(value)?).into_owned()),
+    };
+    array(value)?.into_iter().map(word).collect()
+}
+
+fn id(text: &str) -> Result<Id, Trouble> {
+    Id::parse(text.as_bytes()).ok_or_else(unreadable)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn unreadable() -> Trouble {
+    Trouble::Away("Redis says what this version cannot read".into())
+}
+
+fn unknown_format(format: &str) -> String {
+    format!("the room's entries have the format {format}, and this version knows {FORMAT} alone")
+}
+
+impl From<RedisError> for Trouble {
+    fn from(error: RedisError) -> Self {
+        Self::Away(said_of(error.code().unwrap_or_default(), &error.to_string()))
+    }
+}
+
+/// What Redis's own words for a state of its own mean. Some come within the words of an error of a
+/// script.
+const STATES: [(&str, &str); 16] = [
+    ("OOM", "Redis is full"),
+    ("READONLY", "Redis is read-only"),
+    ("MISCONF", "Redis cannot write to its disk"),
+    ("NOREPLICAS", "Redis has too few replicas"),
+    ("BUSY", "Redis is busy with a script"),
+    ("LOADING", "Redis is loading its data"),
+    ("NOAUTH", "Redis asks for a password"),
+    ("WRONGPASS", "Redis does not know the user or the password"),
+    ("NOPERM", "Redis does not allow this user what is needed"),
+    ("NOSCRIPT", "Redis has forgotten the script"),
+    ("UNBLOCKED", "Redis has become a replica"),
+    ("MASTERDOWN", "Redis is a replica that has lost its master"),
+    ("CLUSTERDOWN", "the Redis cluster is down"),
+    ("MOVED", "the room is on another node of the Redis cluster"),
+    ("ASK", "the room is moving to another node of the Redis cluster"),
+    ("TRYAGAIN", "the room is moving to another node of the Redis cluster"),
+];
+
+fn said_of(code: &str, text: &str) -> String {
+    let is_word = |state: &str| text.split(|c: char| !c.is_ascii_alphabetic()).any(|w| w == state);
+    let state = STATES.iter().find(|(state, _)| code == *state);
+    match state.or_else(|| STATES.iter().find(|(state, _)| is_word(state))) {
+        Some((state, meaning)) => format!("{meaning} ({state})"),
+        None => text.split(['\r', '\n']).next().unwrap_or_default().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_what_is_the_matter_with_redis() {
+        for (code, text, said) in [
+            ("OOM", "\"OOM\": command not allowed", "Redis is full (OOM)"),
+            ("ERR", "Error running script: @user_script:42: -OOM command", "Redis is full (OOM)"),
+            ("BUSY", "\"BUSY\": Redis is busy", "Redis is busy with a script (BUSY)"),
+            ("READONLY", "", "Redis is read-only (READONLY)"),
+            ("", "Connection refused (os error 111)\nmore", "Connection refused (os error 111)"),
+        ] {
+            assert_eq!(said_of(code, text), said);
+        }
+    }
+
+    #[test]
+    fn all_keys_of_a_room_are_in_one_slot_of_a_cluster() {
+        let keys = Keys::new(Name::new(b"Lobby").expect("a name"));
+        assert!(keys.all().iter().all(|key| key.starts_with("smoltalk:{lobby}:")));
+    }
+}

@@ -1,0 +1,78 @@
+//! One room on several nodes, which share a log in Redis.
+//!
+//! A node submits what its members did ([`Item`]), and does nothing else about it. What comes of it comes
+//! back from the stream, as what other nodes' members did does ([`Event::Entries`]), in one order for all
+//! nodes, and is applied only then. All that has to be decided about names is decided in Redis, by two
+//! scripts: `start.lua` and `commit.lua`.
+
+mod engine;
+mod event;
+mod gather;
+mod item;
+mod keep;
+mod link;
+mod pack;
+#[cfg(test)]
+mod tests;
+
+pub use event::{Event, Started};
+pub use item::{Deed, Item};
+pub use pack::{Entry, Epoch, Holder, Pack, Party, Refused, SecretHash};
+
+use crate::limits::{self, Limits};
+use crate::protocol::Name;
+use async_channel::Receiver;
+use engine::{Engine, Shared};
+use link::Keys;
+use redis::{Client, IntoConnectionInfo};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A node's handle: where its members' deeds go.
+#[derive(Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+impl Node {
+    /// A node of this room in the Redis at this address; fails only where that is none. What comes back
+    /// comes from the receiver. The node works for as long as the future is run: dropped, it is dead.
+    pub fn open(
+        url: &str,
+        room: Name,
+        limits: &Limits,
+    ) -> io::Result<(Self, Receiver<Event>, impl Future<Output = ()> + Send + use<>)> {
+        let bad = |e: redis::RedisError| io::Error::new(ErrorKind::InvalidInput, e.to_string());
+        let client = Client::open(url.into_connection_info().map_err(bad)?).map_err(bad)?;
+        let (bell, rung) = async_channel::bounded(1);
+        let (events, heard) = async_channel::bounded(limits::DELIVERIES);
+        let shared = Arc::new(Shared::new(bell));
+        let engine = Engine::new(client, Keys::new(room), limits, shared.clone(), events, rung);
+        Ok((Self { shared }, heard, engine.run()))
+    }
+
+    /// Takes in what a member did, and does not wait. Where the epoch is over, nothing becomes of it.
+    pub fn submit(&self, epoch: Epoch, item: &Item<'_>) {
+        self.shared.gathered().push(epoch, item);
+        // A bell that rings already need not ring twice.
+        let _ = self.shared.bell.try_send(());
+    }
+
+    /// Whether so much has gathered that nobody who can wait should say more. There is room again, at the
+    /// latest, when the next [`Event::Entries`] has come.
+    pub fn is_full(&self) -> bool {
+        self.shared.gathered().bytes() >= limits::BATCH
+    }
+
+    /// By how many bytes the slowest node is behind.
+    pub fn behind(&self) -> u64 {
+        self.shared.behind.load(Ordering::Relaxed)
+    }
+
+    /// Whether members should wait for a slow node. Departures do not: the node that is waited for may be
+    /// the one that gives up a stalled member.
+    pub fn is_held(&self) -> bool {
+        self.behind() > limits::BEHIND
+    }
+}
