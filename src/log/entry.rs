@@ -18,7 +18,7 @@ pub enum Entry<'a> {
     /// A member said something to one other, who is the second.
     Tell(Speaker, Speaker, &'a [u8]),
     /// A member went; the reason is that of LEFT. It is not for the others where all go at once.
-    Left(Speaker, Option<&'static str>),
+    Left(Speaker, Option<&'a str>),
 }
 
 /// Who did it, or to whom it was done.

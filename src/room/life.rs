@@ -171,6 +171,14 @@ impl Room {
         !self.deadlines.is_empty()
     }
 
+    /// A guest has so much time more: it waits for something that is not its own.
+    pub fn wait_longer(&mut self, id: SeatId, now: Instant) {
+        if let Stage::Guest { errors, .. } = self.seats[id].stage {
+            let until = now + self.limits.join_timeout;
+            self.set_stage(id, Stage::Guest { until, errors });
+        }
+    }
+
     /// Whether the connection has not joined yet.
     pub fn is_guest(&self, id: SeatId) -> bool {
         matches!(self.seats[id].stage, Stage::Guest { .. })

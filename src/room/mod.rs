@@ -74,14 +74,22 @@ impl Room {
 
 // From commands to entries.
 impl Room {
-    /// What becomes of a member's words, or why nothing does.
-    pub fn propose<'a>(&self, id: SeatId, speech: Speech<'a>) -> Result<Entry<'a>, Refusal> {
+    /// What becomes of a member's words, or why nothing does. Where others share the log, it is for them
+    /// to say whether there is somebody of a name.
+    pub fn propose<'a>(
+        &self,
+        id: SeatId,
+        speech: Speech<'a>,
+        is_shared: bool,
+    ) -> Result<Entry<'a>, Refusal> {
         let speaker = self.speaker(id)?;
         Ok(match speech {
             Speech::Msg(text) => Entry::Msg(speaker, text),
             Speech::Data(bytes) => Entry::Data(speaker, bytes),
             Speech::Tell(to, text) => {
-                Entry::Tell(speaker, self.addressee(to).ok_or(Refusal::NoSuchMember)?, text)
+                let elsewhere = Speaker { seat: None, name: to, secret: None };
+                let addressee = self.addressee(to).or_else(|| is_shared.then_some(elsewhere));
+                Entry::Tell(speaker, addressee.ok_or(Refusal::NoSuchMember)?, text)
             }
         })
     }
@@ -268,6 +276,43 @@ impl Room {
     }
 }
 
+// Where others share the log.
+#[cfg(feature = "redis")]
+impl Room {
+    /// What becomes of a guest that wants to enter, where others have a say in it.
+    pub fn propose_join_elsewhere(
+        &self,
+        id: SeatId,
+        name: Name,
+        options: JoinOptions,
+        secret: Option<Secret>,
+    ) -> Result<Entry<'static>, Refusal> {
+        if !self.is_guest(id) {
+            return Err(Refusal::AlreadyJoined);
+        }
+        let speaker = Speaker { seat: Some(id), name, secret: secret.map(Arc::new) };
+        Ok(Entry::Joined(speaker, Arrival { options, token: secret }))
+    }
+
+    /// The log stands there, and those are in, none of them here.
+    pub fn stand_on(&mut self, at: Id, members: impl Iterator<Item = Name>) {
+        self.applied = at;
+        self.who = None;
+        self.names = members.map(|name| (name, None)).collect();
+    }
+
+    /// The members that are here.
+    pub fn members_here(&self) -> Vec<SeatId> {
+        self.names.values().copied().flatten().collect()
+    }
+
+    /// Nobody is in.
+    pub fn forget_members(&mut self) {
+        self.who = None;
+        self.names.clear();
+    }
+}
+
 // What a connection alone gets: that goes through no log.
 impl Room {
     /// Answers something to one connection.
@@ -310,6 +355,12 @@ impl Room {
     /// The connection of the member of that name, if it is here.
     pub fn seat_of(&self, name: Name) -> Option<SeatId> {
         self.names.get(&name).copied().flatten()
+    }
+
+    /// Its limits.
+    #[cfg(feature = "redis")]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// How many bytes a payload may have.

@@ -216,13 +216,16 @@ fn obey_line<S: Sink + Clone>(
         Line::TooLong { .. } => Refusal::TooLong.into(),
         Line::Whole(line) => match Command::parse(line, registry.speaker(seat)) {
             Ok(Command::Data(len)) => return Then::Expect(len),
-            Ok(command) if let Some(gate) = registry.must_wait(seat, &command) => {
-                return Then::Again(line.into(), gate);
+            Ok(command) => {
+                // What is answered waits for what was done before.
+                if let Some(gate) = registry.must_wait(seat, &command) {
+                    return Then::Again(line.into(), gate);
+                }
+                match carry_out(seat, command, registry, now) {
+                    Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
+                    Err(refusal) => refusal.into(),
+                }
             }
-            Ok(command) => match carry_out(seat, command, registry, now) {
-                Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
-                Err(refusal) => refusal.into(),
-            },
             Err(refused) => refused,
         },
         Line::TimingMark => {
@@ -248,7 +251,7 @@ fn carry_out<S: Sink + Clone>(
     match command {
         Command::Msg(text) => return registry.say(seat, Speech::Msg(text), now),
         Command::Tell(to, text) => return registry.say(seat, Speech::Tell(to, text), now),
-        Command::Join(name, options) => registry.join(seat, name, options, now)?,
+        Command::Join(name, options) => return registry.join(seat, name, options, now),
         Command::Who => registry.who(seat)?,
         Command::Ping(token) => registry.answer(seat, |out| Event::Pong(token).render(out)),
         Command::Help => registry.answer(seat, Event::render_help),

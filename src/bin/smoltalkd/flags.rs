@@ -7,6 +7,8 @@ use argh::FromArgs;
 use smoltalk::limits::{self, Limits};
 use smoltalk::protocol::text::to_safe;
 use smoltalk::server::{Address, Config, JournalConfig};
+#[cfg(feature = "redis")]
+use smoltalk::{protocol::Name, server::NodesConfig};
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -109,6 +111,17 @@ struct Flags {
     #[argh(option, arg_name = "bytes", from_str_fn(file_size), default = "JOURNAL_SIZE")]
     journal_size: u64,
 
+    /// a Redis or Valkey through which several servers are one room:
+    /// redis://[user:password@]host[:port][/db]
+    #[cfg(feature = "redis")]
+    #[argh(option, arg_name = "url")]
+    redis: Option<String>,
+
+    /// which room of it (default: smoltalk)
+    #[cfg(feature = "redis")]
+    #[argh(option, arg_name = "name", from_str_fn(room), default = "room_of_all()")]
+    room: Name,
+
     /// bytes that may wait for all connections together (default: 268435456)
     #[argh(
         option,
@@ -173,8 +186,47 @@ impl Flags {
             ..Limits::default()
         };
         let journal = self.journal.map(|path| JournalConfig { path, size: self.journal_size });
-        Ok(Config { listen, limits, journal, notices: None, quiet: self.quiet })
+        #[cfg(feature = "redis")]
+        let nodes = nodes(self.redis, env::var_os("SMOLTALK_REDIS"), self.room)?;
+        #[cfg(feature = "redis")]
+        if nodes.is_some() && journal.is_some() {
+            return Err("--journal and --redis are two places for one log: give one".into());
+        }
+        Ok(Config {
+            listen,
+            limits,
+            journal,
+            #[cfg(feature = "redis")]
+            nodes,
+            notices: None,
+            quiet: self.quiet,
+        })
     }
+}
+
+/// Where servers share the room, by the flag or by the environment.
+#[cfg(feature = "redis")]
+fn nodes(
+    flag: Option<String>,
+    environment: Option<OsString>,
+    room: Name,
+) -> Result<Option<NodesConfig>, String> {
+    let url = match (flag, environment) {
+        (Some(url), _) => url,
+        (None, Some(url)) if !url.is_empty() => unicode(url)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(NodesConfig { url, room }))
+}
+
+#[cfg(feature = "redis")]
+fn room(written: &str) -> Result<Name, String> {
+    Name::new(written.as_bytes()).ok_or_else(|| "takes 1 to 32 of A-Z a-z 0-9 _ - .".into())
+}
+
+#[cfg(feature = "redis")]
+fn room_of_all() -> Name {
+    Name::new(b"smoltalk").expect("a name")
 }
 
 fn listen_from(environment: OsString) -> Result<Vec<Address>, String> {

@@ -4,12 +4,18 @@
 //! entry. The entries before it have the same milliseconds, and each a number less by one than the next.
 //! `commit.lua` says how they are written.
 
-use crate::protocol::{Id, Name};
+use crate::protocol::{Id, Name, Secret};
 use std::fmt;
 
 /// A node, for as long as it is not fenced: 16 characters of `A-Z a-z 0-9 _ -` that are never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch([u8; 16]);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// A member, wherever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +29,13 @@ pub struct Holder {
 /// A hash of a secret: the first half of its SHA-1, which Redis computes. The same secret has the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(u128);
+
+impl SecretHash {
+    /// What stands for the secret where it is only compared.
+    pub fn as_secret(self) -> Option<Secret> {
+        Secret::new(format!("{:032x}", self.0).as_bytes())
+    }
+}
 
 /// Who did it, or to whom it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

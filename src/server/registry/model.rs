@@ -72,7 +72,7 @@ enum What {
     Msg(Vec<u8>),
     Data(Vec<u8>),
     Tell(Name, Option<Secret>, Vec<u8>),
-    Left(Option<&'static str>),
+    Left(Option<String>),
 }
 
 impl Entered {
@@ -86,7 +86,7 @@ impl Entered {
             Entry::Tell(by, to, text) => {
                 (by, What::Tell(to.name, to.secret.as_deref().copied(), text.to_vec()))
             }
-            Entry::Left(by, reason) => (by, What::Left(*reason)),
+            Entry::Left(by, reason) => (by, What::Left(reason.map(str::to_owned))),
         };
         Self {
             id,
