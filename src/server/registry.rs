@@ -64,7 +64,7 @@ pub struct Bells {
 impl<S: Sink + Clone> Registry<S> {
     /// What an empty room is.
     pub fn new(limits: Limits, log: Log, secrets: Secrets, bells: Bells) -> Self {
-        Self {
+        let mut registry = Self {
             room: Room::new(limits.clone(), log.last()),
             log,
             delivery: Delivery::new(limits),
@@ -80,7 +80,10 @@ impl<S: Sink + Clone> Registry<S> {
             scratch: vec![0; limits::SCRATCH],
             #[cfg(test)]
             entered: Vec::new(),
-        }
+        };
+        // A log that was opened may have something to be written, or to be said, before anybody comes.
+        registry.settle();
+        registry
     }
 
     /// Whether the connection has not joined yet.
@@ -108,7 +111,8 @@ impl<S: Sink + Clone> Registry<S> {
         for id in self.delivery.released() {
             self.parked.wake(id);
         }
-        if !self.room.round().is_empty() {
+        // What is said may make no line for anybody, and is to be kept all the same.
+        if !self.room.round().is_empty() || self.log.has_unwritten() {
             ring(&self.bells.flush);
         }
         if self.is_watchful() {

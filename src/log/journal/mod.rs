@@ -169,6 +169,11 @@ impl Journal {
         self.members.iter().map(|(name, _)| name)
     }
 
+    /// Whether something was added that has not been written.
+    pub fn has_unwritten(&self) -> bool {
+        !self.added.is_empty()
+    }
+
     /// Whether what happens is not kept.
     pub fn is_failing(&self) -> bool {
         self.failing.is_some()
