@@ -129,6 +129,10 @@ impl History {
 
     /// Keeps what was said to all.
     pub fn say(&mut self, id: Id, by: Party, is_data: bool, said: &[u8]) {
+        if !self.limits.has_history() {
+            self.floor = id;
+            return;
+        }
         let full = |block: &Block| {
             block.bytes.len() >= limits::BLOCK || block.messages.len() >= limits::BLOCK_MESSAGES
         };
@@ -149,6 +153,10 @@ impl History {
     /// Keeps what was said to one, if either of the two can come back to hear it.
     pub fn tell(&mut self, id: Id, from: Party, to: Party, text: &[u8]) {
         if from.secret.is_none() && to.secret.is_none() {
+            return;
+        }
+        if !self.limits.has_history() {
+            self.told_floor = id;
             return;
         }
         self.told_bytes += cost(from.name, text.len());
