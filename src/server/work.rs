@@ -1,5 +1,5 @@
-//! Those who work for the room: the *flusher* writes rounds, the *watch* looks after deadlines and
-//! stalls, a *drain* sends one slow connection what its socket did not take at once.
+//! Those who work for the room: the *flusher* writes rounds, the *watch* looks after deadlines,
+//! stalls and a journal that fails, a *drain* sends one slow connection what its socket did not take at once.
 
 use super::Shared;
 use super::registry::Registry;
