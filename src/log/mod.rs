@@ -121,9 +121,10 @@ impl Log {
         self.journal.as_mut()?.finish()
     }
 
-    /// Whether what happens cannot be kept in the file, although it should be.
-    pub fn is_failing(&self) -> bool {
-        self.journal.as_ref().is_some_and(Journal::is_failing)
+    /// Whether time may bring something to be said of the file: it is to be [written](Self::write) again
+    /// then, also where nothing happens.
+    pub fn is_watchful(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_watchful)
     }
 }
 

@@ -122,7 +122,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Whether there is anything that time will change.
     fn is_watchful(&self) -> bool {
-        self.room.is_watchful() || self.delivery.is_watchful() || self.log.is_failing()
+        self.room.is_watchful() || self.delivery.is_watchful() || self.log.is_watchful()
     }
 
     fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
@@ -463,7 +463,7 @@ impl<S: Sink + Clone> Registry<S> {
             self.close(id, Closed::Stalled, now);
         }
         self.keep_within_memory(now);
-        if self.log.is_failing() {
+        if self.log.is_watchful() {
             self.write_log();
         }
         self.settle();

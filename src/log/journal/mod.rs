@@ -179,6 +179,11 @@ impl Journal {
         self.failing.is_some()
     }
 
+    /// Whether it may work again, or what was written turn out not to reach the disk.
+    pub fn is_watchful(&self) -> bool {
+        self.is_failing() || !self.syncer.is_at_rest()
+    }
+
     /// How long the file is, in bytes, and the one before it not counted.
     #[cfg(test)]
     pub fn bytes(&self) -> u64 {
