@@ -156,8 +156,8 @@ impl<S: Sink + Clone> Registry<S> {
         let entry = self.room.propose_join(id, name, options, secret)?;
         self.enter(&entry);
         match entry {
-            Entry::Resumed(_, _, from) => {
-                self.note(|own| Notice::Resumed(name, own.peer(id)));
+            Entry::Resumed(by, _, from) => {
+                self.note(|own| Notice::Resumed(by.name, own.peer(id)));
                 self.close(from, Closed::Replaced, now);
             }
             _ => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
