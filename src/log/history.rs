@@ -2,7 +2,7 @@
 //!
 //! Messages lie in blocks. A block is rendered once in each form for all who are sent it at the same
 //! time, so that a thousand who come back at once share it. What one told another is kept apart, for
-//! these two alone.
+//! these two alone, and rendered likewise: for one can come back many times.
 
 use super::Party;
 use crate::limits::{self, Limits};
@@ -62,6 +62,9 @@ struct Told {
     from: Party,
     to: Party,
     text: Box<[u8]>,
+    /// How it sounds, without and with its id, to whom it was told, and to whoever told it: for as long
+    /// as somebody is being sent that.
+    rendered: [[Option<Weak<[u8]>>; 2]; 2],
 }
 
 /// What one who joins wants to have of what was said before.
@@ -97,13 +100,13 @@ pub struct Replay {
     pub pieces: Vec<Piece>,
 }
 
-/// A piece of what is replayed.
+/// A piece of what is replayed: a part of a text that is made once for all who are sent it.
 #[derive(Debug)]
-pub enum Piece {
-    /// Messages, as others get them, too.
-    Shared(Arc<[u8]>, Range<usize>),
-    /// What is for it alone.
-    Own(Vec<u8>),
+pub struct Piece {
+    /// The whole text.
+    pub text: Arc<[u8]>,
+    /// Which part of it.
+    pub part: Range<usize>,
 }
 
 impl History {
@@ -160,7 +163,13 @@ impl History {
             return;
         }
         self.told_bytes += cost(from.name, text.len());
-        self.told.push_back(Told { id, from, to, text: text.into() });
+        self.told.push_back(Told {
+            id,
+            from,
+            to,
+            text: text.into(),
+            rendered: [const { [const { None }; 2] }; 2],
+        });
         while self.told.len() > self.limits.history || self.told_bytes > self.limits.history_bytes {
             let Some(told) = self.told.pop_front() else { return };
             self.told_bytes -= cost(told.from.name, told.text.len());
@@ -249,7 +258,7 @@ impl History {
         for part in parts {
             match part {
                 Part::Said(numbers) => self.render_said(numbers.clone(), wanted.form, &mut pieces),
-                Part::Told(at) => pieces.push(Piece::Own(self.told[*at].rendered(wanted))),
+                Part::Told(at) => self.told[*at].render(wanted, &mut pieces),
             }
         }
         pieces
@@ -263,9 +272,9 @@ impl History {
                 return;
             }
             let until = numbers.end.min(block.end());
-            let (text, range) = block.rendered(numbers.start..until, form, most);
-            if !range.is_empty() {
-                pieces.push(Piece::Shared(text, range));
+            let (text, part) = block.rendered(numbers.start..until, form, most);
+            if !part.is_empty() {
+                pieces.push(Piece { text, part });
             }
             numbers.start = until;
         }
@@ -388,13 +397,32 @@ impl Told {
         own.is_some_and(|own| self.from.secret.as_deref() == Some(own.secret))
     }
 
-    fn rendered(&self, wanted: &Wanted<'_>) -> Vec<u8> {
+    fn render(&mut self, wanted: &Wanted<'_>, pieces: &mut Vec<Piece>) {
+        let (is_to, is_by) = (self.is_to(wanted), self.is_by(wanted));
+        pieces.extend(is_to.then(|| self.piece(false, wanted.form)));
+        pieces.extend(is_by.then(|| self.piece(true, wanted.form)));
+    }
+
+    /// One half of it. A megabyte of it can be six once it is safe to print, and who takes a place over
+    /// again and again would have them made and copied each time.
+    fn piece(&mut self, is_by: bool, form: Form) -> Piece {
+        let known = &self.rendered[usize::from(form.ids)][usize::from(is_by)];
+        let text = known.as_ref().and_then(Weak::upgrade).unwrap_or_else(|| {
+            let text: Arc<[u8]> = self.sound(is_by, form).into();
+            self.rendered[usize::from(form.ids)][usize::from(is_by)] = Some(Arc::downgrade(&text));
+            text
+        });
+        let part = 0..text.len();
+        Piece { text, part }
+    }
+
+    fn sound(&self, is_by: bool, form: Form) -> Vec<u8> {
         let mut out = Vec::new();
-        let tell = self.is_to(wanted).then_some(Event::Tell(self.from.name, &self.text));
-        let told = self.is_by(wanted).then_some(Event::Told(self.to.name, &self.text));
-        for event in [tell, told].into_iter().flatten() {
-            wanted.form.stamp(self.id, &mut out);
-            event.render(&mut out);
+        form.stamp(self.id, &mut out);
+        if is_by {
+            Event::Told(self.to.name, &self.text).render(&mut out);
+        } else {
+            Event::Tell(self.from.name, &self.text).render(&mut out);
         }
         out
     }
@@ -441,10 +469,7 @@ mod tests {
     }
 
     fn text(replay: &Replay) -> String {
-        let bytes = replay.pieces.iter().flat_map(|piece| match piece {
-            Piece::Shared(text, part) => &text[part.clone()],
-            Piece::Own(text) => text,
-        });
+        let bytes = replay.pieces.iter().flat_map(|piece| &piece.text[piece.part.clone()]);
         String::from_utf8(bytes.copied().collect()).expect("text")
     }
 
@@ -495,10 +520,7 @@ mod tests {
         let one = history.replay(&wanted(TEXT, Some(400), None), id(500));
         let other = history.replay(&wanted(TEXT, None, Some(50)), id(500));
         let texts = |replay: &Replay| -> Vec<*const u8> {
-            let shared = replay.pieces.iter().map(|piece| match piece {
-                Piece::Shared(text, _) => text.as_ptr(),
-                Piece::Own(_) => panic!("all is shared"),
-            });
+            let shared = replay.pieces.iter().map(|piece| piece.text.as_ptr());
             shared.collect()
         };
         assert_eq!(texts(&one), texts(&other));
@@ -536,6 +558,26 @@ mod tests {
         assert_eq!(replay(&ada, secret, false), (false, "MSG bob 3\nTELL bob 4\n".into()));
         // Another has spoken under that name.
         assert_eq!(replay(&bob, other, true), (true, "MSG bob 3\n".into()));
+    }
+
+    #[test]
+    fn what_was_told_is_made_once_for_as_long_as_somebody_is_sent_it() {
+        let spelt = "0123456789abcdef";
+        let (secret, ada) =
+            (Secret::new(spelt.as_bytes()).expect("a secret"), party("ada", Some(spelt)));
+        let mut history = numbers(&Limits::default(), 1);
+        history.tell(id(2), ada.clone(), ada.clone(), &[1; limits::LINE]);
+        let resumed = Some(Resumed { name: ada.name, secret: &secret, echo: true });
+        let mut replay = |form| {
+            let replay = history.replay(&Wanted { resumed, ..wanted(form, None, Some(1)) }, id(2));
+            let shared = replay.pieces.into_iter().map(|piece| piece.text);
+            shared.collect::<Vec<_>>()
+        };
+        let [first, again, ids] = [TEXT, TEXT, IDS].map(&mut replay);
+        assert!(first[0].starts_with(b"TELL ada ") && first[1].starts_with(b"TOLD ada "));
+        assert!(ids[0].starts_with(b"@2-0 TELL ada ") && ids[1].starts_with(b"@2-0 TOLD ada "));
+        assert!(first.iter().zip(&again).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert_eq!((first.len(), again.len(), ids.len()), (2, 2, 2));
     }
 
     #[test]

@@ -204,11 +204,8 @@ impl Room {
         if replay.gap {
             self.round.answer(view, |out| Event::Gap.render(out));
         }
-        for piece in replay.pieces {
-            match piece {
-                Piece::Shared(text, part) => self.round.replay(view, &text, part),
-                Piece::Own(text) => self.round.answer(view, |out| out.extend_from_slice(&text)),
-            }
+        for Piece { text, part } in replay.pieces {
+            self.round.replay(view, &text, part);
         }
     }
 
