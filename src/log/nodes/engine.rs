@@ -52,6 +52,8 @@ pub struct Engine {
     known: Option<String>,
     /// That log is lost.
     is_lost: bool,
+    /// What was read at the start did not fit together.
+    is_doubted: bool,
     /// The room has been given something to stand on, and has not been told that it is gone.
     is_standing: bool,
     /// What the node is being registered as. It is asked again as the same.
@@ -113,6 +115,7 @@ impl Engine {
             progress: Mutex::new(Progress::new(limits)),
             known: None,
             is_lost: false,
+            is_doubted: false,
             is_standing: false,
             asked: None,
             stay: None,
@@ -212,14 +215,16 @@ impl Engine {
         // What was seen of the names is at most so new. From their state as of some time between then and
         // now, the entries of that time lead to this one.
         let end = link.tail().await?;
-        let history = self.history(link, &mut stay, standing.floor, end).await?;
+        let Some(history) = self.history(link, &mut stay, standing.floor, end).await? else {
+            return Err(self.doubt());
+        };
         for pack in history.iter().filter(|pack| pack.extent.id > standing.tail) {
             pack.entries().for_each(|(_, entry)| follow(&mut members, &entry));
         }
         if self.pass(&history) != end {
-            return Err(Ended::Lost);
+            return Err(self.doubt());
         }
-        (self.asked, self.is_lost, self.is_standing) = (None, false, true);
+        (self.asked, self.is_doubted, self.is_standing) = (None, false, true);
         self.stay = Some(stay);
         self.outside.shared.gathered().begin(Some(epoch));
         self.away = None;
@@ -239,7 +244,7 @@ impl Engine {
         let standing = link.start(&start).await?;
         self.known = Some(standing.mark.clone());
         self.is_lost = false;
-        lock(&self.progress).start(standing.tail, standing.bytes);
+        lock(&self.progress).start(standing.floor, standing.tail, standing.bytes);
         Ok(standing)
     }
 
@@ -263,24 +268,32 @@ impl Engine {
         }
     }
 
-    /// All there is from the floor to the end.
+    /// What was read does not fit together: once, that may be because the log began anew meanwhile.
+    fn doubt(&mut self) -> Ended {
+        if std::mem::replace(&mut self.is_doubted, true) {
+            return Ended::Lost;
+        }
+        Trouble::Away("the log is not whole".into()).into()
+    }
+
+    /// All there is from the floor to the end; `None` where something is missing.
     async fn history(
         &self,
         link: &mut Link,
         stay: &mut Stay,
         floor: Id,
         end: Id,
-    ) -> Result<Vec<Pack>, Ended> {
+    ) -> Result<Option<Vec<Pack>>, Ended> {
         let mut history: Vec<Pack> = Vec::new();
         let mut from = floor;
         loop {
             stay.beat_if_due(link, &self.progress, &self.outside).await?;
             let packs = link.range(from, end, self.most).await?;
-            let Some(last) = packs.last() else { return Ok(history) };
+            let Some(last) = packs.last() else { return Ok(Some(history)) };
             from = last.extent.id.next(0);
             for pack in packs {
                 if history.last().is_some_and(|last| last.extent.id != pack.before) {
-                    return Err(Ended::Lost);
+                    return Ok(None);
                 }
                 history.push(pack);
             }
@@ -356,6 +369,9 @@ impl Stay {
         progress: &Mutex<Progress>,
         outside: &Outside,
     ) -> Result<(), Ended> {
+        if outside.events.is_closed() {
+            return Err(Ended::Unheard);
+        }
         while self.ask(link, progress, outside, None).await? {}
         self.beat = Instant::now();
         Ok(())
@@ -392,6 +408,7 @@ impl Stay {
                 outside.is_behind(behind);
                 Ok(is_more_to_take_out)
             }
+            Committed::Passed => Ok(false),
             Committed::Fenced => Err(Ended::Fenced),
             Committed::Lost => Err(Ended::Lost),
         }

@@ -78,8 +78,10 @@ pub struct Commit<'a> {
 /// What becomes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// It is done, or was already.
+    /// It is done.
     Done { behind: u64, is_more_to_take_out: bool },
+    /// It was done already.
+    Passed,
     /// The others have given the node up.
     Fenced,
     /// What was read is not, or not all, in the log any more.
@@ -199,7 +201,7 @@ impl Link {
                 behind: word(1).parse().map_err(|_| unreadable())?,
                 is_more_to_take_out: word(2) == "1",
             },
-            "PASSED" => Committed::Done { behind: 0, is_more_to_take_out: false },
+            "PASSED" => Committed::Passed,
             "FENCED" => Committed::Fenced,
             "LOST" => Committed::Lost,
             _ => return Err(unreadable()),
