@@ -219,7 +219,9 @@ impl Engine {
             return Err(self.doubt());
         };
         for pack in history.iter().filter(|pack| pack.extent.id > standing.tail) {
-            pack.entries().for_each(|(_, entry)| follow(&mut members, &entry));
+            for (_, entry) in pack.entries() {
+                follow(&mut members, &entry);
+            }
         }
         if self.pass(&history) != end {
             return Err(self.doubt());
@@ -251,7 +253,9 @@ impl Engine {
     /// Goes through the log from the floor on. Returns how far that is.
     fn pass(&self, history: &[Pack]) -> Id {
         let mut progress = lock(&self.progress);
-        history.iter().for_each(|pack| progress.pass(&pack.extent));
+        for pack in history {
+            progress.pass(&pack.extent);
+        }
         progress.at
     }
 
@@ -458,7 +462,9 @@ impl Reading<'_> {
         let passed: Vec<_> = packs.iter().map(|pack| pack.extent).collect();
         self.outside.tell(Event::Entries(packs)).await?;
         let mut progress = lock(self.progress);
-        passed.iter().for_each(|extent| progress.pass(extent));
+        for extent in &passed {
+            progress.pass(extent);
+        }
         Ok(())
     }
 }

@@ -48,8 +48,10 @@ fn nothing_is_lost_doubled_or_seen_differently_whatever_breaks() {
         let new = Host::start(proxies[host].port, &limits, &world.ledger);
         *world.hosts[host].lock().expect("a lock") = Some(new);
     };
-    (0..HOSTS).for_each(revive);
-    proxies.iter().for_each(|proxy| proxy.set_mischief(3));
+    for (host, proxy) in proxies.iter().enumerate() {
+        revive(host);
+        proxy.set_mischief(3);
+    }
 
     let clients = thread::spawn({
         let (world, dice) = (world.clone(), dice.another());
@@ -82,7 +84,7 @@ fn nothing_is_lost_doubled_or_seen_differently_whatever_breaks() {
                 redis.restart();
             }
             4 if dice.below(2) == 0 => {
-                redis.stop_for(Duration::from_millis(500 + dice.below(4000)))
+                redis.stop_for(Duration::from_millis(500 + dice.below(7000)));
             }
             5 if dice.below(2) == 0 => {
                 if let Some(asks) = world.asks(host) {
@@ -94,7 +96,9 @@ fn nothing_is_lost_doubled_or_seen_differently_whatever_breaks() {
         }
         thread::sleep(Duration::from_millis(dice.below(1000)));
     }
-    proxies.iter().for_each(|proxy| proxy.set_mischief(0));
+    for proxy in &proxies {
+        proxy.set_mischief(0);
+    }
     world.is_over.store(true, Ordering::Relaxed);
     let clients = clients.join().expect("all clients are content");
     judge(&world.ledger.lock().expect("a lock"), &clients, deeds);
@@ -217,7 +221,7 @@ impl Client {
             let host = usize::try_from(self.dice.below(HOSTS as u64)).expect("small");
             if let Some(asks) = world.asks(host) {
                 // One that does not answer is left, as a person would.
-                let limit = async { drop(Timer::after(Duration::from_secs(4)).await) };
+                let limit = async { _ = Timer::after(Duration::from_secs(4)).await };
                 future::or(self.visit(world, &asks), limit).await;
             }
             Timer::after(Duration::from_millis(self.dice.below(50))).await;
@@ -290,7 +294,9 @@ impl Client {
                     self.began = Some((at, None));
                     self.last = Some(at);
                 }
-                replay.into_iter().for_each(|(id, seen)| self.take(id, seen));
+                for (id, seen) in replay {
+                    self.take(id, seen);
+                }
                 Some(serial)
             }
             Answer::Bye => None,

@@ -105,7 +105,7 @@ impl Host {
         };
         thread::spawn(move || {
             let host = state.run(&events, &asked);
-            let dead = async { drop(killed.recv().await) };
+            let dead = async { _ = killed.recv().await };
             smol::block_on(future::or(dead, future::or(engine, host)));
         });
         Self { asks, _kill: kill }
@@ -202,7 +202,8 @@ impl State {
                     started.members.iter().map(|party| format!("{party:?}")).collect();
                 let mut folded: Vec<_> =
                     self.names.values().map(|party| format!("{party:?}")).collect();
-                (read.sort(), folded.sort());
+                read.sort();
+                folded.sort();
                 assert_eq!(read, folded);
                 assert_eq!(self.at, started.at);
             }

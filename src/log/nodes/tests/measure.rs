@@ -1,6 +1,6 @@
 //! How fast it is. Not a test of anything: run with `--release`, `--ignored` and `--nocapture`.
 
-use super::super::{Deed, Entry, Event, Item};
+use super::super::{Deed, Entry, Event, Item, Pack};
 use super::server::Server;
 use super::stay::{Rig, name};
 use crate::limits::Limits;
@@ -38,7 +38,7 @@ fn talk(rig: &Rig, member: &str, window: u64) -> (u64, Vec<Duration>) {
 fn own(rig: &Rig, member: &str) -> (bool, u64) {
     let Event::Entries(packs) = rig.hears() else { return (false, 0) };
     let (mut has_come, mut said) = (false, 0);
-    for (_, entry) in packs.iter().flat_map(|pack| pack.entries()) {
+    for (_, entry) in packs.iter().flat_map(Pack::entries) {
         match entry {
             Entry::Joined(by) => has_come |= by.name == name(member),
             Entry::Msg(by, _) => said += u64::from(by.name == name(member)),
@@ -62,12 +62,13 @@ fn entries_a_second() {
                     thread::spawn(move || talk(&rig, &format!("member{n}"), window))
                 })
                 .collect();
-            let talked: Vec<_> = talkers.into_iter().map(|t| t.join().expect("it ran")).collect();
+            let talked: Vec<_> =
+                talkers.into_iter().map(|talker| talker.join().expect("it ran")).collect();
             let said: u64 = talked.iter().map(|(said, _)| said).sum();
             let rounds = &talked[0].1;
             println!(
-                "{nodes} nodes, window {window}: {:.0} entries/s, round p50 {:?}, p99 {:?}",
-                said as f64 / TIME.as_secs_f64(),
+                "{nodes} nodes, window {window}: {} entries/s, round p50 {:?}, p99 {:?}",
+                said / TIME.as_secs(),
                 rounds[rounds.len() / 2],
                 rounds[rounds.len() * 99 / 100],
             );
