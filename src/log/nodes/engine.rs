@@ -9,7 +9,7 @@ use super::pack::{Entry, Epoch, Pack, Party};
 use crate::limits::{self, Limits};
 use crate::protocol::{Id, Name};
 use async_channel::{Receiver, Sender};
-use redis::Client;
+use redis::ConnectionInfo;
 use smol::Timer;
 use smol::future;
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ impl Shared {
 
 /// The task.
 pub struct Engine {
-    client: Client,
+    redis: ConnectionInfo,
     keys: Keys,
     outside: Outside,
     bell: Receiver<()>,
@@ -100,7 +100,7 @@ impl From<Trouble> for Ended {
 impl Engine {
     /// One that has not begun.
     pub fn new(
-        client: Client,
+        redis: ConnectionInfo,
         keys: Keys,
         limits: &Limits,
         shared: Arc<Shared>,
@@ -108,7 +108,7 @@ impl Engine {
         bell: Receiver<()>,
     ) -> Self {
         Self {
-            client,
+            redis,
             keys,
             outside: Outside { shared, events },
             bell,
@@ -156,8 +156,8 @@ impl Engine {
     /// Stays with Redis for as long as it goes well.
     async fn visit(&mut self) -> Result<Infallible, Ended> {
         let (mut writer, mut reader) = future::try_zip(
-            Link::open(&self.client, &self.keys, Duration::ZERO),
-            Link::open(&self.client, &self.keys, limits::NEWS),
+            Link::open(&self.redis, &self.keys, Duration::ZERO),
+            Link::open(&self.redis, &self.keys, limits::NEWS),
         )
         .await?;
         if let Some(stay) = &mut self.stay {
