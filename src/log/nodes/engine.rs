@@ -47,7 +47,6 @@ pub struct Engine {
     keys: Keys,
     outside: Outside,
     bell: Receiver<()>,
-    progress: Mutex<Progress>,
     /// The mark of the log that was read last.
     known: Option<String>,
     /// That log is lost.
@@ -65,10 +64,12 @@ pub struct Engine {
     most: usize,
 }
 
-/// Who gets to know what.
+/// Whom the writer and the reader have to do with.
 struct Outside {
     shared: Arc<Shared>,
     events: Sender<Event>,
+    /// How much of the log the room has been given.
+    progress: Mutex<Progress>,
 }
 
 /// A registered node.
@@ -79,7 +80,10 @@ struct Stay {
     number: u64,
     /// That batch, until it is known to be done.
     under_way: Option<Batch>,
+    /// When it has last said that it is alive.
     beat: Instant,
+    /// There are more names of dead nodes.
+    is_more_to_take_out: bool,
 }
 
 /// Why the node does not stay as it is.
@@ -110,9 +114,8 @@ impl Engine {
         Self {
             redis,
             keys,
-            outside: Outside { shared, events },
+            outside: Outside { shared, events, progress: Mutex::new(Progress::new(limits)) },
             bell,
-            progress: Mutex::new(Progress::new(limits)),
             known: None,
             is_lost: false,
             is_doubted: false,
@@ -161,20 +164,19 @@ impl Engine {
         )
         .await?;
         if let Some(stay) = &mut self.stay {
-            stay.beat(&mut writer, &self.progress, &self.outside).await?;
+            stay.beat(&mut writer, &self.outside).await?;
             if self.away.take().is_some() {
                 self.outside.tell(Event::Back).await?;
             }
         } else {
             self.start(&mut writer).await?;
         }
-        let Self { stay, outside, progress, bell, most, .. } = self;
+        let Self { stay, outside, bell, most, .. } = self;
         let Some(stay) = stay else { return Err(Ended::Lost) };
-        let (settle, settled) = async_channel::bounded(1);
-        let doubt = Mutex::new(false);
-        let reading = Reading { outside, progress, doubt: &doubt, settled };
-        let writing = stay.write(&mut writer, outside, progress, bell, &doubt, &settle);
-        future::or(writing, reading.read(&mut reader, most)).await
+        // As long as the reader is in doubt, it holds the other end of this.
+        let (doubt, doubts) = async_channel::bounded(1);
+        let writing = stay.write(&mut writer, outside, bell, &doubts);
+        future::or(writing, outside.read(&mut reader, most, &doubt)).await
     }
 
     async fn went_away(&mut self, why: String) -> Result<(), Ended> {
@@ -210,6 +212,7 @@ impl Engine {
             number: 0,
             under_way: None,
             beat: Instant::now(),
+            is_more_to_take_out: false,
         };
         let mut members = self.names(link, &mut stay).await?;
         // What was seen of the names is at most so new. From their state as of some time between then and
@@ -240,19 +243,19 @@ impl Engine {
             let random = || [random(), random()];
             (Epoch::new(random()), Epoch::new(random()).as_str().to_string())
         });
-        let last = lock(&self.progress).at;
+        let last = self.outside.progress().at;
         let known = self.known.as_deref();
         let start = Start { epoch: *epoch, fresh, known, last, is_lost: self.is_lost };
         let standing = link.start(&start).await?;
         self.known = Some(standing.mark.clone());
         self.is_lost = false;
-        lock(&self.progress).start(standing.floor, standing.tail, standing.bytes);
+        self.outside.progress().start(standing.floor, standing.tail, standing.bytes);
         Ok(standing)
     }
 
     /// Goes through the log from the floor on. Returns how far that is.
     fn pass(&self, history: &[Pack]) -> Id {
-        let mut progress = lock(&self.progress);
+        let mut progress = self.outside.progress();
         for pack in history {
             progress.pass(&pack.extent);
         }
@@ -262,7 +265,7 @@ impl Engine {
     async fn names(&self, link: &mut Link, stay: &mut Stay) -> Result<HashMap<Name, Party>, Ended> {
         let (mut members, mut cursor) = (HashMap::new(), 0);
         loop {
-            stay.beat_if_due(link, &self.progress, &self.outside).await?;
+            stay.beat_if_due(link, &self.outside).await?;
             let (next, some) = link.names(cursor).await?;
             members.extend(some.into_iter().map(|party| (party.name, party)));
             if next == 0 {
@@ -291,7 +294,7 @@ impl Engine {
         let mut history: Vec<Pack> = Vec::new();
         let mut from = floor;
         loop {
-            stay.beat_if_due(link, &self.progress, &self.outside).await?;
+            stay.beat_if_due(link, &self.outside).await?;
             let packs = link.range(from, end, self.most).await?;
             let Some(last) = packs.last() else { return Ok(Some(history)) };
             from = last.extent.id.next(0);
@@ -322,119 +325,90 @@ fn follow(members: &mut HashMap<Name, Party>, entry: &Entry<'_>) {
 
 // Writing.
 impl Stay {
-    /// Has done what gathers, one batch at a time, and says each second that the node is alive.
+    /// Has done what gathers, one batch at a time, and says each second that the node is alive. Who is in
+    /// doubt whether all is well is answered by that.
     async fn write(
         &mut self,
         link: &mut Link,
         outside: &Outside,
-        progress: &Mutex<Progress>,
         bell: &Receiver<()>,
-        doubt: &Mutex<bool>,
-        settle: &Sender<()>,
+        doubts: &Receiver<Sender<()>>,
     ) -> Result<Infallible, Ended> {
         loop {
-            let is_doubted = std::mem::take(&mut *lock(doubt));
-            if is_doubted || self.beat.elapsed() >= limits::BEAT {
-                self.beat(link, progress, outside).await?;
-                if is_doubted {
-                    let _ = settle.try_send(());
-                }
+            let doubt = doubts.try_recv();
+            if doubt.is_ok() || self.is_more_to_take_out {
+                self.beat(link, outside).await?;
             }
+            // The doubt is over when this is dropped.
+            drop(doubt);
+            self.beat_if_due(link, outside).await?;
             if self.under_way.is_none() {
                 self.under_way = outside.shared.gathered().take();
                 self.number += u64::from(self.under_way.is_some());
             }
             if self.under_way.is_some() {
-                self.commit(link, progress, outside).await?;
-            } else {
+                self.ask(link, outside, true).await?;
+                self.under_way = None;
+            } else if !self.is_more_to_take_out {
                 let due = self.beat + limits::BEAT;
-                let rung = async { bell.recv().await.is_ok() };
-                future::or(rung, async { Timer::at(due).await.elapsed() > limits::BEAT }).await;
+                let rung = async { _ = bell.recv().await };
+                future::or(rung, async { _ = Timer::at(due).await }).await;
             }
         }
     }
 
-    async fn beat_if_due(
-        &mut self,
-        link: &mut Link,
-        progress: &Mutex<Progress>,
-        outside: &Outside,
-    ) -> Result<(), Ended> {
-        if self.beat.elapsed() < limits::BEAT {
-            return Ok(());
-        }
-        self.beat(link, progress, outside).await
+    async fn beat_if_due(&mut self, link: &mut Link, outside: &Outside) -> Result<(), Ended> {
+        if self.beat.elapsed() < limits::BEAT { Ok(()) } else { self.beat(link, outside).await }
     }
 
-    /// Says that the node is alive, and has taken out those that are not.
-    async fn beat(
-        &mut self,
-        link: &mut Link,
-        progress: &Mutex<Progress>,
-        outside: &Outside,
-    ) -> Result<(), Ended> {
-        if outside.events.is_closed() {
-            return Err(Ended::Unheard);
-        }
-        while self.ask(link, progress, outside, None).await? {}
-        self.beat = Instant::now();
-        Ok(())
-    }
-
-    /// Has the batch done that is under way.
-    async fn commit(
-        &mut self,
-        link: &mut Link,
-        progress: &Mutex<Progress>,
-        outside: &Outside,
-    ) -> Result<(), Ended> {
-        let batch = self.under_way.as_ref().map(|batch| (self.number, batch));
-        let is_more = self.ask(link, progress, outside, batch).await?;
-        self.under_way = None;
-        if is_more { self.beat(link, progress, outside).await } else { Ok(()) }
-    }
-
-    /// Says whether there is more to be taken out.
+    /// Has a batch done, under the last number, or nothing.
     async fn ask(
-        &self,
+        &mut self,
         link: &mut Link,
-        progress: &Mutex<Progress>,
         outside: &Outside,
-        batch: Option<(u64, &Batch)>,
-    ) -> Result<bool, Ended> {
+        is_batch: bool,
+    ) -> Result<(), Ended> {
         let commit = {
-            let progress = lock(progress);
+            let progress = outside.progress();
             let (at, read, keep) = (progress.at, progress.read, progress.keep());
             Commit { mark: &self.mark, epoch: self.epoch, at, read, keep }
         };
+        let batch = self.under_way.as_ref().filter(|_| is_batch).map(|batch| (self.number, batch));
         match link.commit(commit, batch).await? {
             Committed::Done { behind, is_more_to_take_out } => {
+                self.is_more_to_take_out = is_more_to_take_out;
                 outside.is_behind(behind);
-                Ok(is_more_to_take_out)
             }
-            Committed::Passed => Ok(false),
-            Committed::Fenced => Err(Ended::Fenced),
-            Committed::Lost => Err(Ended::Lost),
+            Committed::Passed => {}
+            Committed::Fenced => return Err(Ended::Fenced),
+            Committed::Lost => return Err(Ended::Lost),
         }
+        Ok(())
+    }
+
+    /// Says that the node is alive, and has some taken out of those that are not.
+    async fn beat(&mut self, link: &mut Link, outside: &Outside) -> Result<(), Ended> {
+        if outside.events.is_closed() {
+            return Err(Ended::Unheard);
+        }
+        self.ask(link, outside, false).await?;
+        self.beat = Instant::now();
+        Ok(())
     }
 }
 
 // Reading.
-
-struct Reading<'a> {
-    outside: &'a Outside,
-    progress: &'a Mutex<Progress>,
-    doubt: &'a Mutex<bool>,
-    /// Rings when the script has found nothing wrong.
-    settled: Receiver<()>,
-}
-
-impl Reading<'_> {
+impl Outside {
     /// Gives the room what comes back, one answer at a time.
-    async fn read(self, link: &mut Link, most: &mut usize) -> Result<Infallible, Ended> {
+    async fn read(
+        &self,
+        link: &mut Link,
+        most: &mut usize,
+        doubt: &Sender<Sender<()>>,
+    ) -> Result<Infallible, Ended> {
         let mut doubted = None;
         loop {
-            let at = lock(self.progress).at;
+            let at = self.progress().at;
             let mut packs = link.news(at, *most).await?;
             *most = (2 * *most).min(limits::PACKS);
             let all = packs.len();
@@ -447,9 +421,10 @@ impl Reading<'_> {
                 if doubted.replace(at) == Some(at) {
                     return Err(Ended::Lost);
                 }
-                *lock(self.doubt) = true;
-                let _ = self.outside.shared.bell.try_send(());
-                let _ = self.settled.recv().await;
+                let (dropped, settled) = async_channel::bounded(1);
+                let _ = doubt.try_send(dropped);
+                let _ = self.shared.bell.try_send(());
+                let _ = settled.recv().await;
             }
         }
     }
@@ -460,12 +435,17 @@ impl Reading<'_> {
             return Ok(());
         }
         let passed: Vec<_> = packs.iter().map(|pack| pack.extent).collect();
-        self.outside.tell(Event::Entries(packs)).await?;
-        let mut progress = lock(self.progress);
+        self.tell(Event::Entries(packs)).await?;
+        let mut progress = self.progress();
         for extent in &passed {
             progress.pass(extent);
         }
         Ok(())
+    }
+
+    /// Nobody holds this while it waits for anything.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -490,10 +470,6 @@ impl Outside {
             let _ = self.events.try_send(Event::Behind(behind));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A number like no other: the standard library keys its maps with the system's randomness.
