@@ -9,7 +9,7 @@ use super::pack::{Entry, Epoch, Pack, Party};
 use crate::limits::{self, Limits};
 use crate::protocol::{Id, Name};
 use async_channel::{Receiver, Sender};
-use redis::Client;
+use redis::ConnectionInfo;
 use smol::Timer;
 use smol::future;
 use std::collections::HashMap;
@@ -43,15 +43,16 @@ impl Shared {
 
 /// The task.
 pub struct Engine {
-    client: Client,
+    redis: ConnectionInfo,
     keys: Keys,
     outside: Outside,
     bell: Receiver<()>,
-    progress: Mutex<Progress>,
     /// The mark of the log that was read last.
     known: Option<String>,
     /// That log is lost.
     is_lost: bool,
+    /// What was read at the start did not fit together.
+    is_doubted: bool,
     /// The room has been given something to stand on, and has not been told that it is gone.
     is_standing: bool,
     /// What the node is being registered as. It is asked again as the same.
@@ -63,10 +64,12 @@ pub struct Engine {
     most: usize,
 }
 
-/// Who gets to know what.
+/// Whom the writer and the reader have to do with.
 struct Outside {
     shared: Arc<Shared>,
     events: Sender<Event>,
+    /// How much of the log the room has been given.
+    progress: Mutex<Progress>,
 }
 
 /// A registered node.
@@ -77,7 +80,10 @@ struct Stay {
     number: u64,
     /// That batch, until it is known to be done.
     under_way: Option<Batch>,
+    /// When it has last said that it is alive.
     beat: Instant,
+    /// There are more names of dead nodes.
+    is_more_to_take_out: bool,
 }
 
 /// Why the node does not stay as it is.
@@ -98,7 +104,7 @@ impl From<Trouble> for Ended {
 impl Engine {
     /// One that has not begun.
     pub fn new(
-        client: Client,
+        redis: ConnectionInfo,
         keys: Keys,
         limits: &Limits,
         shared: Arc<Shared>,
@@ -106,13 +112,13 @@ impl Engine {
         bell: Receiver<()>,
     ) -> Self {
         Self {
-            client,
+            redis,
             keys,
-            outside: Outside { shared, events },
+            outside: Outside { shared, events, progress: Mutex::new(Progress::new(limits)) },
             bell,
-            progress: Mutex::new(Progress::new(limits)),
             known: None,
             is_lost: false,
+            is_doubted: false,
             is_standing: false,
             asked: None,
             stay: None,
@@ -153,25 +159,24 @@ impl Engine {
     /// Stays with Redis for as long as it goes well.
     async fn visit(&mut self) -> Result<Infallible, Ended> {
         let (mut writer, mut reader) = future::try_zip(
-            Link::open(&self.client, &self.keys, Duration::ZERO),
-            Link::open(&self.client, &self.keys, limits::NEWS),
+            Link::open(&self.redis, &self.keys, Duration::ZERO),
+            Link::open(&self.redis, &self.keys, limits::NEWS),
         )
         .await?;
         if let Some(stay) = &mut self.stay {
-            stay.beat(&mut writer, &self.progress, &self.outside).await?;
+            stay.beat(&mut writer, &self.outside).await?;
             if self.away.take().is_some() {
                 self.outside.tell(Event::Back).await?;
             }
         } else {
             self.start(&mut writer).await?;
         }
-        let Self { stay, outside, progress, bell, most, .. } = self;
+        let Self { stay, outside, bell, most, .. } = self;
         let Some(stay) = stay else { return Err(Ended::Lost) };
-        let (settle, settled) = async_channel::bounded(1);
-        let doubt = Mutex::new(false);
-        let reading = Reading { outside, progress, doubt: &doubt, settled };
-        let writing = stay.write(&mut writer, outside, progress, bell, &doubt, &settle);
-        future::or(writing, reading.read(&mut reader, most)).await
+        // As long as the reader is in doubt, it holds the other end of this.
+        let (doubt, doubts) = async_channel::bounded(1);
+        let writing = stay.write(&mut writer, outside, bell, &doubts);
+        future::or(writing, outside.read(&mut reader, most, &doubt)).await
     }
 
     async fn went_away(&mut self, why: String) -> Result<(), Ended> {
@@ -207,19 +212,24 @@ impl Engine {
             number: 0,
             under_way: None,
             beat: Instant::now(),
+            is_more_to_take_out: false,
         };
         let mut members = self.names(link, &mut stay).await?;
         // What was seen of the names is at most so new. From their state as of some time between then and
         // now, the entries of that time lead to this one.
         let end = link.tail().await?;
-        let history = self.history(link, &mut stay, standing.floor, end).await?;
+        let Some(history) = self.history(link, &mut stay, standing.floor, end).await? else {
+            return Err(self.doubt());
+        };
         for pack in history.iter().filter(|pack| pack.extent.id > standing.tail) {
-            pack.entries().for_each(|(_, entry)| follow(&mut members, &entry));
+            for (_, entry) in pack.entries() {
+                follow(&mut members, &entry);
+            }
         }
         if self.pass(&history) != end {
-            return Err(Ended::Lost);
+            return Err(self.doubt());
         }
-        (self.asked, self.is_lost, self.is_standing) = (None, false, true);
+        (self.asked, self.is_doubted, self.is_standing) = (None, false, true);
         self.stay = Some(stay);
         self.outside.shared.gathered().begin(Some(epoch));
         self.away = None;
@@ -233,27 +243,29 @@ impl Engine {
             let random = || [random(), random()];
             (Epoch::new(random()), Epoch::new(random()).as_str().to_string())
         });
-        let last = lock(&self.progress).at;
+        let last = self.outside.progress().at;
         let known = self.known.as_deref();
         let start = Start { epoch: *epoch, fresh, known, last, is_lost: self.is_lost };
         let standing = link.start(&start).await?;
         self.known = Some(standing.mark.clone());
         self.is_lost = false;
-        lock(&self.progress).start(standing.tail, standing.bytes);
+        self.outside.progress().start(standing.floor, standing.tail, standing.bytes);
         Ok(standing)
     }
 
     /// Goes through the log from the floor on. Returns how far that is.
     fn pass(&self, history: &[Pack]) -> Id {
-        let mut progress = lock(&self.progress);
-        history.iter().for_each(|pack| progress.pass(&pack.extent));
+        let mut progress = self.outside.progress();
+        for pack in history {
+            progress.pass(&pack.extent);
+        }
         progress.at
     }
 
     async fn names(&self, link: &mut Link, stay: &mut Stay) -> Result<HashMap<Name, Party>, Ended> {
         let (mut members, mut cursor) = (HashMap::new(), 0);
         loop {
-            stay.beat_if_due(link, &self.progress, &self.outside).await?;
+            stay.beat_if_due(link, &self.outside).await?;
             let (next, some) = link.names(cursor).await?;
             members.extend(some.into_iter().map(|party| (party.name, party)));
             if next == 0 {
@@ -263,24 +275,32 @@ impl Engine {
         }
     }
 
-    /// All there is from the floor to the end.
+    /// What was read does not fit together: once, that may be because the log began anew meanwhile.
+    fn doubt(&mut self) -> Ended {
+        if std::mem::replace(&mut self.is_doubted, true) {
+            return Ended::Lost;
+        }
+        Trouble::Away("the log is not whole".into()).into()
+    }
+
+    /// All there is from the floor to the end; `None` where something is missing.
     async fn history(
         &self,
         link: &mut Link,
         stay: &mut Stay,
         floor: Id,
         end: Id,
-    ) -> Result<Vec<Pack>, Ended> {
+    ) -> Result<Option<Vec<Pack>>, Ended> {
         let mut history: Vec<Pack> = Vec::new();
         let mut from = floor;
         loop {
-            stay.beat_if_due(link, &self.progress, &self.outside).await?;
+            stay.beat_if_due(link, &self.outside).await?;
             let packs = link.range(from, end, self.most).await?;
-            let Some(last) = packs.last() else { return Ok(history) };
+            let Some(last) = packs.last() else { return Ok(Some(history)) };
             from = last.extent.id.next(0);
             for pack in packs {
                 if history.last().is_some_and(|last| last.extent.id != pack.before) {
-                    return Err(Ended::Lost);
+                    return Ok(None);
                 }
                 history.push(pack);
             }
@@ -305,115 +325,90 @@ fn follow(members: &mut HashMap<Name, Party>, entry: &Entry<'_>) {
 
 // Writing.
 impl Stay {
-    /// Has done what gathers, one batch at a time, and says each second that the node is alive.
+    /// Has done what gathers, one batch at a time, and says each second that the node is alive. Who is in
+    /// doubt whether all is well is answered by that.
     async fn write(
         &mut self,
         link: &mut Link,
         outside: &Outside,
-        progress: &Mutex<Progress>,
         bell: &Receiver<()>,
-        doubt: &Mutex<bool>,
-        settle: &Sender<()>,
+        doubts: &Receiver<Sender<()>>,
     ) -> Result<Infallible, Ended> {
         loop {
-            let is_doubted = std::mem::take(&mut *lock(doubt));
-            if is_doubted || self.beat.elapsed() >= limits::BEAT {
-                self.beat(link, progress, outside).await?;
-                if is_doubted {
-                    let _ = settle.try_send(());
-                }
+            let doubt = doubts.try_recv();
+            if doubt.is_ok() || self.is_more_to_take_out {
+                self.beat(link, outside).await?;
             }
+            // The doubt is over when this is dropped.
+            drop(doubt);
+            self.beat_if_due(link, outside).await?;
             if self.under_way.is_none() {
                 self.under_way = outside.shared.gathered().take();
                 self.number += u64::from(self.under_way.is_some());
             }
             if self.under_way.is_some() {
-                self.commit(link, progress, outside).await?;
-            } else {
+                self.ask(link, outside, true).await?;
+                self.under_way = None;
+            } else if !self.is_more_to_take_out {
                 let due = self.beat + limits::BEAT;
-                let rung = async { bell.recv().await.is_ok() };
-                future::or(rung, async { Timer::at(due).await.elapsed() > limits::BEAT }).await;
+                let rung = async { _ = bell.recv().await };
+                future::or(rung, async { _ = Timer::at(due).await }).await;
             }
         }
     }
 
-    async fn beat_if_due(
-        &mut self,
-        link: &mut Link,
-        progress: &Mutex<Progress>,
-        outside: &Outside,
-    ) -> Result<(), Ended> {
-        if self.beat.elapsed() < limits::BEAT {
-            return Ok(());
-        }
-        self.beat(link, progress, outside).await
+    async fn beat_if_due(&mut self, link: &mut Link, outside: &Outside) -> Result<(), Ended> {
+        if self.beat.elapsed() < limits::BEAT { Ok(()) } else { self.beat(link, outside).await }
     }
 
-    /// Says that the node is alive, and has taken out those that are not.
-    async fn beat(
-        &mut self,
-        link: &mut Link,
-        progress: &Mutex<Progress>,
-        outside: &Outside,
-    ) -> Result<(), Ended> {
-        while self.ask(link, progress, outside, None).await? {}
-        self.beat = Instant::now();
-        Ok(())
-    }
-
-    /// Has the batch done that is under way.
-    async fn commit(
-        &mut self,
-        link: &mut Link,
-        progress: &Mutex<Progress>,
-        outside: &Outside,
-    ) -> Result<(), Ended> {
-        let batch = self.under_way.as_ref().map(|batch| (self.number, batch));
-        let is_more = self.ask(link, progress, outside, batch).await?;
-        self.under_way = None;
-        if is_more { self.beat(link, progress, outside).await } else { Ok(()) }
-    }
-
-    /// Says whether there is more to be taken out.
+    /// Has a batch done, under the last number, or nothing.
     async fn ask(
-        &self,
+        &mut self,
         link: &mut Link,
-        progress: &Mutex<Progress>,
         outside: &Outside,
-        batch: Option<(u64, &Batch)>,
-    ) -> Result<bool, Ended> {
+        is_batch: bool,
+    ) -> Result<(), Ended> {
         let commit = {
-            let progress = lock(progress);
+            let progress = outside.progress();
             let (at, read, keep) = (progress.at, progress.read, progress.keep());
             Commit { mark: &self.mark, epoch: self.epoch, at, read, keep }
         };
+        let batch = self.under_way.as_ref().filter(|_| is_batch).map(|batch| (self.number, batch));
         match link.commit(commit, batch).await? {
             Committed::Done { behind, is_more_to_take_out } => {
+                self.is_more_to_take_out = is_more_to_take_out;
                 outside.is_behind(behind);
-                Ok(is_more_to_take_out)
             }
-            Committed::Fenced => Err(Ended::Fenced),
-            Committed::Lost => Err(Ended::Lost),
+            Committed::Passed => {}
+            Committed::Fenced => return Err(Ended::Fenced),
+            Committed::Lost => return Err(Ended::Lost),
         }
+        Ok(())
+    }
+
+    /// Says that the node is alive, and has some taken out of those that are not.
+    async fn beat(&mut self, link: &mut Link, outside: &Outside) -> Result<(), Ended> {
+        if outside.events.is_closed() {
+            return Err(Ended::Unheard);
+        }
+        self.ask(link, outside, false).await?;
+        self.beat = Instant::now();
+        Ok(())
     }
 }
 
 // Reading.
-
-struct Reading<'a> {
-    outside: &'a Outside,
-    progress: &'a Mutex<Progress>,
-    doubt: &'a Mutex<bool>,
-    /// Rings when the script has found nothing wrong.
-    settled: Receiver<()>,
-}
-
-impl Reading<'_> {
+impl Outside {
     /// Gives the room what comes back, one answer at a time.
-    async fn read(self, link: &mut Link, most: &mut usize) -> Result<Infallible, Ended> {
+    async fn read(
+        &self,
+        link: &mut Link,
+        most: &mut usize,
+        doubt: &Sender<Sender<()>>,
+    ) -> Result<Infallible, Ended> {
         let mut doubted = None;
         loop {
-            let at = lock(self.progress).at;
+            let at = self.progress().at;
             let mut packs = link.news(at, *most).await?;
             *most = (2 * *most).min(limits::PACKS);
             let all = packs.len();
@@ -426,9 +421,10 @@ impl Reading<'_> {
                 if doubted.replace(at) == Some(at) {
                     return Err(Ended::Lost);
                 }
-                *lock(self.doubt) = true;
-                let _ = self.outside.shared.bell.try_send(());
-                let _ = self.settled.recv().await;
+                let (dropped, settled) = async_channel::bounded(1);
+                let _ = doubt.try_send(dropped);
+                let _ = self.shared.bell.try_send(());
+                let _ = settled.recv().await;
             }
         }
     }
@@ -439,10 +435,17 @@ impl Reading<'_> {
             return Ok(());
         }
         let passed: Vec<_> = packs.iter().map(|pack| pack.extent).collect();
-        self.outside.tell(Event::Entries(packs)).await?;
-        let mut progress = lock(self.progress);
-        passed.iter().for_each(|extent| progress.pass(extent));
+        self.tell(Event::Entries(packs)).await?;
+        let mut progress = self.progress();
+        for extent in &passed {
+            progress.pass(extent);
+        }
         Ok(())
+    }
+
+    /// Nobody holds this while it waits for anything.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -467,10 +470,6 @@ impl Outside {
             let _ = self.events.try_send(Event::Behind(behind));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A number like no other: the standard library keys its maps with the system's randomness.

@@ -1,6 +1,7 @@
 //! What a node's members did: what it submits.
 
 use crate::protocol::{Name, Secret};
+use std::io::Write;
 
 /// Something that a member of this node did, or wants to.
 #[derive(Debug, Clone, Copy)]
@@ -33,15 +34,15 @@ impl Item<'_> {
     /// Appends its words, as `commit.lua` reads them.
     pub fn render_head(&self, out: &mut Vec<u8>) {
         let Self { serial, name, deed } = self;
-        let head = match deed {
-            Deed::Join(None) => format!("J {serial} {name} -"),
-            Deed::Join(Some(secret)) => format!("J {serial} {name} {}", secret.as_str()),
-            Deed::Msg(_) => format!("M {serial} {name}"),
-            Deed::Data(_) => format!("D {serial} {name}"),
-            Deed::Tell(to, _) => format!("T {serial} {name} {to}"),
-            Deed::Left(reason) => format!("L {serial} {name} {}", reason.unwrap_or("-")),
+        // Writing to memory does not fail.
+        let _ = match deed {
+            Deed::Join(None) => write!(out, "J {serial} {name} -"),
+            Deed::Join(Some(secret)) => write!(out, "J {serial} {name} {}", secret.as_str()),
+            Deed::Msg(_) => write!(out, "M {serial} {name}"),
+            Deed::Data(_) => write!(out, "D {serial} {name}"),
+            Deed::Tell(to, _) => write!(out, "T {serial} {name} {to}"),
+            Deed::Left(reason) => write!(out, "L {serial} {name} {}", reason.unwrap_or("-")),
         };
-        out.extend_from_slice(head.as_bytes());
     }
 
     /// What was said in it.

@@ -49,9 +49,11 @@ impl Progress {
         }
     }
 
-    /// Starts where the node stands that has just been registered.
-    pub fn start(&mut self, at: Id, read: u64) {
-        *self = Self { at, read, ..Self::new(&self.limits) };
+    /// Starts where the node stands that has just been registered. It has the log from the floor on still
+    /// to read.
+    pub fn start(&mut self, floor: Id, at: Id, read: u64) {
+        let part = Part { first: floor, amount: Amount::default() };
+        *self = Self { at, read, parts: [part].into(), ..Self::new(&self.limits) };
     }
 
     /// A pack has been given to the room.
@@ -112,8 +114,8 @@ mod tests {
     /// The last of ever so many packs of that many messages of ten bytes that is still kept.
     fn kept(limits: &Limits, messages: usize) -> u64 {
         let mut progress = Progress::new(limits);
-        progress.start(Id::from_ms(1), 0);
-        assert_eq!(progress.keep(), Id::from_ms(1));
+        progress.start(Id::from_ms(1), Id::from_ms(3), 0);
+        assert_eq!((progress.at, progress.keep()), (Id::from_ms(3), Id::from_ms(1)));
         for ms in 2..=2000 {
             let (id, said, bytes) = (Id::from_ms(ms), 10 * messages, 40 * messages.max(1));
             progress.pass(&Extent { id, end: 5, messages, said, bytes });
@@ -133,7 +135,7 @@ mod tests {
             (limits(1000, 1000), 1, 100, 110),
             (limits(10, 1 << 20), 1, 10, 12),
             // Arrivals and the like are no messages: they push none out.
-            (limits(10, 1 << 20), 0, 1999, 1999),
+            (limits(10, 1 << 20), 0, 2000, 2000),
         ] {
             let kept = kept(&limits, messages);
             assert!((least..=most).contains(&kept), "{kept} of {limits:?}");

@@ -2,10 +2,14 @@
 
 use super::gather::Batch;
 use super::pack::{Epoch, Pack, Party};
+use super::socket::Socket;
 use crate::limits;
 use crate::protocol::{Id, Name};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
+use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, RedisError, Value};
+use smol::{Timer, future};
+use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 /// What the format of the entries is called. A node that knows another one does not touch the room.
@@ -14,9 +18,13 @@ pub const FORMAT: &str = "1";
 const START: &str = include_str!("start.lua");
 const COMMIT: &str = include_str!("commit.lua");
 
-/// A connection to Redis.
+/// A connection to Redis. Whoever does not wait for an answer any more drops it.
 pub struct Link {
     connection: MultiplexedConnection,
+    /// Reads and writes, while something is asked.
+    driver: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// How long an answer may take.
+    patience: Duration,
     keys: Keys,
     start: Vec<u8>,
     commit: Vec<u8>,
@@ -78,8 +86,10 @@ pub struct Commit<'a> {
 /// What becomes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// It is done, or was already.
+    /// It is done.
     Done { behind: u64, is_more_to_take_out: bool },
+    /// It was done already.
+    Passed,
     /// The others have given the node up.
     Fenced,
     /// What was read is not, or not all, in the log any more.
@@ -112,13 +122,23 @@ impl Keys {
 impl Link {
     /// Connects, and sees to it that the room can be kept there. An answer may take as long as Redis is
     /// asked to wait for news, and a while.
-    pub async fn open(client: &Client, keys: &Keys, news: Duration) -> Result<Self, Trouble> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(limits::REPLY))
-            .set_response_timeout(Some(limits::REPLY + news));
-        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        let mut link =
-            Self { connection, keys: keys.clone(), start: Vec::new(), commit: Vec::new() };
+    pub async fn open(to: &ConnectionInfo, keys: &Keys, news: Duration) -> Result<Self, Trouble> {
+        let connect = async {
+            let socket = Socket::open(to).await?;
+            // The time that an answer takes is watched here.
+            let config = AsyncConnectionConfig::new().set_response_timeout(None);
+            let settings = to.redis_settings();
+            Ok(MultiplexedConnection::new_with_config(settings, socket, config).await?)
+        };
+        let (connection, driver) = within(limits::REPLY, connect).await?;
+        let mut link = Self {
+            connection,
+            driver: Box::pin(driver),
+            patience: limits::REPLY + news,
+            keys: keys.clone(),
+            start: Vec::new(),
+            commit: Vec::new(),
+        };
         link.check_eviction().await?;
         link.start = link.load(START).await?;
         link.commit = link.load(COMMIT).await?;
@@ -146,7 +166,13 @@ impl Link {
     }
 
     async fn ask(&mut self, command: &Cmd) -> Result<Value, Trouble> {
-        Ok(self.connection.req_packed_command(command).await?.extract_error()?)
+        let Self { connection, driver, patience, .. } = self;
+        let driven = async {
+            driver.await;
+            Err(Trouble::Away("the connection to Redis has broken".into()))
+        };
+        let answer = async { Ok(connection.req_packed_command(command).await?.extract_error()?) };
+        within(*patience, future::or(answer, driven)).await
     }
 
     fn run(&self, script: &[u8]) -> Cmd {
@@ -199,7 +225,7 @@ impl Link {
                 behind: word(1).parse().map_err(|_| unreadable())?,
                 is_more_to_take_out: word(2) == "1",
             },
-            "PASSED" => Committed::Done { behind: 0, is_more_to_take_out: false },
+            "PASSED" => Committed::Passed,
             "FENCED" => Committed::Fenced,
             "LOST" => Committed::Lost,
             _ => return Err(unreadable()),
@@ -253,6 +279,18 @@ impl Link {
         };
         Ok((cursor.map_err(|_| unreadable())?, records.map(party).collect::<Result<_, _>>()?))
     }
+}
+
+/// Does not wait for longer.
+async fn within<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let late = async {
+        Timer::after(patience).await;
+        Err(Trouble::Away("Redis does not answer".into()))
+    };
+    future::or(asked, late).await
 }
 
 // What Redis says.
@@ -310,6 +348,12 @@ fn unreadable() -> Trouble {
 
 fn unknown_format(format: &str) -> String {
     format!("the room's entries have the format {format}, and this version knows {FORMAT} alone")
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Away(said_of("", &error.to_string()))
+    }
 }
 
 impl From<RedisError> for Trouble {

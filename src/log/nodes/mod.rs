@@ -12,6 +12,7 @@ mod item;
 mod keep;
 mod link;
 mod pack;
+mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ use crate::protocol::Name;
 use async_channel::Receiver;
 use engine::{Engine, Shared};
 use link::Keys;
-use redis::{Client, IntoConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,11 +45,14 @@ impl Node {
         limits: &Limits,
     ) -> io::Result<(Self, Receiver<Event>, impl Future<Output = ()> + Send + use<>)> {
         let bad = |e: redis::RedisError| io::Error::new(ErrorKind::InvalidInput, e.to_string());
-        let client = Client::open(url.into_connection_info().map_err(bad)?).map_err(bad)?;
+        let redis = url.into_connection_info().map_err(bad)?;
+        if matches!(redis.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Err(io::Error::new(ErrorKind::Unsupported, "this build has no TLS to Redis"));
+        }
         let (bell, rung) = async_channel::bounded(1);
         let (events, heard) = async_channel::bounded(limits::DELIVERIES);
         let shared = Arc::new(Shared::new(bell));
-        let engine = Engine::new(client, Keys::new(room), limits, shared.clone(), events, rung);
+        let engine = Engine::new(redis, Keys::new(room), limits, shared.clone(), events, rung);
         Ok((Self { shared }, heard, engine.run()))
     }
 
