@@ -362,6 +362,7 @@ impl Drop for Folder {
 }
 
 /// xorshift64*: the same each time, which is all that is wanted.
+#[derive(Debug)]
 pub struct Random(pub u64);
 
 impl Random {
