@@ -118,9 +118,12 @@ impl Shared {
     /// Those who need not wait any longer.
     pub fn released(&mut self) -> Vec<usize> {
         let waits = |seat: &usize| self.is_under_way(*seat) || self.holds(*seat);
-        let (waiting, released) = self.waiting.iter().copied().partition(waits);
-        self.waiting = waiting;
-        released.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+        let released: Vec<usize> =
+            self.waiting.iter().copied().filter(|seat| !waits(seat)).collect();
+        for seat in &released {
+            self.waiting.remove(seat);
+        }
+        released
     }
 
     /// This connection is over.

@@ -60,12 +60,12 @@ pub enum Was {
 
 impl Room {
     /// Seats a new connection as a guest, and greets it.
-    pub fn arrive(&mut self, now: Instant) -> SeatId {
+    pub fn arrive(&mut self, is_node: bool, now: Instant) -> SeatId {
         let until = now + self.limits.join_timeout;
         let id = self.seats.insert(Seat::new(Stage::Guest { until, errors: 0 }));
         self.deadlines.insert((until, id));
         let view = self.view(id);
-        self.round.answer(view, |out| Event::render_hello(&self.limits, out));
+        self.round.answer(view, |out| Event::render_hello(&self.limits, is_node, out));
         id
     }
 

@@ -136,6 +136,11 @@ impl<S: Sink + Clone> Registry<S> {
         note(self.bells.notices.as_ref(), || notice(self));
     }
 
+    /// How many are in without one who has just gone: where others share the log, it is not out yet.
+    fn members_left(&self) -> usize {
+        self.room.members().saturating_sub(usize::from(self.log.is_shared()))
+    }
+
     fn peer(&self, id: SeatId) -> Peer {
         self.delivery.sink(id).map_or(Peer::Unknown, Sink::peer)
     }
@@ -145,7 +150,7 @@ impl<S: Sink + Clone> Registry<S> {
 impl<S: Sink + Clone> Registry<S> {
     /// Seats a new connection as a guest, and greets it.
     pub fn arrive(&mut self, sink: S, now: Instant) -> SeatId {
-        let id = self.room.arrive(self.clock.at(now));
+        let id = self.room.arrive(self.log.is_shared(), self.clock.at(now));
         self.delivery.open(id, sink);
         self.settle();
         id
@@ -192,7 +197,7 @@ impl<S: Sink + Clone> Registry<S> {
         match was {
             Was::Closed => return,
             Was::Member(_) if closed == Closed::Replaced => {}
-            Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.room.members())),
+            Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.members_left())),
             Was::Guest if closed.is_worth_a_notice() => {
                 self.note(|own| Notice::SentAway(own.peer(id), closed));
             }
