@@ -177,7 +177,8 @@ impl Ledger {
     }
 
     /// One that goes on where another ended: with what that took [last](Self::last), how many lines it
-    /// had [settled](Self::settled), and those that were not. Any of them may have arrived.
+    /// had [settled](Self::settled), and those that were not. Any of them may have arrived; unless
+    /// nothing was taken, for then one has not got so far as to say them.
     #[must_use]
     pub fn restored(
         secret: Secret,
@@ -189,7 +190,7 @@ impl Ledger {
         for saying in unconfirmed {
             ledger.push(saying);
         }
-        ledger.given = ledger.unconfirmed.len();
+        ledger.given = if last.is_some() { ledger.unconfirmed.len() } else { 0 };
         ledger
     }
 

@@ -14,12 +14,14 @@ mod stream;
 mod terminal;
 mod tty;
 mod turn;
+mod when;
 
 pub use fate::{Fate, in_its_unit};
 pub use grammar::Grammar;
 pub use input::{Line, Whole};
 pub use plain::Output;
 pub use turn::{Next, Turn};
+pub use when::When;
 
 use futures_lite::future;
 use input::Input;
@@ -231,17 +233,41 @@ impl Console {
         asks
     }
 
+    /// Whether ids are of use here: for what is printed with them, or for the times of what was said
+    /// before one came.
+    pub fn shows_ids(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.shows_ids(),
+            Self::Terminal(_) => true,
+        }
+    }
+
+    /// What comes now was missed, or no more of it comes: on a terminal it stands between two lines.
+    pub fn missed(&mut self, begins: bool) {
+        if let Self::Terminal(terminal) = self {
+            terminal.missed(begins);
+        }
+    }
+
+    /// Something may be missing before what comes next.
+    pub fn gap(&mut self) {
+        self.json(json::gap);
+        self.notice(
+            "smoltalk: something that was said may be missing here: the server no longer has it",
+        );
+    }
+
     /// Takes an event of a room.
-    pub fn event(&mut self, event: &Event) {
+    pub fn event(&mut self, event: &Event, when: When) {
         if let Event::Data { from, bytes } = event
             && !matches!(self, Self::Plain(plain) if plain.takes_payloads())
         {
             for text in payload::lines(bytes) {
-                self.event(&Event::Msg { from: *from, text });
+                self.event(&Event::Msg { from: *from, text }, when);
             }
             return;
         }
-        either!(self, either => either.event(event));
+        either!(self, either => either.event(event, when));
     }
 
     /// With `--json`, takes the line that `write` gives for this moment; says whether it did.

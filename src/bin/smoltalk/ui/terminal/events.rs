@@ -22,6 +22,7 @@ impl Look {
                 self.said(&said, at, columns)
             }
             Event::Who(names) => self.here(names, at, columns),
+            Event::Note(text) => self.presence(&format!("note: {text}"), at, columns),
             event => self.presence(&line::presence(event, Name::to_string)?, at, columns),
         })
     }
@@ -62,6 +63,12 @@ impl Look {
         let (weekday, month) = (nth(DAYS, at.week_day()), nth(MONTHS, at.month() - 1));
         let line = format!("── {weekday}, {} {month} {} ──", at.month_day(), at.year());
         rows(&line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
+    }
+
+    /// One of the two lines between which stands what was missed.
+    pub fn missed(&self, begins: bool, columns: usize) -> String {
+        let line = if begins { "── while you were away ──" } else { "──" };
+        rows(line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
     }
 
     /// Whether `event` is for the one who looks, more than for others.
