@@ -299,7 +299,12 @@ impl Member {
 
     fn hear(&mut self, id: Option<Id>, event: Event) {
         let before = self.ledger.settled();
-        match (&event, self.ledger.heard(id, &event)) {
+        let take = self.ledger.heard(id, &event);
+        // A connection that gets one further was a good one, however short.
+        if id.is_some() && take != Take::Known {
+            self.failed = 0;
+        }
+        match (&event, take) {
             (Event::Pong(token), _) if token == BACK => {
                 self.failed = 0;
                 let lost = self.ledger.caught_up();

@@ -63,6 +63,10 @@ impl Session<'_> {
     pub fn show(&mut self, event: &Event) {
         let when = self.when();
         let take = self.books.as_mut().map_or(Take::New, |books| books.heard(when.id, event));
+        // A connection that gets one further was a good one, however short.
+        if when.id.is_some() && take != Take::Known {
+            self.attempts = 0;
+        }
         match event {
             Event::Err { code, text } => {
                 let (code, text) = (code.clone(), text.clone());
