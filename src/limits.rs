@@ -74,6 +74,9 @@ pub const BLOCK_MESSAGES: usize = 128;
 /// what is in hand, and a socket rarely takes more at a time.
 pub const HAND_BYTES: usize = 64 * 1024;
 
+/// Drains that send between two turns of everybody else. What is in a hand is copied in some 50 µs.
+pub const DRAINS: usize = 4;
+
 /// Pause of a drain whose socket was called writable and took nothing, doubled each time.
 pub const REFUSED: Duration = Duration::from_millis(1);
 /// The longest of these pauses.
@@ -170,6 +173,24 @@ pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 ///
 /// [`OUTBOXES`] times as much still counts in 32 bits.
 pub const LARGEST: usize = 256 * 1024 * 1024;
+
+/// What a journal takes of its file at a time when it is read, in bytes. Only a payload that is longer
+/// makes it more.
+///
+/// Eight of the longest lines; larger ones read no faster.
+pub const JOURNAL_BUFFER: usize = 128 * 1024;
+
+/// How long after a journal was brought to the disk it is again, at the earliest: what a machine that
+/// dies may take with it.
+pub const JOURNAL_SYNC: Duration = Duration::from_secs(1);
+
+/// How long after a journal failed it is tried again, at the earliest. Each time costs a few system
+/// calls, and a line for everybody who is in.
+pub const JOURNAL_RETRY: Duration = Duration::from_secs(1);
+
+/// How long after a journal could not begin a new file it tries that again, at the earliest: until
+/// then it only grows.
+pub const JOURNAL_ROTATE: Duration = Duration::from_secs(60);
 
 /// Notices that may wait for the operator's log; what is over that is lost.
 pub const NOTICES: usize = 1024;

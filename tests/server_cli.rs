@@ -37,6 +37,10 @@ fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
         ("--stall-timeout", &["", "x", "-1"]),
         ("--outbox", &["", "x", "-1", "0", "268435457"]),
         ("--memory", &["", "x", "-1", "0"]),
+        ("--history", &["", "x", "-1", "1.5", "1k"]),
+        ("--history-bytes", &["", "x", "-1", "1.5", "1M"]),
+        ("--journal", &[""]),
+        ("--journal-size", &["", "x", "-1", "0", "64M"]),
         ("--shutdown-timeout", &["", "x", "-1", "0", "31536001"]),
     ] {
         for value in values {
@@ -131,6 +135,32 @@ fn the_memory_of_all_together_is_a_flag() {
         ada.types(&format!("MSG {}", "x".repeat(4000)));
     }
     daemon.log.finds("stalled left (stalled)");
+}
+
+#[test]
+fn the_history_is_two_flags_and_each_can_say_that_there_is_none() {
+    let said_before = |arguments: &[&str]| {
+        let daemon = Daemon::start(arguments);
+        let mut ada = daemon.member("ada");
+        ada.types("MSG one\nMSG two\nMSG three");
+        ada.fence();
+        let mut bob = Telnet::tcp(daemon.address());
+        let says_so = bob.line().ends_with(" history]");
+        bob.types("JOIN bob last=10\nPING");
+        bob.sees("OK bob 2");
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line| line != "PONG") {
+            lines.push(bob.line());
+        }
+        lines.pop();
+        (says_so, lines.join(" "))
+    };
+    let all = "MSG ada one MSG ada two MSG ada three";
+    assert_eq!(said_before(&[]), (true, all.into()));
+    assert_eq!(said_before(&["--history", "2"]), (true, "MSG ada two MSG ada three".into()));
+    assert_eq!(said_before(&["--history-bytes", "14"]), (true, "MSG ada three".into()));
+    assert_eq!(said_before(&["--history", "0"]), (false, String::new()));
+    assert_eq!(said_before(&["--history-bytes", "0"]), (false, String::new()));
 }
 
 #[track_caller]

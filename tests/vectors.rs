@@ -5,11 +5,12 @@ mod support;
 
 use futures_lite::future;
 use smoltalk::direct::Direct;
+use smoltalk::protocol::Id;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use support::{Telnet, TestServer, echo};
+use support::{Telnet, TestServer, Varying, echo};
 
 /// A step longer than this is not sent by the byte, but by pieces of a thousand.
 const LONG: usize = 8 * 1024;
@@ -68,11 +69,11 @@ struct Step {
 }
 
 enum What {
-    Sends(Vec<u8>),
+    /// Bytes, as they are written.
+    Sends(String),
     Ends,
+    /// A line, as it is written.
     Sees(String),
-    /// A line that begins so.
-    SeesSome(String),
     Finds(String),
     Gets(Vec<u8>),
     SeesTheEnd,
@@ -86,10 +87,10 @@ impl Vector {
 
     /// Returns the connections that are still open.
     fn run(&self, piece: usize, connect: impl Fn(bool) -> Telnet) -> BTreeMap<&str, Telnet> {
-        let mut cast = BTreeMap::new();
+        let (mut cast, mut varying) = (BTreeMap::new(), Varying::default());
         for step in &self.steps {
             let who = cast.entry(step.who.as_str()).or_insert_with(|| connect(!step.greets()));
-            let done = step.run(piece, who);
+            let done = step.run(piece, who, &mut varying);
             done.unwrap_or_else(|problem| panic!("at `{}`: {problem}", step.line));
             if matches!(step.what, What::SeesTheEnd) {
                 cast.remove(step.who.as_str());
@@ -105,9 +106,10 @@ impl Step {
         matches!(&self.what, What::Sees(line) if line.starts_with("HELLO "))
     }
 
-    fn run(&self, piece: usize, who: &mut Telnet) -> Result<(), String> {
+    fn run(&self, piece: usize, who: &mut Telnet, varying: &mut Varying) -> Result<(), String> {
         match &self.what {
-            What::Sends(bytes) => {
+            What::Sends(written) => {
+                let bytes = unescaped(&filled(written, varying)?);
                 let piece = if bytes.len() > LONG { piece.max(1000) } else { piece };
                 // The other side may close before it has read all: what it says shows that.
                 let _ = bytes.chunks(piece).try_for_each(|piece| who.try_send(piece));
@@ -115,10 +117,9 @@ impl Step {
             }
             What::Ends => who.try_end(),
             What::Sees(expected) => match who.try_line()? {
-                Some(line) if line == *expected => Ok(()),
+                Some(line) if is_line(expected, &line, varying) => Ok(()),
                 got => Err(format!("got: {}", got.as_deref().unwrap_or("the end of the stream"))),
             },
-            What::SeesSome(beginning) => who.try_see(&format!("{beginning}...")),
             What::Finds(line) => {
                 while who.try_line()?.ok_or("the stream has ended")? != *line {}
                 Ok(())
@@ -167,21 +168,62 @@ fn step(line: &str) -> Step {
     let at = line.find(['<', '>']).unwrap_or_else(|| panic!("no arrow: `{line}`"));
     let (who, rest) = line.split_at(at);
     let (arrow, written) = rest.split_once(' ').unwrap_or((rest, ""));
-    let text = || String::from_utf8(unescaped(written)).expect("a line is UTF-8");
     let what = match (arrow, written) {
         (">", "^D") => What::Ends,
-        (">", _) => What::Sends([unescaped(written), b"\n".to_vec()].concat()),
-        (">>", _) => What::Sends(unescaped(written)),
+        (">", _) => What::Sends(format!("{written}\\n")),
+        (">>", _) => What::Sends(written.into()),
         ("<", "^D") => What::SeesTheEnd,
-        ("<", _) => match text().strip_suffix("...") {
-            Some(beginning) if beginning.ends_with(' ') => What::SeesSome(beginning.into()),
-            _ => What::Sees(text()),
-        },
-        ("<~", _) => What::Finds(text()),
+        ("<", _) => What::Sees(written.into()),
+        ("<~", _) => What::Finds(text(written)),
         ("<<", _) => What::Gets(unescaped(written)),
         _ => panic!("no such arrow: `{line}`"),
     };
     Step { line: line.into(), who: who.into(), what }
+}
+
+/// A place in what is written that stands for something that varies: what is before it, its name, and
+/// what is behind it.
+fn place(written: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = written.split_once("\\[")?;
+    let (name, behind) = rest.split_once(']').expect("a closing bracket");
+    Some((before, name, behind))
+}
+
+/// The id for which a number stands.
+fn id(name: &str) -> Option<Id> {
+    name.parse().ok().map(Id::from_ms)
+}
+
+/// What is to be sent, where all that varies is known.
+fn filled(written: &str, varying: &Varying) -> Result<String, String> {
+    let (mut text, mut rest) = (String::new(), written);
+    while let Some((before, name, behind)) = place(rest) {
+        let known = id(name).map_or_else(|| varying.secret(name), |id| varying.id(id));
+        text = text + before + &known.ok_or(format!("nobody knows {name} yet"))?;
+        rest = behind;
+    }
+    Ok(text + rest)
+}
+
+/// Whether a line may be what is written.
+fn is_line(written: &str, line: &str, varying: &mut Varying) -> bool {
+    let Some((before, name, behind)) = place(written) else {
+        let whole = text(written);
+        let beginning = whole.strip_suffix("...").filter(|beginning| beginning.ends_with(' '));
+        return beginning.map_or(line == whole, |beginning| line.starts_with(beginning));
+    };
+    let Some(rest) = line.strip_prefix(&text(before)) else { return false };
+    let (got, rest) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+    let is_it = match id(name) {
+        Some(id) => varying.is_id(id, got),
+        None => varying.is_secret(name, got),
+    };
+    is_it && is_line(behind, rest, varying)
+}
+
+/// The line that is meant.
+fn text(written: &str) -> String {
+    String::from_utf8(unescaped(written)).expect("a line is UTF-8")
 }
 
 /// The bytes that are meant.
@@ -217,6 +259,26 @@ fn unescaped(written: &str) -> Vec<u8> {
 #[test]
 fn escapes_are_read_as_the_readme_says() {
     assert_eq!(unescaped(r"a\x1b\\n\n\{3*\xffb}é"), b"a\x1b\\n\n\xffb\xffb\xffb\xc3\xa9");
+}
+
+#[test]
+fn what_varies_is_the_same_each_time_and_ids_rise_as_they_are_numbered() {
+    let varying = &mut Varying::default();
+    assert!(is_line(r"@\[2] MSG", "@7-1 MSG", varying));
+    assert!(is_line(r"OK id=\[1] token=\[a]", "OK id=7-0 token=0123456789abcdef", varying));
+    assert_eq!(filled(r"\[a] \[2]\n", varying), Ok(r"0123456789abcdef 7-1\n".into()));
+    for (written, line) in [
+        (r"@\[2] MSG", "@7-2 MSG"),
+        (r"@\[3] MSG", "@7-1 MSG"),
+        (r"@\[3] MSG", "@7-01 MSG"),
+        (r"@\[0] MSG", "@7-0 MSG"),
+        (r"@\[2] MSG", "MSG"),
+        (r"\[a]", "0123456789abcdeg"),
+        (r"\[b]", "short"),
+    ] {
+        assert!(!is_line(written, line, varying), "{written} is not {line}");
+    }
+    assert!(filled(r"\[b]", varying).is_err());
 }
 
 #[test]

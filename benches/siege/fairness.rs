@@ -182,6 +182,35 @@ pub fn slow_and_flood(siege: &Siege) -> Result<Vec<Figure>> {
     Ok(vec![victim.leave()?.median(begun).into()])
 }
 
+pub fn come_back(siege: &Siege) -> Result<Vec<Figure>> {
+    const SAID: usize = 1000;
+    let server = siege.server()?;
+    let mut mob = Mob::new(server.addr)?;
+    let victim = Person::enter(server.addr, "victim", Ways { asks: None, ..VICTIM })?;
+    let speaks = Ways { says: Some(Duration::from_millis(5)), ..VICTIM };
+    let speaker = Person::enter(server.addr, "speaker", speaks)?;
+    mob.join(1, None)?;
+    mob.say(0..1, &Says::once(lines(1000, SAID)))?;
+    mob.run(QUIET)?;
+    let before = Before::now(&server)?;
+    // Long before that log began: so each gets all that is kept.
+    let all = mob.come_back(siege.at_most(1000), "id echo since=1-1")?;
+    // The speaker's words push some of it out meanwhile.
+    let each = (SAID * 900) as u64;
+    while all.clone().any(|at| mob.received(at..at + 1) < each) && before.at.elapsed() < WATCH * 2 {
+        mob.run(Duration::from_millis(1))?;
+    }
+    let took = before.at.elapsed();
+    siege.note(&server, &mob, before)?;
+    let begun = before.at;
+    let gone = mob.gone(all);
+    drop((mob, speaker.leave()?));
+    if gone > 0 {
+        return Err(format!("{gone} were thrown out once more").into());
+    }
+    Ok(vec![took.as_secs_f64().into(), victim.leave()?.late(begun).into()])
+}
+
 pub fn tell_deaf(siege: &Siege) -> Result<Vec<Figure>> {
     let server = siege.server()?;
     let mut mob = Mob::new(server.addr)?;

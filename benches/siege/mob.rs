@@ -141,6 +141,11 @@ impl Mob {
         self.enter(more, buffer, b"\nOK ", |at| format!("JOIN {}\n", name(at)).into())
     }
 
+    /// Brings members in who want what they have missed.
+    pub fn come_back(&mut self, more: usize, options: &str) -> Result<Range<usize>> {
+        self.enter(more, None, b"\nOK ", |at| format!("JOIN {} {options}\n", name(at)).into())
+    }
+
     /// Brings guests in, who have read HELLO.
     pub fn visit(&mut self, more: usize, buffer: Option<usize>) -> Result<Range<usize>> {
         self.enter(more, buffer, b"HELLO ", |_| Vec::new())

@@ -111,6 +111,14 @@ impl Seen {
         median(self.since(since).map(|trip| trip.took.as_secs_f64()).collect())
     }
 
+    /// How late all but a hundredth of what others have said since then was heard, in seconds.
+    pub fn late(&self, since: Instant) -> f64 {
+        let heard = self.heard.iter().filter(|(said, _)| *said >= since);
+        let mut late: Vec<f64> = heard.map(|(_, late)| late.as_secs_f64()).collect();
+        late.sort_by(f64::total_cmp);
+        late.get(late.len() * 99 / 100).copied().unwrap_or_default()
+    }
+
     /// How late the latest of what others have said since then was heard, in seconds; and what
     /// `speaker` said last counts too if it was never heard.
     pub fn latest(&self, since: Instant, speaker: &Seen) -> f64 {

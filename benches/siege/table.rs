@@ -66,7 +66,7 @@ const fn row(
     Row { name, what, before, musts, job, is_long: false }
 }
 
-pub const ROWS: [Row; 18] = [
+pub const ROWS: [Row; 19] = [
     row(
         "help-storm",
         "4,000 guests connect, send 850 HELPs each, never read",
@@ -143,6 +143,13 @@ pub const ROWS: [Row; 18] = [
         "0.55 s",
         &[time("its median PING", 20.0)],
         fairness::slow_and_flood,
+    ),
+    row(
+        "come-back",
+        "1,000 are thrown out at once and come back for 1 MiB of what they missed, while others talk",
+        "",
+        &[time("until all have it", 2000.0), time("p99 of how late the others hear", 50.0)],
+        fairness::come_back,
     ),
     row(
         "tell-stalled",

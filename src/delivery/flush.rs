@@ -92,8 +92,15 @@ impl<S: Sink + Clone> Post<'_, S> {
         Self: 'r,
     {
         parts.clear();
-        parts.extend(own.pieces().map(|piece| IoSlice::new(piece.bytes)));
-        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let (mut total, mut shared) = (0, 0);
+        for piece in own.pieces() {
+            total += piece.bytes.len();
+            // What is long because it was asked for is left to whoever sends the rest.
+            if shared < limits::TURN {
+                parts.push(IoSlice::new(piece.bytes));
+            }
+            shared += if let Source::Shared(..) = piece.source { piece.bytes.len() } else { 0 };
+        }
         match send(outlet, parts) {
             Ok(sent) if sent == total => {}
             Ok(sent) => {
@@ -393,7 +400,7 @@ mod tests {
             let mut round = Round::default();
             for id in 0..50 {
                 let view = round.open_view(id, Some(TEXT));
-                round.share(view, &text, 0..text.len());
+                round.share(view, &text);
             }
             behind.extend(flush(&mut delivery, &mut round));
         }

@@ -31,3 +31,19 @@ pub struct Speaker {
     /// By what it will be known again; only where it can come back.
     pub secret: Option<Arc<Secret>>,
 }
+
+/// The same, as it is known when the connection is over.
+#[derive(Debug, Clone)]
+pub struct Party {
+    /// Under which name it was in.
+    pub name: Name,
+    /// By what it is known.
+    pub secret: Option<Arc<Secret>>,
+}
+
+impl Speaker {
+    /// What is known of it when the connection is over.
+    pub fn party(&self) -> Party {
+        Party { name: self.name, secret: self.secret.clone() }
+    }
+}

@@ -4,7 +4,7 @@
 //! time, so that a thousand who come back at once share it. What one told another is kept apart, for
 //! these two alone.
 
-use super::Speaker;
+use super::Party;
 use crate::limits::{self, Limits};
 use crate::protocol::{Event, Form, Id, Name, Secret};
 use std::collections::VecDeque;
@@ -41,8 +41,7 @@ struct Block {
 #[derive(Debug)]
 struct Message {
     id: Id,
-    name: Name,
-    secret: Option<Arc<Secret>>,
+    by: Party,
     is_data: bool,
     /// Where its bytes end.
     end: u32,
@@ -64,8 +63,6 @@ struct Told {
     to: Party,
     text: Box<[u8]>,
 }
-
-type Party = (Name, Option<Arc<Secret>>);
 
 /// What one who joins wants to have of what was said before.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +128,7 @@ impl History {
     }
 
     /// Keeps what was said to all.
-    pub fn say(&mut self, id: Id, speaker: &Speaker, is_data: bool, said: &[u8]) {
+    pub fn say(&mut self, id: Id, by: Party, is_data: bool, said: &[u8]) {
         let full = |block: &Block| {
             block.bytes.len() >= limits::BLOCK || block.messages.len() >= limits::BLOCK_MESSAGES
         };
@@ -139,9 +136,9 @@ impl History {
             self.blocks.push_back(Block { first: self.kept.end, ..Block::default() });
         }
         let Some(block) = self.blocks.back_mut() else { return };
-        block.push(id, speaker, is_data, said);
         self.kept.end += 1;
-        self.bytes += cost(speaker.name, said.len());
+        self.bytes += cost(by.name, said.len());
+        block.push(id, by, is_data, said);
         while self.kept.end - self.kept.start > self.limits.history as u64
             || self.bytes > self.limits.history_bytes
         {
@@ -150,16 +147,15 @@ impl History {
     }
 
     /// Keeps what was said to one, if either of the two can come back to hear it.
-    pub fn tell(&mut self, id: Id, from: &Speaker, to: &Speaker, text: &[u8]) {
+    pub fn tell(&mut self, id: Id, from: Party, to: Party, text: &[u8]) {
         if from.secret.is_none() && to.secret.is_none() {
             return;
         }
-        let party = |of: &Speaker| (of.name, of.secret.clone());
-        self.told.push_back(Told { id, from: party(from), to: party(to), text: text.into() });
         self.told_bytes += cost(from.name, text.len());
+        self.told.push_back(Told { id, from, to, text: text.into() });
         while self.told.len() > self.limits.history || self.told_bytes > self.limits.history_bytes {
             let Some(told) = self.told.pop_front() else { return };
-            self.told_bytes -= cost(told.from.0, told.text.len());
+            self.told_bytes -= cost(told.from.name, told.text.len());
             self.told_floor = told.id;
         }
     }
@@ -167,7 +163,7 @@ impl History {
     fn forget_message(&mut self) {
         let Some(block) = self.blocks.front_mut() else { return };
         let (message, bytes) = block.message(self.kept.start);
-        self.bytes -= cost(message.name, bytes.len());
+        self.bytes -= cost(message.by.name, bytes.len());
         self.floor = message.id;
         self.kept.start += 1;
         if self.kept.start == block.end() {
@@ -203,8 +199,9 @@ impl History {
     /// what of it was its own.
     fn may_lack(&self, since: Id, wanted: &Wanted<'_>) -> bool {
         let Some(Resumed { name, secret, .. }) = wanted.resumed else { return since < self.floor };
-        let is_others =
-            |message: &Message| message.name == name && message.secret.as_deref() != Some(secret);
+        let is_others = |message: &Message| {
+            message.by.name == name && message.by.secret.as_deref() != Some(secret)
+        };
         since < self.floor.max(self.told_floor) || self.after(since).any(is_others)
     }
 
@@ -298,11 +295,10 @@ fn leave_out(mut many: u64, parts: &mut Vec<Part>) {
 }
 
 impl Block {
-    fn push(&mut self, id: Id, speaker: &Speaker, is_data: bool, said: &[u8]) {
+    fn push(&mut self, id: Id, by: Party, is_data: bool, said: &[u8]) {
         self.bytes.extend_from_slice(said);
-        let Speaker { name, secret, .. } = speaker;
         let end = offset(self.bytes.len());
-        self.messages.push(Message { id, name: *name, secret: secret.clone(), is_data, end });
+        self.messages.push(Message { id, by, is_data, end });
         self.rendered = Default::default();
     }
 
@@ -362,10 +358,10 @@ impl Block {
 impl Message {
     fn render(&self, said: &[u8], form: Form, most: usize, out: &mut Vec<u8>) {
         if self.is_data {
-            return Event::render_payload(self.name, said, form, self.id, most, out);
+            return Event::render_payload(self.by.name, said, form, self.id, most, out);
         }
         form.stamp(self.id, out);
-        Event::Msg(self.name, said).render(out);
+        Event::Msg(self.by.name, said).render(out);
     }
 }
 
@@ -376,18 +372,18 @@ impl Told {
     }
 
     fn is_to(&self, wanted: &Wanted<'_>) -> bool {
-        wanted.resumed.as_ref().is_some_and(|own| self.to.1.as_deref() == Some(own.secret))
+        wanted.resumed.as_ref().is_some_and(|own| self.to.secret.as_deref() == Some(own.secret))
     }
 
     fn is_by(&self, wanted: &Wanted<'_>) -> bool {
         let own = wanted.resumed.as_ref().filter(|own| own.echo);
-        own.is_some_and(|own| self.from.1.as_deref() == Some(own.secret))
+        own.is_some_and(|own| self.from.secret.as_deref() == Some(own.secret))
     }
 
     fn rendered(&self, wanted: &Wanted<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        let tell = self.is_to(wanted).then_some(Event::Tell(self.from.0, &self.text));
-        let told = self.is_by(wanted).then_some(Event::Told(self.to.0, &self.text));
+        let tell = self.is_to(wanted).then_some(Event::Tell(self.from.name, &self.text));
+        let told = self.is_by(wanted).then_some(Event::Told(self.to.name, &self.text));
         for event in [tell, told].into_iter().flatten() {
             wanted.form.stamp(self.id, &mut out);
             event.render(&mut out);
@@ -404,4 +400,138 @@ fn cost(name: Name, said: usize) -> usize {
 /// A place in a block, which is bounded by [`limits::BLOCK`] and one payload.
 fn offset(len: usize) -> u32 {
     u32::try_from(len).expect("a block has its limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: Form = Form { data: false, ids: false };
+    const IDS: Form = Form { data: false, ids: true };
+
+    fn id(n: u64) -> Id {
+        Id::from_ms(n)
+    }
+
+    fn party(name: &str, secret: Option<&str>) -> Party {
+        let secret = secret.and_then(|secret| Secret::new(secret.as_bytes())).map(Arc::new);
+        Party { name: Name::new(name.as_bytes()).expect("a name"), secret }
+    }
+
+    /// A history to which ada said so many numbers: the message 7 has the id 7-0.
+    fn numbers(limits: &Limits, many: u64) -> History {
+        let mut history = History::new(limits, id(0));
+        for n in 1..=many {
+            history.say(id(n), party("ada", None), false, n.to_string().as_bytes());
+        }
+        history
+    }
+
+    fn wanted(form: Form, last: Option<u64>, since: Option<u64>) -> Wanted<'static> {
+        Wanted { form, last, since: since.map(id), resumed: None }
+    }
+
+    fn text(replay: &Replay) -> String {
+        let bytes = replay.pieces.iter().flat_map(|piece| match piece {
+            Piece::Shared(text, part) => &text[part.clone()],
+            Piece::Own(text) => text,
+        });
+        String::from_utf8(bytes.copied().collect()).expect("text")
+    }
+
+    fn limits(history: usize, history_bytes: usize) -> Limits {
+        Limits { history, history_bytes, ..Limits::default() }
+    }
+
+    #[test]
+    fn the_last_are_as_many_as_are_wanted_and_kept() {
+        let mut history = numbers(&limits(1000, 1_000_000), 1500);
+        for (last, first) in [(0, 1501), (1, 1500), (999, 502), (1000, 501), (5000, 501)] {
+            let expected: String = (first..=1500).map(|n| format!("MSG ada {n}\n")).collect();
+            assert_eq!(text(&history.replay(&wanted(TEXT, Some(last), None), id(1500))), expected);
+        }
+    }
+
+    #[test]
+    fn what_came_since_is_whole_as_far_back_as_it_is_kept() {
+        let mut history = numbers(&limits(1000, 1_000_000), 1500);
+        for since in [500, 501, 627, 628, 629, 1499, 1500] {
+            let expected: String =
+                (since + 1..=1500).map(|n| format!("@{n}-0 MSG ada {n}\n")).collect();
+            let replay = history.replay(&wanted(IDS, None, Some(since)), id(1500));
+            assert_eq!((replay.gap, text(&replay)), (false, expected), "since {since}");
+        }
+        for since in [0, 499, 1501] {
+            let replay = history.replay(&wanted(IDS, None, Some(since)), id(1500));
+            assert!(replay.gap && text(&replay).lines().count() == 1000, "since {since}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_as_they_are_sent() {
+        let line = "MSG ada 7\n".len();
+        for (bytes, kept) in [(2 * line - 1, 1), (2 * line, 2), (line - 1, 0), (0, 0)] {
+            let mut history = numbers(&limits(1000, bytes), 9);
+            let replay = history.replay(&wanted(TEXT, Some(9), None), id(9));
+            assert_eq!(text(&replay).lines().count(), kept, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn all_who_come_at_once_share_what_they_get() {
+        let mut history = numbers(&limits(1000, 1_000_000), 500);
+        let one = history.replay(&wanted(TEXT, Some(400), None), id(500));
+        let other = history.replay(&wanted(TEXT, None, Some(50)), id(500));
+        let texts = |replay: &Replay| -> Vec<*const u8> {
+            let shared = replay.pieces.iter().map(|piece| match piece {
+                Piece::Shared(text, _) => text.as_ptr(),
+                Piece::Own(_) => panic!("all is shared"),
+            });
+            shared.collect()
+        };
+        assert_eq!(texts(&one), texts(&other));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_how_it_sounds_once_nobody_is_sent_it() {
+        let mut history = numbers(&limits(1000, 1_000_000), 10);
+        drop(history.replay(&wanted(TEXT, Some(10), None), id(10)));
+        let rendered = &history.blocks[0].rendered[TEXT.index()];
+        assert!(rendered.text.as_ref().is_some_and(|text| text.upgrade().is_none()));
+    }
+
+    #[test]
+    fn what_is_told_is_for_the_two_alone_and_only_if_they_can_come_back() {
+        let (secret, other) = ("0123456789abcdef", "fedcba9876543210");
+        let (ada, bob) = (party("ada", Some(secret)), party("bob", None));
+        let mut history = numbers(&Limits::default(), 1);
+        history.tell(id(2), ada.clone(), bob.clone(), b"2");
+        history.say(id(3), bob.clone(), false, b"3");
+        history.tell(id(4), bob.clone(), ada.clone(), b"4");
+        history.tell(id(5), bob.clone(), bob.clone(), b"5");
+        assert_eq!(history.told.len(), 2);
+        let mut replay = |name: &Party, secret: &str, echo| {
+            let secret = Secret::new(secret.as_bytes()).expect("a secret");
+            let resumed = Some(Resumed { name: name.name, secret: &secret, echo });
+            let wanted = Wanted { resumed, ..wanted(TEXT, None, Some(1)) };
+            let replay = history.replay(&wanted, id(5));
+            (replay.gap, text(&replay))
+        };
+        assert_eq!(
+            replay(&ada, secret, true),
+            (false, "TOLD bob 2\nMSG bob 3\nTELL bob 4\n".into())
+        );
+        assert_eq!(replay(&ada, secret, false), (false, "MSG bob 3\nTELL bob 4\n".into()));
+        // Another has spoken under that name.
+        assert_eq!(replay(&bob, other, true), (true, "MSG bob 3\n".into()));
+    }
+
+    #[test]
+    fn of_what_came_since_the_last_are_what_remains_when_the_rest_is_left_out() {
+        let mut history = numbers(&Limits::default(), 9);
+        let replay = history.replay(&wanted(TEXT, Some(2), Some(5)), id(9));
+        assert_eq!((replay.gap, text(&replay)), (true, "MSG ada 8\nMSG ada 9\n".into()));
+        let replay = history.replay(&wanted(TEXT, Some(4), Some(5)), id(9));
+        assert_eq!((replay.gap, text(&replay).lines().count()), (false, 4));
+    }
 }

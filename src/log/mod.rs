@@ -1,31 +1,58 @@
 //! The log: what happened in the room, in order. The room is a fold over it.
 //!
 //! An entry has its place as soon as it is appended, and the room applies it in the same critical
-//! section. Whatever keeps entries, or has to wait for them, goes between the two.
+//! section. What was said last is kept in memory (`history`), and everything in a file, if one is
+//! wanted (`journal`): there it is before anybody gets it.
 
 mod entry;
 mod history;
+mod journal;
 
-pub use entry::{Entry, Speaker};
+pub use entry::{Entry, Party, Speaker};
 pub use history::{Piece, Replay, Resumed, Wanted};
+pub use journal::Change;
 
 use crate::limits::Limits;
-use crate::protocol::Id;
+use crate::protocol::{Id, Name, Secret};
 use history::History;
+use journal::{Journal, Read, Record};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Gives each entry its place, and keeps what was said last.
+/// Gives each entry its place, and keeps what was said.
 #[derive(Debug)]
 pub struct Log {
     last: Id,
     history: History,
+    journal: Option<Journal>,
 }
 
 impl Log {
-    /// An empty log, which begins now.
+    /// An empty log, which begins now and is nowhere but in memory.
     pub fn new(limits: &Limits) -> Self {
         let began = Id::from_ms(unix_ms());
-        Self { last: began, history: History::new(limits, began) }
+        Self { last: began, history: History::new(limits, began), journal: None }
+    }
+
+    /// The log that is kept in the file at `path`, of which a new one begins past `size` bytes; and how
+    /// many bytes of its end a crash had torn.
+    ///
+    /// Whoever was in when its last server was killed is lost: that is the first that happens.
+    pub fn open(limits: &Limits, path: &Path, size: u64) -> io::Result<(Self, Option<u64>)> {
+        let began = Id::from_ms(unix_ms());
+        let mut story =
+            Story { history: History::new(limits, Id::default()), secrets: BTreeMap::new() };
+        let (journal, opened) = Journal::open(path, size, began, &mut |read| story.read(read))?;
+        let lost: Vec<Name> = journal.members().collect();
+        let mut log = Self { last: opened.last, history: story.history, journal: Some(journal) };
+        for name in lost {
+            log.last = log.last.next(unix_ms());
+            log.record(Record::Left(name, b"lost"));
+        }
+        Ok((log, opened.cut))
     }
 
     /// Where it stands: the id of the last entry, or when it began.
@@ -35,15 +62,20 @@ impl Log {
 
     /// Takes an entry in, and gives it its id, which is behind all others, whatever the clock says.
     pub fn append(&mut self, entry: &Entry<'_>) -> Id {
-        if matches!(entry, Entry::Resumed(..)) {
+        if let Entry::Resumed(..) = entry {
             return self.last;
         }
         self.last = self.last.next(unix_ms());
         match entry {
-            Entry::Msg(speaker, text) => self.history.say(self.last, speaker, false, text),
-            Entry::Data(speaker, bytes) => self.history.say(self.last, speaker, true, bytes),
-            Entry::Tell(speaker, to, text) => self.history.tell(self.last, speaker, to, text),
+            Entry::Msg(by, text) => self.history.say(self.last, by.party(), false, text),
+            Entry::Data(by, bytes) => self.history.say(self.last, by.party(), true, bytes),
+            Entry::Tell(by, to, text) => {
+                self.history.tell(self.last, by.party(), to.party(), text);
+            }
             Entry::Joined(..) | Entry::Left(..) | Entry::Resumed(..) => {}
+        }
+        if self.journal.is_some() {
+            self.record_entry(entry);
         }
         self.last
     }
@@ -51,6 +83,84 @@ impl Log {
     /// What one who joins gets of what was said before, where `newest` was the last id until it came.
     pub fn replay(&mut self, wanted: &Wanted<'_>, newest: Id) -> Replay {
         self.history.replay(wanted, newest)
+    }
+
+    fn record_entry(&mut self, entry: &Entry<'_>) {
+        self.record(match entry {
+            Entry::Joined(by, _) => Record::Joined(by.name, by.secret.as_deref().copied()),
+            Entry::Msg(by, text) => Record::Msg(by.name, text),
+            Entry::Data(by, bytes) => Record::Data(by.name, bytes),
+            Entry::Tell(by, to, text) => Record::Tell { from: by.name, to: to.name, text },
+            Entry::Left(by, reason) => Record::Left(by.name, reason.unwrap_or_default().as_bytes()),
+            Entry::Resumed(..) => return,
+        });
+    }
+
+    fn record(&mut self, record: Record<'_>) {
+        if let Some(journal) = &mut self.journal {
+            journal.add(self.last, record);
+        }
+    }
+}
+
+// The file.
+impl Log {
+    /// Writes what was appended to the file, if there is one. Nobody is to get it before. Says what
+    /// there is to say of the file, each thing once.
+    pub fn write(&mut self) -> Option<Change> {
+        self.journal.as_mut()?.write()
+    }
+
+    /// The same at the end, and brings it to the disk.
+    pub fn finish(&mut self) -> Option<Change> {
+        self.journal.as_mut()?.finish()
+    }
+
+    /// Whether what happens cannot be kept in the file, although it should be.
+    pub fn is_failing(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_failing)
+    }
+}
+
+/// What is found in a file, on its way into the history.
+struct Story {
+    history: History,
+    /// By what those are known who are in.
+    secrets: BTreeMap<Name, Option<Arc<Secret>>>,
+}
+
+impl Story {
+    fn read(&mut self, read: Read<'_>) {
+        match read {
+            Read::Began(id) => self.history.lacks(id),
+            Read::Gap(id) => {
+                self.history.lacks(id);
+                self.secrets.clear();
+            }
+            Read::In(name, secret) => self.enter(name, secret),
+            Read::Entry(id, record) => self.entry(id, record),
+        }
+    }
+
+    fn entry(&mut self, id: Id, record: Record<'_>) {
+        match record {
+            Record::Joined(name, secret) => self.enter(name, secret),
+            Record::Left(name, _) => _ = self.secrets.remove(&name),
+            Record::Msg(by, text) => self.history.say(id, self.party(by), false, text),
+            Record::Data(by, bytes) => self.history.say(id, self.party(by), true, bytes),
+            Record::Tell { from, to, text } => {
+                self.history.tell(id, self.party(from), self.party(to), text);
+            }
+            Record::Note(_) => {}
+        }
+    }
+
+    fn enter(&mut self, name: Name, secret: Option<Secret>) {
+        self.secrets.insert(name, secret.map(Arc::new));
+    }
+
+    fn party(&self, name: Name) -> Party {
+        Party { name, secret: self.secrets.get(&name).cloned().flatten() }
     }
 }
 

@@ -201,7 +201,7 @@ impl Room {
         }
         for piece in replay.pieces {
             match piece {
-                Piece::Shared(text, part) => self.round.share(view, &text, part),
+                Piece::Shared(text, part) => self.round.replay(view, &text, part),
                 Piece::Own(text) => self.round.answer(view, |out| out.extend_from_slice(&text)),
             }
         }
@@ -282,7 +282,7 @@ impl Room {
         });
         let text = text.clone();
         let view = self.view(id);
-        self.round.share(view, &text, 0..text.len());
+        self.round.share(view, &text);
         Ok(())
     }
 

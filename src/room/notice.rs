@@ -101,6 +101,8 @@ pub enum Notice {
     Full(Peer, Full),
     /// What a guest asked for was refused.
     Refused(Peer, Refusal),
+    /// What there is to say of the journal.
+    Journal(String),
     /// No connection can be taken for now.
     CannotAccept(String),
     /// The server ended before so many connections had taken all that was queued for them.
@@ -122,6 +124,7 @@ impl fmt::Display for Notice {
                 write!(f, "refused {peer}: {} ({full})", Refusal::Full.code())
             }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
+            Self::Journal(what) => write!(f, "journal: {what}"),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::CutShort(connections) => {
                 write!(f, "{connections} cut short: they had not read all that was queued")

@@ -29,7 +29,7 @@ pub struct Round {
     private: Vec<u8>,
     /// Texts that are made once for all who ask.
     shared: Vec<Arc<[u8]>>,
-    /// Bytes of shared texts in all views together.
+    /// What the shared texts in all views count for together.
     shared_out: usize,
     views: Vec<View>,
     slices: Vec<Link>,
@@ -126,7 +126,8 @@ impl Round {
         self.len() >= limits::ROUND
     }
 
-    /// How many bytes have been appended. A text that many ask for counts for each of them.
+    /// How many bytes have been appended. A text that many ask for counts for each of them, but for what
+    /// is replayed.
     pub fn len(&self) -> usize {
         let public: usize = self.public.iter().map(Vec::len).sum();
         public + self.private.len() + self.shared_out
@@ -178,13 +179,24 @@ impl Round {
         self.push(view, Slice::Told(range));
     }
 
-    /// Answers with a part of a text that others get, too.
-    pub fn share(&mut self, view: ViewId, text: &Arc<[u8]>, part: Range<usize>) {
+    /// Answers with a text that others get, too.
+    pub fn share(&mut self, view: ViewId, text: &Arc<[u8]>) {
+        self.shared_out += text.len();
+        self.append_shared(view, text, 0..text.len());
+    }
+
+    /// Replays a part of a text that others get, too. What counts is what it takes here, and not what it
+    /// makes: nobody can ask for it twice.
+    pub fn replay(&mut self, view: ViewId, text: &Arc<[u8]>, part: Range<usize>) {
+        self.shared_out += size_of::<Link>();
+        self.append_shared(view, text, part);
+    }
+
+    fn append_shared(&mut self, view: ViewId, text: &Arc<[u8]>, part: Range<usize>) {
         self.decide(view);
         if !self.shared.last().is_some_and(|last| Arc::ptr_eq(last, text)) {
             self.shared.push(text.clone());
         }
-        self.shared_out += part.len();
         let part = short(part.start)..short(part.end);
         self.push(view, Slice::Shared(offset(&self.shared) - 1, part));
     }

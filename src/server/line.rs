@@ -29,8 +29,8 @@ impl Parked {
     }
 }
 
-/// Two queues, first come, first served: of those who have had no turn yet, and of those who have had
-/// theirs and have more to say. The first go before, three to one, so that who says a word is not kept
+/// Two queues, first come, first served: of members who have had no turn yet, and of guests and those who
+/// have had theirs and have more to say. The first go before, three to one, so that who says a word is not kept
 /// from it by those who have much to say, and none of these waits for ever.
 #[derive(Debug, Default)]
 pub struct Line {

@@ -11,7 +11,7 @@ mod secrets;
 mod session;
 mod work;
 
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::log::Log;
 pub use crate::net::address::Address;
 use crate::net::admission::Door;
@@ -23,12 +23,13 @@ use crate::net::socket::{Socket, Turn};
 use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;
-use async_lock::Mutex;
+use async_lock::{Mutex, Semaphore};
 use futures_lite::FutureExt;
 use registry::{Bells, Registry};
 use secrets::Secrets;
 use smol::{Executor, Timer};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -39,11 +40,22 @@ pub struct Config {
     pub listen: Vec<Address>,
     /// Its limits.
     pub limits: Limits,
+    /// Where the log is kept, if it is to outlive the server.
+    pub journal: Option<JournalConfig>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
     /// take at once is lost; the server never waits for it.
     pub notices: Option<Sender<Notice>>,
     /// Tells of troubles alone.
     pub quiet: bool,
+}
+
+/// Where a server keeps its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes past which it is renamed, to the same name with `.1` behind it, and a new one begins.
+    pub size: u64,
 }
 
 /// A chat server that is listening, but does not serve yet.
@@ -54,6 +66,8 @@ pub struct Server {
     door: Arc<Door>,
     turn: Turn,
     log: Log,
+    /// How many bytes of the journal's end a crash had torn.
+    torn: Option<u64>,
     secrets: Secrets,
     config: Config,
 }
@@ -70,9 +84,12 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
-        let log = Log::new(&config.limits);
+        let (log, torn) = match &config.journal {
+            None => (Log::new(&config.limits), None),
+            Some(JournalConfig { path, size }) => Log::open(&config.limits, path, *size)?,
+        };
         let (turn, secrets) = (Turn::new()?, Secrets::open()?);
-        Ok(Self { listeners, addresses, door, turn, log, secrets, config })
+        Ok(Self { listeners, addresses, door, turn, log, torn, secrets, config })
     }
 
     /// Where it listens, with the ports that it got.
@@ -95,7 +112,12 @@ impl Server {
         let (watch, watches) = async_channel::bounded(1);
         let Config { limits, notices: troubles, quiet, .. } = self.config;
         let notices = troubles.clone().filter(|_| !quiet);
-        let bells = Bells { flush, watch, notices: notices.clone() };
+        let bells = Bells { flush, watch, notices: notices.clone(), troubles: troubles.clone() };
+        if let Some(bytes) = self.torn {
+            note(troubles.as_ref(), || {
+                Notice::Journal(format!("cut off {bytes} bytes of an entry that a crash had torn"))
+            });
+        }
         let long_enough = limits.shutdown_timeout;
         let registry = Registry::new(limits, self.log, self.secrets, bells);
         let registry = Arc::new(Mutex::new(registry));
@@ -106,6 +128,7 @@ impl Server {
             notices,
             troubles: troubles.clone(),
             executor: Arc::downgrade(&executor),
+            drains: Arc::new(Semaphore::new(limits::DRAINS)),
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
@@ -142,4 +165,6 @@ struct Shared {
     troubles: Option<Sender<Notice>>,
     /// Weak, because the tasks that hold it are the executor's own.
     executor: Weak<Executor<'static>>,
+    /// How many may send at the same time what sockets did not take at once.
+    drains: Arc<Semaphore>,
 }

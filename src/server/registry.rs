@@ -57,6 +57,8 @@ pub struct Bells {
     pub watch: Sender<()>,
     /// Where notices go, if anybody wants them.
     pub notices: Option<Sender<Notice>>,
+    /// Where troubles go.
+    pub troubles: Option<Sender<Notice>>,
 }
 
 impl<S: Sink + Clone> Registry<S> {
@@ -109,9 +111,14 @@ impl<S: Sink + Clone> Registry<S> {
         if !self.room.round().is_empty() {
             ring(&self.bells.flush);
         }
-        if self.room.is_watchful() || self.delivery.is_watchful() {
+        if self.is_watchful() {
             ring(&self.bells.watch);
         }
+    }
+
+    /// Whether there is anything that time will change.
+    fn is_watchful(&self) -> bool {
+        self.room.is_watchful() || self.delivery.is_watchful() || self.log.is_failing()
     }
 
     fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
@@ -201,8 +208,12 @@ impl<S: Sink + Clone> Registry<S> {
         empty
     }
 
-    /// Drops all connections, as they are. Returns how many of them had not been sent all.
+    /// Drops all connections, as they are, and ends the log. Returns how many of them had not been sent
+    /// all.
     pub fn clear(&mut self) -> usize {
+        if let Some(change) = self.log.finish() {
+            note(self.bells.troubles.as_ref(), || Notice::Journal(change.to_string()));
+        }
         let everybody = self.room.everybody();
         self.delivery.clear();
         everybody.into_iter().filter(|id| self.room.is_leaving(*id)).count()
@@ -327,7 +338,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Waits for a turn: the first, or another.
     pub fn stand_in_line(&mut self, id: SeatId, has_had_a_turn: bool) -> Receiver<()> {
-        self.line.stand(id, has_had_a_turn);
+        self.line.stand(id, has_had_a_turn || self.room.is_guest(id));
         self.parked.park(id)
     }
 
@@ -370,6 +381,8 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Writes the round to all sockets, as far as they take it. Returns those who fell behind.
     pub fn flush(&mut self, now: Instant) -> Vec<Lagger<S>> {
+        // Before anybody gets it.
+        self.write_log();
         let round = self.room.take_round();
         let flushed = self.delivery.flush(&round, self.clock.at(now));
         self.room.give_back(round);
@@ -407,6 +420,13 @@ impl<S: Sink + Clone> Registry<S> {
         self.heed_all(report, now);
     }
 
+    /// Keeps what has entered the log where it outlives the server, if that is wanted.
+    fn write_log(&mut self) {
+        if let Some(change) = self.log.write() {
+            note(self.bells.troubles.as_ref(), || Notice::Journal(change.to_string()));
+        }
+    }
+
     fn heed_all(&mut self, reports: impl IntoIterator<Item = Report>, now: Instant) {
         for report in reports {
             self.heed(report, now);
@@ -439,8 +459,11 @@ impl<S: Sink + Clone> Registry<S> {
             self.close(id, Closed::Stalled, now);
         }
         self.keep_within_memory(now);
+        if self.log.is_failing() {
+            self.write_log();
+        }
         self.settle();
-        let watchful = self.room.is_watchful() || self.delivery.is_watchful();
+        let watchful = self.is_watchful();
         if !watchful {
             self.clock.rest();
         }

@@ -8,7 +8,7 @@ use crate::delivery::chunk::Hand;
 use crate::limits;
 use crate::net::socket::{Socket, Turn};
 use async_channel::Receiver;
-use async_lock::Mutex;
+use async_lock::{Mutex, Semaphore};
 use smol::Timer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,8 @@ impl Shared {
             let fell_behind = self.registry.lock().await.flush(Instant::now());
             let Some(executor) = self.executor.upgrade() else { return };
             for lagger in fell_behind {
-                executor.spawn(drain(self.registry.clone(), lagger)).detach();
+                let drain = drain(self.registry.clone(), self.drains.clone(), lagger);
+                executor.spawn(drain).detach();
             }
         }
     }
@@ -42,14 +43,21 @@ impl Shared {
     }
 }
 
-/// Sends a connection that fell behind what waits for it, until that is all.
-async fn drain(registry: Arc<Mutex<Registry<Arc<Socket>>>>, lagger: Lagger<Arc<Socket>>) {
+/// Sends a connection that fell behind what waits for it, until that is all. It takes turns with the
+/// others who do: so a thousand of them do not keep the room waiting.
+async fn drain(
+    registry: Arc<Mutex<Registry<Arc<Socket>>>>,
+    turns: Arc<Semaphore>,
+    lagger: Lagger<Arc<Socket>>,
+) {
     let Lagger { seat, sink: socket, chunks } = lagger;
     let mut hand = Hand::default();
     let mut pause = Duration::ZERO;
     while hand.fill(&chunks).await {
+        let turn = turns.acquire().await;
         match hand.send(&socket) {
             Ok(cost) if cost.bytes == 0 => {
+                drop(turn);
                 // A kernel that is short of memory calls a socket writable and takes nothing.
                 if !pause.is_zero() {
                     Timer::after(pause).await;

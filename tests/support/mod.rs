@@ -3,11 +3,14 @@
 // Each test crate uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod again;
 mod daemon;
 mod telnet;
+mod varying;
 
 pub use daemon::{Daemon, command, command_after, run};
 pub use telnet::Telnet;
+pub use varying::Varying;
 
 use smoltalk::direct::{self, Waiting};
 use smoltalk::limits::Limits;
@@ -31,7 +34,7 @@ pub struct TestServer {
     addresses: Vec<Bound>,
     stop: Option<async_channel::Sender<()>>,
     /// Disconnected when the server has ended.
-    running: mpsc::Receiver<()>,
+    running: Mutex<mpsc::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,7 +58,7 @@ impl TestServer {
             watch_for_panics();
             smol::block_on(server.run(async move { stopped.recv().await.unwrap_or(()) }));
         });
-        Self { addresses, stop: Some(stop), running, thread: Some(thread) }
+        Self { addresses, stop: Some(stop), running: Mutex::new(running), thread: Some(thread) }
     }
 
     /// Where it listens; of several addresses, the first for TCP.
@@ -101,6 +104,9 @@ impl TestServer {
     /// Plays a script. `ada> WHO`: the connection ada sends a line. `ada< WHO 1 ada`: that is the
     /// next line it gets; `...` at the end matches any rest. `^D` is the end of a stream.
     ///
+    /// An id or a secret, where a line begins with it or an OK says it, stands for whichever the server
+    /// makes up, and in a later JOIN as well: see [`Varying`].
+    ///
     /// A name opens its connection on first use. A BYE must be followed by the end of the stream.
     /// When the script is over, no connection may have got a line that is not in it.
     #[track_caller]
@@ -126,6 +132,7 @@ impl TestServer {
 #[track_caller]
 pub fn play(script: &str, connect: impl Fn(bool) -> Telnet) -> BTreeMap<&str, Telnet> {
     let mut cast: BTreeMap<&str, Telnet> = BTreeMap::new();
+    let mut varying = Varying::default();
     for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
         let (name, arrow, text) = stage_direction(line);
         let who = match cast.entry(name) {
@@ -135,9 +142,9 @@ pub fn play(script: &str, connect: impl Fn(bool) -> Telnet) -> BTreeMap<&str, Te
         let ends = arrow == '<' && (text == "^D" || text.split(' ').next() == Some("BYE"));
         let played = match (arrow, text) {
             ('>', "^D") => who.try_end(),
-            ('>', _) => who.try_send(format!("{text}\n").as_bytes()),
+            ('>', _) => who.try_send(format!("{}\n", varying.meant(text)).as_bytes()),
             (_, "^D") => Ok(()),
-            _ => who.try_see(text),
+            _ => sees(who, text, &mut varying),
         };
         let played = if ends { played.and_then(|()| who.try_see_end()) } else { played };
         played.unwrap_or_else(|problem| panic!("at `{line}`: {problem}"));
@@ -146,6 +153,14 @@ pub fn play(script: &str, connect: impl Fn(bool) -> Telnet) -> BTreeMap<&str, Te
         }
     }
     cast
+}
+
+fn sees(who: &mut Telnet, expected: &str, varying: &mut Varying) -> Result<(), String> {
+    match who.try_line()? {
+        Some(line) if varying.is_line(expected, &line) => Ok(()),
+        Some(line) => Err(format!("got: {line}")),
+        None => Err("got: the end of the stream".into()),
+    }
 }
 
 /// `ada> hi` in its three parts.
@@ -165,7 +180,8 @@ pub fn transcript(script: &str) {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop();
-        let hangs = self.running.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let hangs = running.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
         if thread::panicking() {
             return;
         }

@@ -6,12 +6,16 @@
 use argh::FromArgs;
 use smoltalk::limits::{self, Limits};
 use smoltalk::protocol::text::to_safe;
-use smoltalk::server::{Address, Config};
+use smoltalk::server::{Address, Config, JournalConfig};
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7878";
+
+/// 64 MiB: some hundred thousand messages, twice.
+const JOURNAL_SIZE: u64 = 64 * 1024 * 1024;
 
 /// What to do.
 pub enum Start {
@@ -83,6 +87,28 @@ struct Flags {
     #[argh(option, arg_name = "bytes", from_str_fn(size), default = "Limits::default().outbox")]
     outbox: usize,
 
+    /// messages that who joins can ask for (default: 1000, 0 for none)
+    #[argh(option, arg_name = "n", from_str_fn(count), default = "Limits::default().history")]
+    history: usize,
+
+    /// bytes of such messages (default: 1048576, 0 for none)
+    #[argh(
+        option,
+        arg_name = "bytes",
+        from_str_fn(any_size),
+        default = "Limits::default().history_bytes"
+    )]
+    history_bytes: usize,
+
+    /// where the log is kept, to outlive the server; without it, nowhere
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    journal: Option<PathBuf>,
+
+    /// bytes past which that file becomes FILE.1, and a new one begins (default:
+    /// 67108864)
+    #[argh(option, arg_name = "bytes", from_str_fn(file_size), default = "JOURNAL_SIZE")]
+    journal_size: u64,
+
     /// bytes that may wait for all connections together (default: 268435456)
     #[argh(
         option,
@@ -141,10 +167,13 @@ impl Flags {
             stall_timeout: self.stall_timeout,
             outbox: self.outbox,
             memory: self.memory,
+            history: self.history,
+            history_bytes: self.history_bytes,
             shutdown_timeout: self.shutdown_timeout,
             ..Limits::default()
         };
-        Ok(Config { listen, limits, notices: None, quiet: self.quiet })
+        let journal = self.journal.map(|path| JournalConfig { path, size: self.journal_size });
+        Ok(Config { listen, limits, journal, notices: None, quiet: self.quiet })
     }
 }
 
@@ -170,6 +199,22 @@ fn size(written: &str) -> Result<usize, String> {
         Ok(size @ 1..=limits::LARGEST) => Ok(size),
         _ => Err("takes a number of bytes, 1 or more and at most 256 MiB".into()),
     }
+}
+
+fn any_size(written: &str) -> Result<usize, String> {
+    written.parse().map_err(|_| "takes a number of bytes".into())
+}
+
+fn file_size(written: &str) -> Result<u64, String> {
+    match written.parse() {
+        Ok(size @ 1..) => Ok(size),
+        _ => Err("takes a number of bytes, 1 or more".into()),
+    }
+}
+
+fn path(written: &str) -> Result<PathBuf, String> {
+    let path = (!written.is_empty()).then(|| written.into());
+    path.ok_or_else(|| "takes the path of a file".into())
 }
 
 fn total_size(written: &str) -> Result<usize, String> {
@@ -240,7 +285,7 @@ mod tests {
             })
             .flatten()
             .collect();
-        assert_eq!(shown.len(), 2 * 9, "a flag with an argument has a default: {shown:?}");
+        assert_eq!(shown.len(), 2 * 12, "a flag with a value has a default: {shown:?}");
         assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }
 }

@@ -39,6 +39,7 @@ fn serve(mut config: Config) -> io::Result<()> {
     let wanted = config.limits.max_connections;
     let (notices, noticed) = async_channel::bounded(limits::NOTICES);
     let signals = signals::catch()?;
+    let _oversize = signals::survive_oversize()?;
     let server = Server::bind(Config { notices: Some(notices.clone()), ..config })?;
     let (stop, stopped) = async_channel::bounded(1);
     signals::obey(signals, stop)?;

@@ -14,6 +14,12 @@ pub fn catch() -> io::Result<Signals> {
     Signals::new([Signal::Int, Signal::Term].into_iter().chain(hangup))
 }
 
+/// Where a file may be no larger (`ulimit -f`), a write fails, and does not end the server: for as long as
+/// this is kept.
+pub fn survive_oversize() -> io::Result<Signals> {
+    Signals::new([Signal::Xfsz])
+}
+
 /// Closes `stop` at the first signal, and ends the process at the second.
 ///
 /// On a thread of its own: beside the server in one future, the signals' pipe would be read each

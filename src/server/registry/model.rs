@@ -314,7 +314,7 @@ impl World {
             history_bytes: [300, 50_000][random.below(2)],
             ..Limits::default()
         };
-        let bells = Bells { flush, watch, notices: None };
+        let bells = Bells { flush, watch, notices: None, troubles: None };
         let (log, secrets) = (Log::new(&limits), Secrets::open().expect("randomness"));
         let began = log.last();
         Self {
