@@ -368,8 +368,12 @@ impl Ledger {
         };
         let echoed = self.me.and_then(|me| Saying::echoed(event, me));
         match echoed {
-            Some(_) if history => self.own(event),
-            Some(echoed) => self.confirm(&echoed).map_or_else(|| self.own(event), Take::Echo),
+            Some(echoed) => match if history { None } else { self.confirm(&echoed) } {
+                Some(number) => Take::Echo(number),
+                // Nobody needs to hear what was told.
+                None if matches!(echoed, Saying::Tell(..)) => Take::Known,
+                None => Take::Own,
+            },
             None if missed => Take::Missed,
             None => Take::New,
         }
@@ -444,11 +448,6 @@ impl Ledger {
         let number = self.settled + same.or_else(first)? as u64;
         self.settle(number + 1);
         Some(number)
-    }
-
-    /// What one's own name has said, and not as far as one knows. Nobody needs to hear what was told.
-    fn own(&self, event: &Event) -> Take {
-        if matches!(event, Event::Told { .. }) { Take::Known } else { Take::Own }
     }
 
     /// Settles all lines below `number`.

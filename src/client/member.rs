@@ -92,7 +92,7 @@ type Fate = Result<Option<Id>, Error>;
 
 /// How one is connected.
 enum Place {
-    In(Client),
+    In(Box<Client>),
     /// On the way to it.
     Coming(Coming),
 }
@@ -254,18 +254,15 @@ impl Member {
 
     fn arrived(&mut self, mut client: Client) {
         let name = self.config.name;
-        match client.standing() {
-            Some(standing) => {
-                self.ledger.joined(name, standing);
-                // There is room for it: nothing else has been said.
-                let _ = client.queue(Command::Ping(BACK.as_bytes()));
-            }
-            None => {
-                let lost = self.ledger.joined_blindly(name);
-                self.given_up(lost);
-            }
+        if let Some(standing) = client.standing() {
+            self.ledger.joined(name, standing);
+            // There is room for it: nothing else has been said.
+            let _ = client.queue(Command::Ping(BACK.as_bytes()));
+        } else {
+            let lost = self.ledger.joined_blindly(name);
+            self.given_up(lost);
         }
-        self.place = Place::In(client);
+        self.place = Place::In(Box::new(client));
     }
 
     fn missed(&mut self, Missed { error, unanswered }: Missed) {

@@ -20,7 +20,7 @@ use std::time::Duration;
     example = "{command_name} -u ada                               talk from a terminal\n\
                echo 'send hi' | {command_name} -u bot              say it, confirm it, leave\n\
                {command_name} -u log --stay --json </dev/null      record what is said\n\
-               {command_name} -u ada --host chat.example.org --reconnect",
+               {command_name} -u log --stay --reconnect --resume log.state </dev/null",
     note = "In the room, type:\n  \
             send <MSG>         say MSG to the room\n  \
             send-file <PATH>   say what is in a file\n  \
@@ -178,6 +178,7 @@ fn host_and_port(value: &str) -> Option<(String, Option<u16>)> {
     let (host, own) = match value.strip_prefix('[').and_then(|value| value.split_once(']')) {
         Some((host, "")) => (host, None),
         Some((host, behind)) => (host, Some(port(behind.strip_prefix(':')?)?)),
+        None if value.starts_with('[') => return None,
         None => match value.split_once(':') {
             Some((host, own)) if !own.contains(':') => (host, Some(port(own)?)),
             _ => (value, None),

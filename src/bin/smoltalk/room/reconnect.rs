@@ -11,7 +11,6 @@ use smoltalk::client::{Client, Error, Missed, arrive, is_final, pause};
 use smoltalk::limits;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// A connection that has lasted so long was a good one: the pauses begin anew.
@@ -71,7 +70,7 @@ impl Session<'_> {
     ) -> Result<ControlFlow<(), Result<(Client, usize), Missed>>, Failure> {
         let (visit, name, failed) = (self.visit, self.name.clone(), self.attempts - 1);
         let options = options(visit, self.books.as_mut(), &self.console);
-        let mut arrival = pin!(async {
+        let mut arrival = Box::pin(async {
             Timer::at(time).await;
             Some(arrive(visit.timeout, &visit.hosts, failed, name.as_bytes(), options).await)
         });
@@ -88,7 +87,7 @@ impl Session<'_> {
                 when(!person).await;
                 reader.gone().await
             };
-            let arrived = future::or(arrival.as_mut(), second);
+            let arrived = future::or(&mut arrival, second);
             match self.console.converse(0, person && !self.finished, arrived, unread).await {
                 Next::Heard(arrived) => return Ok(ControlFlow::Continue(arrived)),
                 // A second has passed.

@@ -46,9 +46,9 @@ impl Visit {
 
     /// The servers, as a person writes them.
     pub fn place(&self) -> String {
-        let places = self.hosts.iter().map(|(host, port)| match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
+        let places = self.hosts.iter().map(|(host, port)| {
+            let bracketed = host.contains(':');
+            if bracketed { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
         });
         places.collect::<Vec<_>>().join(",")
     }
