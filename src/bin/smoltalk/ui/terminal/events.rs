@@ -3,7 +3,7 @@
 use super::look::{DIM, Look, colour, indent, time};
 use super::rows::rows;
 use super::said::Said;
-use super::width::untab;
+use super::width::{untab, width};
 use crate::ui::line;
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
@@ -67,8 +67,10 @@ impl Look {
 
     /// One of the two lines between which stands what was missed.
     pub fn missed(&self, begins: bool, columns: usize) -> String {
-        let line = if begins { "── while you were away ──" } else { "──" };
-        rows(line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
+        const BEGIN: &str = "── while you were away ──";
+        let end = || "─".repeat(width(BEGIN).min(columns));
+        let line = if begins { BEGIN.into() } else { end() };
+        rows(&line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
     }
 
     /// Whether `event` is for the one who looks, more than for others.
@@ -107,7 +109,6 @@ mod tests {
     use crate::ui::terminal::clock::moment;
     use crate::ui::terminal::look::{BOLD, MARKED};
     use crate::ui::terminal::rows::PLAIN;
-    use crate::ui::terminal::width::width;
 
     fn at() -> DateTime {
         moment(2026, 11, 21, 9, 5)
