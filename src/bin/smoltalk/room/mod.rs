@@ -35,7 +35,8 @@ use std::time::Instant;
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
 /// second ends it wherever it is.
 pub async fn run(visit: &Visit) -> Result<(), Failure> {
-    let mut console = Console::for_room(visit.looks, visit.grammar, visit.whole)?;
+    let Visit { looks, grammar, whole, resume, .. } = visit;
+    let mut console = Console::for_room(*looks, *grammar, *whole, resume.is_some())?;
     let mut signals = signals(console.is_terminal())?;
     let entered = unless(signals.next(), enter(visit, &mut console)).await;
     let Entered { client, name, members, whole, books } = match entered {

@@ -73,8 +73,9 @@ macro_rules! either {
 }
 
 impl Console {
-    /// One for a room. With `whole`, nobody types lines: all that is piped is one.
-    pub fn for_room(looks: Looks, grammar: Grammar, whole: bool) -> io::Result<Self> {
+    /// One for a room. With `whole`, nobody types lines: all that is piped is one. Where what is read
+    /// is `kept`, nothing is read ahead of that.
+    pub fn for_room(looks: Looks, grammar: Grammar, whole: bool, kept: bool) -> io::Result<Self> {
         let output = match looks.output {
             // Nothing that drives a terminal may get there.
             Output::Raw if io::stdout().is_terminal() => Output::Text,
@@ -91,11 +92,13 @@ impl Console {
             let members = Some(Members::new(grammar));
             return Ok(Self::Terminal(Terminal::open(members, colour, looks.bell)?));
         }
-        let chunks = input::chunks()?;
         let input = if whole {
-            Input::messages(chunks, limits::PAYLOAD, Some(Whole::UnlessEmpty))
+            Input::messages(input::chunks()?, limits::PAYLOAD, Some(Whole::UnlessEmpty))
+        } else if kept {
+            let (chunks, asks) = input::chunks_asked_for()?;
+            Input::lines(chunks).asking(asks)
         } else {
-            Input::lines(chunks)
+            Input::lines(input::chunks()?)
         };
         Ok(Self::Plain(Plain::new(input, terminal, output, colour)))
     }
