@@ -9,7 +9,7 @@ BASHDIR = $(SHARE)/bash-completion/completions
 ZSHDIR  = $(SHARE)/zsh/site-functions
 FISHDIR = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build run test check conversation e2e bench bench-compare siege demo docs/demo.svg man doc install uninstall clean help
+.PHONY: build run test check conversation e2e crash bench bench-compare siege demo docs/demo.svg man doc install uninstall clean help
 
 build: ## build both programs, optimised (the default)
 	$(CARGO) build --release --bins
@@ -33,6 +33,9 @@ conversation: ## one server, two clients, one message
 
 e2e: conversation ## the promises, kept by the real programs, nc and telnet
 	tests/e2e.sh $(TARGET)/debug
+
+crash: ## kill the server 1,000 times under load and compare all stories; ROUNDS=… for more
+	CRASH_ROUNDS=$(or $(ROUNDS),1000) $(CARGO) test --release --test crash -- --nocapture
 
 bench: ## measure the room; ARGS=--quick takes a minute
 	$(CARGO) bench --bench room -- $(ARGS)

@@ -14,10 +14,12 @@ pub struct Candidate {
     /// How long messages go through it, if they do.
     pub way: Option<Way>,
     program: PathBuf,
-    /// `PORT` and `CONFIG` stand for what they say, here and in the configuration.
+    /// `PORT`, `CONFIG` and `JOURNAL` stand for what they say, here and in the configuration.
     args: &'static str,
     config: &'static str,
     running: Option<(SocketAddr, u32)>,
+    /// It is smoltalkd once more, in another way: the fan-outs to many tell what that costs.
+    pub is_variant: bool,
 }
 
 /// The peers as their packages bring them, but without logs, persistence, and limits that the jobs
@@ -65,7 +67,8 @@ impl Candidate {
     pub fn floor() -> Result<Self> {
         let (program, args) = (std::env::current_exe()?, "--floor PORT");
         let (name, wire, way) = ("floor", Wire::Smoltalk, Some(Way::Lines));
-        Ok(Self { name, wire, way, program, args, config: "", running: None })
+        let is_variant = false;
+        Ok(Self { name, wire, way, program, args, config: "", running: None, is_variant })
     }
 
     /// The floor of those who talk one to one.
@@ -78,7 +81,19 @@ impl Candidate {
         let program = env!("CARGO_BIN_EXE_smoltalkd").into();
         let (name, wire, way) = ("smoltalkd", Wire::Smoltalk, Some(Way::Data));
         let args = "--listen 127.0.0.1:PORT --quiet";
-        Self { name, wire, way, program, args, config: "", running: None }
+        Self { name, wire, way, program, args, config: "", running: None, is_variant: false }
+    }
+
+    /// The same, with its log in a file.
+    pub fn with_journal() -> Self {
+        let args = "--listen 127.0.0.1:PORT --quiet --journal JOURNAL";
+        Self { name: "with a journal", args, way: None, is_variant: true, ..Self::smoltalkd() }
+    }
+
+    /// The same, where every second member gets ids.
+    pub fn with_ids() -> Self {
+        let (name, wire) = ("half with ids", Wire::Ids);
+        Self { name, wire, way: None, is_variant: true, ..Self::smoltalkd() }
     }
 
     /// The side that waits when two talk without a server; `None` where it was not built.
@@ -92,7 +107,7 @@ impl Candidate {
     pub fn running(wire: Wire, addr: SocketAddr, pid: u32) -> Self {
         let (name, program, running) = ("server", PathBuf::new(), Some((addr, pid)));
         let way = (wire == Wire::Smoltalk).then_some(Way::Data);
-        Self { name, wire, way, program, args: "", config: "", running }
+        Self { name, wire, way, program, args: "", config: "", running, is_variant: false }
     }
 
     /// Those of the peers that are wanted and installed.
@@ -104,7 +119,8 @@ impl Candidate {
                 eprintln!("room: {program} is not installed: left out");
                 return None;
             };
-            Some(Self { name, wire, way: None, program, args, config, running: None })
+            let (way, running, is_variant) = (None, None, false);
+            Some(Self { name, wire, way, program, args, config, running, is_variant })
         });
         found.collect()
     }
@@ -117,16 +133,20 @@ impl Candidate {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = free.port().to_string();
         let config = std::env::temp_dir().join(format!("room-{}", std::process::id()));
+        let journal = std::env::temp_dir().join(format!("room-{}-journal", std::process::id()));
         fs::write(&config, self.config.replace("PORT", &port))?;
         let mut command = on_cpu_0(&self.program);
         for word in self.args.split(' ') {
-            command.arg(word.replace("PORT", &port).replace("CONFIG", &config.to_string_lossy()));
+            let word = word.replace("PORT", &port).replace("CONFIG", &config.to_string_lossy());
+            command.arg(word.replace("JOURNAL", &journal.to_string_lossy()));
         }
-        if without_notices && self.args.ends_with("--quiet") {
+        if without_notices && self.args.contains("--quiet") {
             command.args(["--presence-limit", "0"]);
         }
         let server = Server::start(&mut command, free);
         fs::remove_file(&config)?;
+        // Where there is one, it is written on all the same.
+        let _ = fs::remove_file(&journal);
         server
     }
 }

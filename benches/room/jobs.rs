@@ -93,7 +93,8 @@ impl Job {
             Self::Direct { .. } => one_to_one,
             Self::Stream => matches!(candidate.way, Some(Way::Direct | Way::Lines)),
             Self::Payloads => matches!(candidate.way, Some(Way::Data | Way::Lines)),
-            _ => !one_to_one,
+            Self::FanOut { members: 1000, .. } => !one_to_one,
+            _ => !one_to_one && !candidate.is_variant,
         }
     }
 

@@ -103,7 +103,7 @@ fn run(args: &Args) -> Result<bool> {
         let svg = plot::svg(&report).ok_or("the plot needs fan-outs of two sizes at least")?;
         std::fs::write(file, svg)?;
     }
-    let ours = ["floor", "smoltalkd", "server"];
+    let ours = ["floor", "smoltalkd", "with a journal", "half with ids", "server"];
     Ok(report.failures().all(|failure| !ours.contains(&failure.server.as_str())))
 }
 
@@ -145,6 +145,7 @@ fn candidates(args: &Args) -> Result<Vec<Candidate>> {
         None => Candidate::smoltalkd(),
     });
     if args.addr.is_none() {
+        candidates.extend([Candidate::with_journal(), Candidate::with_ids()]);
         candidates.push(Candidate::echo()?);
         candidates.extend(Candidate::direct());
     }

@@ -50,6 +50,8 @@ pub fn deliveries(bytes: &[u8]) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
     Smoltalk,
+    /// The same, where every second member gets the id of each message.
+    Ids,
     /// RESP3: one connection subscribes and publishes.
     Redis,
     /// Without echo.
@@ -82,6 +84,8 @@ impl Wire {
         const NATS: &str = "CONNECT {\"verbose\":false,\"echo\":false}\r\nSUB room 1\r\nPING\r\n";
         Some(match (self, step) {
             (Self::Smoltalk, 0) => (format!("JOIN u{id}\n").into(), b"\nOK"),
+            (Self::Ids, 0) if id % 2 == 1 => (format!("JOIN u{id} id\n").into(), b"\nOK"),
+            (Self::Ids, 0) => (format!("JOIN u{id}\n").into(), b"\nOK"),
             (Self::Redis, 0) => ("HELLO 3\r\nSUBSCRIBE room\r\n".into(), b"room\r\n:1\r\n"),
             (Self::Nats, 0) => (NATS.into(), b"PONG\r\n"),
             (Self::Irc, 0) => (format!("NICK u{id}\r\nUSER u{id} 0 * :u\r\n").into(), b" 001 "),
@@ -95,7 +99,7 @@ impl Wire {
     /// Appends the line that says `text` to the room.
     pub fn say(self, text: &[u8; PAYLOAD], out: &mut Vec<u8>) {
         let (before, after): (&[u8], &[u8]) = match self {
-            Self::Smoltalk => (b"MSG ", b"\n"),
+            Self::Smoltalk | Self::Ids => (b"MSG ", b"\n"),
             Self::Redis => (b"*3\r\n$7\r\nPUBLISH\r\n$4\r\nroom\r\n$64\r\n", b"\r\n"),
             Self::Nats => (b"PUB room 64\r\n", b"\r\n"),
             Self::Irc => (b"PRIVMSG #room :", b"\r\n"),
@@ -110,6 +114,7 @@ impl Wire {
     pub fn lead(self, sender: usize) -> Vec<u8> {
         match self {
             Self::Smoltalk => format!("\nMSG u{sender} ").into(),
+            Self::Ids => format!("MSG u{sender} ").into(),
             _ => Vec::new(),
         }
     }
@@ -117,7 +122,7 @@ impl Wire {
     /// What makes the server close the connection; where nothing does, the client closes first.
     pub fn leave(self) -> Option<&'static [u8]> {
         match self {
-            Self::Smoltalk => Some(b"LEAVE\n"),
+            Self::Smoltalk | Self::Ids => Some(b"LEAVE\n"),
             Self::Redis | Self::Irc => Some(b"QUIT\r\n"),
             Self::Mqtt => Some(b"\xe0\0"),
             Self::Nats => None,

@@ -175,6 +175,7 @@ impl Journal {
     }
 
     /// How long the file is, in bytes, and the one before it not counted.
+    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.len
     }
@@ -211,5 +212,7 @@ impl Drop for Journal {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -51,8 +51,10 @@ pub fn scan(
             }
         }
     }
-    if story.is_at_beginning() && !MAGIC.starts_with(scan.window.here()) {
-        return Err(Unreadable::NoJournal);
+    if !story.can_end_with(scan.window.here()) {
+        let is_journal = !story.is_at_beginning();
+        let damage = scan.damage(Wrong("neither a header nor the beginning of one"));
+        return Err(if is_journal { damage } else { Unreadable::NoJournal });
     }
     if scan.window.is_full() && story.awaited_payload().is_none() {
         return Err(scan.damage(Wrong("a line longer than any")));

@@ -71,6 +71,19 @@ impl Story {
         matches!(self.awaits, Awaits::Magic)
     }
 
+    /// Whether a crash can have left that for the end of the file. As long as there is no entry the file
+    /// may be somebody else's: so it is to be the beginning of what a journal begins with.
+    pub fn can_end_with(&self, rest: &[u8]) -> bool {
+        let begins = |verb: &[u8]| verb.starts_with(rest) || rest.starts_with(verb);
+        match self.awaits {
+            Awaits::Magic => MAGIC.starts_with(rest),
+            Awaits::Mark => [Mark::Whole, Mark::Holes].iter().any(|m| m.line().starts_with(rest)),
+            Awaits::Began => begins(BEGAN),
+            Awaits::Member(..) => begins(IN),
+            Awaits::Anything | Awaits::EntryOf(_) | Awaits::Payload(..) => true,
+        }
+    }
+
     /// How many bytes come next, before an LF, where it is no line that does.
     pub fn awaited_payload(&self) -> Option<usize> {
         if let Awaits::Payload(_, _, len) = self.awaits { Some(len) } else { None }
@@ -228,11 +241,11 @@ impl Fact {
 
 /// What an entry's line and the one before it say together. A payload is not among it.
 fn record<'a>(event: Event<'a>, fact: Option<Fact>, said: &[u8]) -> Result<Record<'a>, Wrong> {
-    let ends_in = |name: Name| said.ends_with(name.as_bytes());
+    let is_all = |name: Name| said.len() == b"JOINED ".len() + name.as_bytes().len();
     Ok(match (event, fact) {
-        (Event::Joined(name), None) if ends_in(name) => Record::Joined(name, None),
+        (Event::Joined(name), None) if is_all(name) => Record::Joined(name, None),
         (Event::Joined(name), Some(Fact::Secret(whose, secret)))
-            if whose == name && ends_in(name) =>
+            if whose == name && is_all(name) =>
         {
             Record::Joined(name, Some(secret))
         }

@@ -2,6 +2,7 @@
 //! wait for it.
 
 use super::disk::Disk;
+use crate::limits;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -88,6 +89,12 @@ impl Syncer {
     /// What it has found out since it was last asked.
     pub fn unsynced(&self) -> Option<Unsynced> {
         self.shared.work().unsynced()
+    }
+
+    /// Whether so little is left to do that it is done at once, in whatever time.
+    pub fn is_close(&self) -> bool {
+        let work = self.shared.work();
+        work.len.saturating_sub(work.synced) <= limits::JOURNAL_CLOSE
     }
 
     /// Does at once, and here, what is left to do.

@@ -287,6 +287,7 @@ fn damage_is_refused_with_its_place_and_nothing_is_changed() {
         ("@6-0 LEFT bob\n", 5),
         ("@6-0 JOINED ADA\n", 5),
         ("@6-0 JOINED bob lost\n", 5),
+        ("@6-0 JOINED bob bob\n", 5),
         ("@6-0 TELL ada psst\n", 5),
         ("#to bob\n@6-0 TELL ada psst\n", 6),
         ("#to ada\n@6-0 MSG ada psst\n", 6),
@@ -309,6 +310,7 @@ fn damage_is_refused_with_its_place_and_nothing_is_changed() {
         ("#gap 6-0 2\n#in bob\n#in BOB\n", 7),
         ("#gap 6-0 1\n#in bob\n@7-0 MSG ada hi\n", 7),
         ("#began 6-0 0\n", 5),
+        ("#gap 6-0 1\nhello", 6),
         (&format!("@6-0 NOTE {long}\n@7-0 NOTE hi\n"), 5),
         (&format!("@6-0 NOTE {long}"), 5),
     ] {
@@ -329,10 +331,7 @@ fn damage_is_refused_with_its_place_and_nothing_is_changed() {
 #[test]
 fn what_is_no_journal_is_not_touched() {
     let folder = Folder::new("journal-other");
-    for other in ["hello\n", "hello", "#smoltalk journal 2\n", "#", "\n", "#smoltalk journal 1 "] {
-        if other == "#" {
-            continue;
-        }
+    for other in ["hello\n", "hello", "#smoltalk journal 2\n", "\n", "#smoltalk journal 1 "] {
         fs::write(folder.file(), other).expect("a file");
         fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o644)).expect("a mode");
         let before = fs::metadata(folder.file()).expect("a file");
@@ -344,6 +343,17 @@ fn what_is_no_journal_is_not_touched() {
         fs::rename(folder.file(), folder.older()).expect("a name");
         assert!(folder.refuses().contains("journal.1: it is something else"), "{other:?}");
         assert!(!folder.file().exists());
+    }
+}
+
+#[test]
+fn only_the_beginning_of_a_header_is_written_over() {
+    let folder = Folder::new("journal-header");
+    for text in ["hello", "#whole.", "#whole\nhello", "#whole\n#began 5-0 1\nhello"] {
+        let text = format!("#smoltalk journal 1\n{text}");
+        fs::write(folder.file(), &text).expect("a file");
+        assert!(folder.refuses().contains("damaged at byte"), "{text:?}");
+        assert_eq!(folder.text(), text);
     }
 }
 

@@ -156,6 +156,10 @@ impl Journal {
         if !is_large || self.rotates.is_some_and(|after| Instant::now() < after) {
             return None;
         }
+        // It can wait until hardly anybody has to wait for it; but not for ever.
+        if !self.syncer.is_close() && self.len <= 2 * self.size {
+            return None;
+        }
         // A file that another follows is not torn, whatever happens to the machine.
         if let Some(unsynced) = self.syncer.sync_now() {
             return self.lose(&unsynced);

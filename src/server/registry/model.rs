@@ -150,7 +150,9 @@ impl Logged {
     fn stamped(&self, form: Form, mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         if form.ids {
             let stamp = format!("@{} ", self.entry.id);
-            lines.iter_mut().for_each(|line| _ = line.splice(0..0, stamp.bytes()));
+            for line in &mut lines {
+                line.splice(0..0, stamp.bytes());
+            }
         }
         lines
     }
@@ -425,7 +427,8 @@ impl World {
             }
         }
         if self.random.below(3) == 0 {
-            join.push_str(&format!(" last={}", [0, 1, 3, 100][self.random.below(4)]));
+            let last = [0, 1, 3, 100][self.random.below(4)];
+            join = format!("{join} last={last}");
         }
         if (back || self.random.below(4) == 0) && !self.log.is_empty() {
             let at = self.log.len() - 1 - self.random.below(self.log.len().min(100));
@@ -438,12 +441,12 @@ impl World {
                 7 | 8 => self.kept(true).1,
                 _ => self.log[at].entry.id,
             };
-            join.push_str(&format!(" since={since}"));
+            join = format!("{join} since={since}");
         }
         if self.random.below(5) > 0 {
             // Sometimes of somebody else.
             let by = if self.random.below(5) == 0 { number + 1 } else { number };
-            join.push_str(&format!(" resume=secret-of-number-{by}"));
+            join = format!("{join} resume=secret-of-number-{by}");
         }
         join + "\n"
     }
