@@ -1,11 +1,12 @@
 //! The terminal itself: keys instead of lines, its size, and everything as it was in the end.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{self, Signal};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
-    tcgetwinsize, tcsetattr,
+    tcgetwinsize, tcsetattr, ttyname,
 };
 use std::io;
 use std::panic;
@@ -103,12 +104,25 @@ fn restore() {
     let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(before) = before else { return };
     let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
-    // A terminal that has stopped must not hold us up; one that has much to show gets there.
+    let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
+    show_at_last(&[END, plain].concat());
+}
+
+/// A terminal that has stopped must not hold us up; one that has much to show gets there.
+///
+/// It says that it takes more while it has room for a byte, and somebody else may be quicker: so it is
+/// opened once more, not to wait for it.
+fn show_at_last(bytes: &[u8]) {
     let mut out = [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)];
-    if poll(&mut out, Some(&MUCH)).is_ok_and(|ready| ready > 0) {
-        let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
-        let _ = rustix::io::write(stdout(), &[END, plain].concat());
+    if !poll(&mut out, Some(&MUCH)).is_ok_and(|ready| ready > 0) {
+        return;
     }
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let again = ttyname(stdout(), Vec::new()).and_then(|path| open(path, flags, Mode::empty()));
+    let _ = match again {
+        Ok(terminal) => rustix::io::write(terminal, bytes),
+        Err(_) => rustix::io::write(stdout(), bytes),
+    };
 }
 
 /// Columns and rows.
