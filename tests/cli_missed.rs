@@ -1,6 +1,7 @@
 //! Nobody misses anything: the programs, over lines that break at any byte, killed and started again.
 //!
-//! `SMOLTALK_TEST_LINES` says how many lines each one says; a thousand take some minutes.
+//! `SMOLTALK_TEST_LINES` says how many lines each one says (a thousand take a quarter of a minute), and
+//! `SMOLTALK_TEST_SEED` where it breaks.
 
 mod fake;
 mod talk;
@@ -22,8 +23,16 @@ use wire::{Dice, Wire};
 
 const TALKERS: [&str; 3] = ["t0", "t1", "t2"];
 
+fn number(variable: &str, otherwise: u32) -> u32 {
+    env::var(variable).map_or(otherwise, |number| number.parse().expect("a number"))
+}
+
 fn lines() -> u32 {
-    env::var("SMOLTALK_TEST_LINES").map_or(120, |lines| lines.parse().expect("a number"))
+    number("SMOLTALK_TEST_LINES", 120)
+}
+
+fn seed() -> u64 {
+    number("SMOLTALK_TEST_SEED", 3).into()
 }
 
 /// A server that keeps all that is said here.
@@ -95,7 +104,7 @@ async fn waits_for(bob: &mut Client, who: &str) {
 /// Logs what is said, is killed after every few lines, and started again. The last run ends by itself,
 /// once `over`.
 fn logs(port: u16, state: &StateFile, over: &AtomicBool) -> (Vec<String>, u32) {
-    let (mut logged, mut dice, mut kills) = (Vec::<String>::new(), Dice::new(7), 0);
+    let (mut logged, mut dice, mut kills) = (Vec::<String>::new(), Dice::new(seed() + 4), 0);
     loop {
         let last = over.load(Ordering::SeqCst);
         let mut program = named(port, "log");
@@ -153,7 +162,7 @@ fn each_was_read_once(heard: &[String], talked: &[Vec<String>]) {
 #[test]
 fn whatever_breaks_each_line_is_said_once_and_read_once() {
     let server = server();
-    let wire = Wire::to(server.port, 3, 1800);
+    let wire = Wire::to(server.port, seed(), 1800);
     wire.calm();
     let (port, state) = (wire.port, StateFile::new("log"));
     let over = AtomicBool::new(false);
