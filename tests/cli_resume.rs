@@ -254,6 +254,24 @@ fn a_run_goes_on_where_the_last_one_ended() {
     server.stop();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_could_not_be_printed_is_printed_in_the_next_run() {
+    let server = Real::start(Config::default());
+    let state = StateFile::new("full");
+    assert_eq!(after_typing(&mut state.run(server.port), ""), left(0, "", ""));
+    after_typing(&mut named(server.port, "bob"), "send hi\nsend there\n");
+    for _ in 0..3 {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let mut run = state.run(server.port);
+        let run = run.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        assert_eq!(run.stdout(full).status().expect("it ends").code(), Some(1));
+    }
+    let shown = "<bob> hi\n<bob> there\n";
+    assert_eq!(after_typing(&mut state.run(server.port), ""), left(0, shown, ""));
+    server.stop();
+}
+
 #[test]
 fn what_was_read_and_not_confirmed_when_it_was_killed_is_said_in_the_next_run_once() {
     let state = StateFile::new("killed");

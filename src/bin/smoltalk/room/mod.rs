@@ -66,6 +66,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         whole,
         refused: None,
         failed: None,
+        unprinted: false,
     };
     let talked = match session.enters(members) {
         Ok(()) => unless(signals.next(), session.converse()).await.unwrap_or(Ok(())),
@@ -121,7 +122,7 @@ impl Session<'_> {
             self.give();
             self.confirm()?;
             match self.turn().await {
-                Next::Here(Turn::Shown(shown)) => shown?,
+                Next::Here(Turn::Shown(shown)) => self.shown(shown)?,
                 Next::Sent => {}
                 Next::Heard(event) => {
                     let event = event?;

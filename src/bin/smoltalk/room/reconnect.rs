@@ -93,7 +93,7 @@ impl Session<'_> {
                 // A second has passed.
                 Next::Sent => {}
                 Next::Here(Turn::Shown(shown)) => {
-                    shown?;
+                    self.shown(shown)?;
                     self.printed()?;
                 }
                 Next::Here(Turn::Typed(None)) if visit.stay => self.finished = true,

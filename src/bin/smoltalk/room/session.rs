@@ -8,6 +8,7 @@ use crate::wait::Reader;
 use smoltalk::client::{Client, Error, Event, Take};
 use smoltalk::protocol::Refusal;
 use std::collections::VecDeque;
+use std::io;
 use std::time::Instant;
 
 /// What is known of the conversation. It may go on over several connections.
@@ -40,6 +41,8 @@ pub struct Session<'a> {
     pub refused: Option<String>,
     /// Why it cannot go on.
     pub failed: Option<Failure>,
+    /// Something could not be printed.
+    pub unprinted: bool,
 }
 
 impl Session<'_> {
@@ -121,8 +124,15 @@ impl Session<'_> {
 
     /// Has what was taken in appear, and notes that it has.
     pub async fn flush(&mut self) -> Result<(), Failure> {
-        self.console.flush().await?;
+        let shown = self.console.flush().await;
+        self.shown(shown)?;
         self.printed()
+    }
+
+    /// Takes how showing something went: what could not be shown is not noted, nor what comes behind it.
+    pub fn shown(&mut self, shown: io::Result<()>) -> io::Result<()> {
+        self.unprinted |= shown.is_err();
+        shown
     }
 
     /// Whether each line is noted once it has appeared: then it appears by itself.
@@ -133,7 +143,7 @@ impl Session<'_> {
     /// Notes that all that was taken in has appeared, if it has.
     pub fn printed(&mut self) -> Result<(), Failure> {
         match &mut self.books {
-            Some(books) if self.console.is_flushed() => books.printed(),
+            Some(books) if self.console.is_flushed() && !self.unprinted => books.printed(),
             _ => Ok(()),
         }
     }
