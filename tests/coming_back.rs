@@ -273,7 +273,9 @@ fn at_the_end_of_a_stream_half_a_line_is_one_but_not_of_a_member_with_ids() {
         bob.ends();
         ada.sees("JOINED bob");
         ada.sees("MSG bob one");
-        last.into_iter().for_each(|last| ada.sees(last));
+        if let Some(last) = last {
+            ada.sees(last);
+        }
         ada.sees("LEFT bob");
         ada.fence();
     }

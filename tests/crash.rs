@@ -33,7 +33,7 @@ fn whoever_kills_the_server_changes_nobodys_story() {
 
 #[test]
 fn nor_where_the_journal_begins_a_new_file_all_the_time() {
-    play("rotating", &["--journal-size", "20000"]);
+    play("rotating", &["--journal-size", "100000"]);
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -54,7 +54,10 @@ fn play(name: &str, arguments: &[&str]) {
     let talkers: Vec<_> = (0..TALKERS)
         .map(|number| {
             let room = room.clone();
-            thread::spawn(move || Talker::new(number, room).talk())
+            thread::spawn(move || {
+                let _watched = Watched(room.clone());
+                Talker::new(number, room).talk()
+            })
         })
         .collect();
     let mut random = Random(seed);
@@ -114,6 +117,19 @@ struct Room {
     is_over: AtomicBool,
     /// How many have all confirmed that they said.
     done: AtomicUsize,
+    /// A talker has come to a bad end: nobody waits for it.
+    has_failed: AtomicBool,
+}
+
+/// Says so where its thread panics.
+struct Watched(Arc<Room>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.has_failed.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Room {
@@ -124,7 +140,12 @@ impl Room {
             heard: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             done: AtomicUsize::new(0),
+            has_failed: AtomicBool::new(false),
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
     }
 
     /// Until so many messages more have been heard.
@@ -132,6 +153,7 @@ impl Room {
         let until = self.heard.load(Ordering::Relaxed) + more;
         let begun = Instant::now();
         while self.heard.load(Ordering::Relaxed) < until {
+            assert!(!self.has_failed(), "somebody has failed in round {round}");
             assert!(begun.elapsed() < ROUND, "nobody gets on in round {round}");
             thread::yield_now();
         }
@@ -231,11 +253,12 @@ impl Talker {
                     let payload = String::from_utf8(payload).expect("what was said");
                     self.heard(id, who, payload.trim_start_matches("x\n").trim_end(), Kind::Data);
                 }
-                ["TOLD", _, number] => self.confirm(Kind::Tell, number.parse().expect("a number")),
+                // It comes with its TOLD, under one id: the first of the two confirms.
                 ["TELL", _, number] => {
                     let number = number.parse().expect("a number");
                     self.tells.push((id.expect("an id"), number));
                     self.note(id);
+                    self.confirm(Kind::Tell, number);
                 }
                 _ => {}
             }
@@ -248,6 +271,7 @@ impl Talker {
                 self.room.done.fetch_add(1, Ordering::Relaxed);
                 // Nobody is killed any more: when all have said all, a PONG comes behind it.
                 while self.room.done.load(Ordering::Relaxed) < TALKERS {
+                    assert!(!self.room.has_failed(), "another has failed");
                     thread::yield_now();
                 }
                 stream.write_all(b"PING end\n")?;

@@ -290,7 +290,7 @@ fn with_echo_all_speakers_see_the_one_order() {
         let threads = speakers.each_mut().map(|speaker| {
             let mut writer = speaker.writer();
             scope.spawn(move || {
-                writer.write_all(numbered("MSG", 0..EACH).as_bytes()).expect("said")
+                writer.write_all(numbered("MSG", 0..EACH).as_bytes()).expect("said");
             });
             scope.spawn(|| (0..3 * EACH).map(|_| stamped(speaker)).collect())
         });
@@ -468,8 +468,12 @@ fn while_talking(ada: &Telnet, what: impl FnOnce()) {
     let (done, mut writer, mut reader) = (AtomicBool::new(false), ada.writer(), ada.writer());
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut heard = [0; 64 * 1024];
-            while !done.load(Ordering::Relaxed) && reader.read(&mut heard).is_ok_and(|n| n > 0) {}
+            let mut heard = [0; 16 * 1024];
+            while let Ok(1..) = reader.read(&mut heard) {
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
         });
         scope.spawn(|| {
             for hundred in (0..).step_by(100) {

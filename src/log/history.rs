@@ -447,7 +447,8 @@ mod tests {
     fn the_last_are_as_many_as_are_wanted_and_kept() {
         let mut history = numbers(&limits(1000, 1_000_000), 1500);
         for (last, first) in [(0, 1501), (1, 1500), (999, 502), (1000, 501), (5000, 501)] {
-            let expected: String = (first..=1500).map(|n| format!("MSG ada {n}\n")).collect();
+            let line = |lines: String, n: u64| lines + &format!("MSG ada {n}\n");
+            let expected = (first..=1500).fold(String::new(), line);
             assert_eq!(text(&history.replay(&wanted(TEXT, Some(last), None), id(1500))), expected);
         }
     }
@@ -456,8 +457,8 @@ mod tests {
     fn what_came_since_is_whole_as_far_back_as_it_is_kept() {
         let mut history = numbers(&limits(1000, 1_000_000), 1500);
         for since in [500, 501, 627, 628, 629, 1499, 1500] {
-            let expected: String =
-                (since + 1..=1500).map(|n| format!("@{n}-0 MSG ada {n}\n")).collect();
+            let line = |lines: String, n: u64| lines + &format!("@{n}-0 MSG ada {n}\n");
+            let expected = (since + 1..=1500).fold(String::new(), line);
             let replay = history.replay(&wanted(IDS, None, Some(since)), id(1500));
             assert_eq!((replay.gap, text(&replay)), (false, expected), "since {since}");
         }
