@@ -21,6 +21,9 @@ use std::thread;
 use talk::{Leash, named};
 use wire::{Dice, Wire};
 
+/// How often a server dies.
+const DEATHS: u32 = 10;
+
 const TALKERS: [&str; 3] = ["t0", "t1", "t2"];
 
 fn number(variable: &str, otherwise: u32) -> u32 {
@@ -267,7 +270,6 @@ fn a_server_that_is_killed_and_keeps_a_journal_loses_nothing() {
             talker
         });
         // It dies with some of what is said on its way, some there, and some not said yet.
-        const DEATHS: u32 = 10;
         for death in 0..DEATHS {
             let part = death * lines() / DEATHS..(death + 1) * lines() / DEATHS;
             for (at, (child, _)) in talkers.iter_mut().enumerate() {
@@ -300,13 +302,12 @@ fn a_server_that_is_killed_and_keeps_a_journal_loses_nothing() {
 
 /// Eve says one thing more, if she gets in; returns her, if she still is.
 async fn says_more(eve: Option<Client>, port: u16) -> Option<Client> {
-    let mut eve = match eve {
-        Some(eve) => eve,
-        None => {
-            let mut eve = Client::connect("127.0.0.1", port).await.ok()?;
-            eve.join("eve").await.ok()?;
-            eve
-        }
+    let mut eve = if let Some(eve) = eve {
+        eve
+    } else {
+        let mut eve = Client::connect("127.0.0.1", port).await.ok()?;
+        eve.join("eve").await.ok()?;
+        eve
     };
     eve.say("more").await.ok()?;
     eve.ping().await.ok()?;
