@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where to be a member, and as whom.
 #[derive(Debug, Clone)]
@@ -83,8 +83,10 @@ pub struct Member {
     asks: bool,
     /// What has become of lines that somebody may wait for: a number, and where it is.
     fates: VecDeque<(u64, Fate)>,
-    /// How often getting in has failed.
+    /// How often getting in was tried since a connection last proved good.
     failed: u32,
+    /// Since when there is this one.
+    since: Instant,
 }
 
 /// What has become of a line: its place in the room's order, if the server says it.
@@ -134,8 +136,10 @@ impl Member {
             asks: false,
             fates: VecDeque::new(),
             failed: 0,
+            since: Instant::now(),
         };
         member.turn().await;
+        member.failed = 0;
         Ok(member)
     }
 
@@ -262,6 +266,8 @@ impl Member {
             let lost = self.ledger.joined_blindly(name);
             self.given_up(lost);
         }
+        self.failed = self.failed.saturating_add(1);
+        self.since = Instant::now();
         self.place = Place::In(Box::new(client));
     }
 
@@ -277,6 +283,9 @@ impl Member {
         let replaced = matches!(&end, Error::Closed { reason } if reason == "replaced");
         let lost = self.ledger.disconnected();
         self.given_up(lost);
+        if self.since.elapsed() >= limits::LONGEST_PAUSE {
+            self.failed = 0;
+        }
         self.refusals.clear();
         self.asks = false;
         if replaced && !self.ledger.comes_back() {
@@ -303,7 +312,6 @@ impl Member {
         }
         match (&event, take) {
             (Event::Pong(token), _) if token == BACK => {
-                self.failed = 0;
                 let lost = self.ledger.caught_up();
                 self.given_up(lost);
             }

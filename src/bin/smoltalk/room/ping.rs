@@ -90,7 +90,6 @@ impl Session<'_> {
     /// All that was missed has come.
     fn caught_up(&mut self) {
         let Some(books) = &mut self.books else { return };
-        self.attempts = 0;
         let lost = books.ledger.caught_up();
         self.console.missed(false);
         self.tell_lost(lost);
