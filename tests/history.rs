@@ -468,9 +468,9 @@ fn while_talking(ada: &Telnet, what: impl FnOnce()) {
     let (done, mut writer, mut reader) = (AtomicBool::new(false), ada.writer(), ada.writer());
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut heard = [0; 16 * 1024];
-            while let Ok(1..) = reader.read(&mut heard) {
-                if done.load(Ordering::Relaxed) {
+            let mut heard = [0; 8 * 1024];
+            while !done.load(Ordering::Relaxed) {
+                if reader.read(&mut heard).expect("heard") == 0 {
                     return;
                 }
             }

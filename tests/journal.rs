@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 use support::{Daemon, Telnet, command, run};
 
 const SECRET: &str = "0123456789abcdef";
@@ -98,6 +100,41 @@ fn who_comes_back_after_a_kill_reads_what_it_missed_and_the_others_are_lost() {
     assert!(ada.line().ends_with(" TELL bob three"));
     ada.fence();
     assert_eq!(entries(&journal)[5..], ["LEFT ada lost", "LEFT bob lost", "JOINED ada"]);
+}
+
+/// Waits until that is an entry, while nobody says anything that would have it written.
+#[track_caller]
+fn awaits(journal: &Path, entry: &str) {
+    let begun = Instant::now();
+    while !entries(journal).iter().any(|line| line == entry) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "no {entry}: {:?}", entries(journal));
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn who_was_lost_in_a_kill_is_so_from_the_start_also_where_nobody_comes() {
+    let folder = Folder::new("lost");
+    let journal = folder.file("log");
+    let mut server = start(&journal, &[]);
+    let mut ada = server.member("ada");
+    ada.fence();
+    server.signal("KILL");
+    server.end();
+    let _server = start(&journal, &[]);
+    awaits(&journal, "LEFT ada lost");
+}
+
+#[test]
+fn what_makes_no_line_for_anybody_is_written_too() {
+    let folder = Folder::new("no-line");
+    let journal = folder.file("log");
+    let server = start(&journal, &[]);
+    let mut ada = server.guest();
+    ada.types("JOIN ada echo");
+    ada.sees("OK ada 1");
+    ada.sends(b"DATA 1\n\n\n");
+    awaits(&journal, "DATA ada 1");
 }
 
 #[test]

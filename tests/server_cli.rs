@@ -529,3 +529,15 @@ fn said(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
     (output.status.code().expect("a code"), text(&output.stdout), text(&output.stderr))
 }
+
+#[test]
+fn who_comes_back_is_logged_under_the_name_that_stays() {
+    let mut server = Daemon::start(&[]);
+    let [mut old, mut new] = [server.guest(), server.guest()];
+    old.types("JOIN Ada resume=0123456789abcdef");
+    old.sees("OK Ada 1");
+    new.types("JOIN aDA resume=0123456789abcdef");
+    new.sees("OK Ada 1");
+    old.sees("BYE replaced");
+    server.log.finds("Ada came back from ");
+}

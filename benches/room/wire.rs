@@ -83,9 +83,8 @@ impl Wire {
     pub fn join(self, step: usize, id: usize) -> Option<(Vec<u8>, &'static [u8])> {
         const NATS: &str = "CONNECT {\"verbose\":false,\"echo\":false}\r\nSUB room 1\r\nPING\r\n";
         Some(match (self, step) {
-            (Self::Smoltalk, 0) => (format!("JOIN u{id}\n").into(), b"\nOK"),
             (Self::Ids, 0) if id % 2 == 1 => (format!("JOIN u{id} id\n").into(), b"\nOK"),
-            (Self::Ids, 0) => (format!("JOIN u{id}\n").into(), b"\nOK"),
+            (Self::Smoltalk | Self::Ids, 0) => (format!("JOIN u{id}\n").into(), b"\nOK"),
             (Self::Redis, 0) => ("HELLO 3\r\nSUBSCRIBE room\r\n".into(), b"room\r\n:1\r\n"),
             (Self::Nats, 0) => (NATS.into(), b"PONG\r\n"),
             (Self::Irc, 0) => (format!("NICK u{id}\r\nUSER u{id} 0 * :u\r\n").into(), b" 001 "),

@@ -411,6 +411,19 @@ mod tests {
     }
 
     #[test]
+    fn what_it_asked_for_itself_keeps_nobody_waiting_and_hides_nothing_that_others_say() {
+        let now = Instant::now();
+        let (mut backlog, _) = Backlog::new(now);
+        let asked = limits::OUTBOXES_FOR_ALL * OUTBOX;
+        backlog.push(chunk(asked).of_which(asked, 0));
+        assert_eq!(backlog.lags(now, &limits()), None);
+        backlog.push(chunk(OUTBOX));
+        assert_eq!(backlog.lags(now, &limits()), Some(Waiting::Loud));
+        assert!(!backlog.is_stalled(now + Duration::from_millis(999), &limits()));
+        assert!(backlog.is_stalled(now + Duration::from_secs(1), &limits()));
+    }
+
+    #[test]
     fn even_the_smallest_outbox_has_to_be_emptied() {
         let limits = Limits { outbox: 1, ..limits() };
         let (backlog, start) = lagging(OUTBOX + 1);

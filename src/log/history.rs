@@ -129,6 +129,10 @@ impl History {
 
     /// Keeps what was said to all.
     pub fn say(&mut self, id: Id, by: Party, is_data: bool, said: &[u8]) {
+        if !self.limits.has_history() {
+            self.floor = id;
+            return;
+        }
         let full = |block: &Block| {
             block.bytes.len() >= limits::BLOCK || block.messages.len() >= limits::BLOCK_MESSAGES
         };
@@ -149,6 +153,10 @@ impl History {
     /// Keeps what was said to one, if either of the two can come back to hear it.
     pub fn tell(&mut self, id: Id, from: Party, to: Party, text: &[u8]) {
         if from.secret.is_none() && to.secret.is_none() {
+            return;
+        }
+        if !self.limits.has_history() {
+            self.told_floor = id;
             return;
         }
         self.told_bytes += cost(from.name, text.len());
@@ -405,6 +413,7 @@ fn offset(len: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::RangeInclusive;
 
     const TEXT: Form = Form { data: false, ids: false };
     const IDS: Form = Form { data: false, ids: true };
@@ -439,6 +448,10 @@ mod tests {
         String::from_utf8(bytes.copied().collect()).expect("text")
     }
 
+    fn lines(numbers: RangeInclusive<u64>, line: impl Fn(u64) -> String) -> String {
+        numbers.map(line).collect()
+    }
+
     fn limits(history: usize, history_bytes: usize) -> Limits {
         Limits { history, history_bytes, ..Limits::default() }
     }
@@ -447,9 +460,8 @@ mod tests {
     fn the_last_are_as_many_as_are_wanted_and_kept() {
         let mut history = numbers(&limits(1000, 1_000_000), 1500);
         for (last, first) in [(0, 1501), (1, 1500), (999, 502), (1000, 501), (5000, 501)] {
-            let line = |lines: String, n: u64| lines + &format!("MSG ada {n}\n");
-            let expected = (first..=1500).fold(String::new(), line);
-            assert_eq!(text(&history.replay(&wanted(TEXT, Some(last), None), id(1500))), expected);
+            let replay = history.replay(&wanted(TEXT, Some(last), None), id(1500));
+            assert_eq!(text(&replay), lines(first..=1500, |n| format!("MSG ada {n}\n")));
         }
     }
 
@@ -457,8 +469,7 @@ mod tests {
     fn what_came_since_is_whole_as_far_back_as_it_is_kept() {
         let mut history = numbers(&limits(1000, 1_000_000), 1500);
         for since in [500, 501, 627, 628, 629, 1499, 1500] {
-            let line = |lines: String, n: u64| lines + &format!("@{n}-0 MSG ada {n}\n");
-            let expected = (since + 1..=1500).fold(String::new(), line);
+            let expected = lines(since + 1..=1500, |n| format!("@{n}-0 MSG ada {n}\n"));
             let replay = history.replay(&wanted(IDS, None, Some(since)), id(1500));
             assert_eq!((replay.gap, text(&replay)), (false, expected), "since {since}");
         }

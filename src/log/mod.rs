@@ -105,6 +105,11 @@ impl Log {
 
 // The file.
 impl Log {
+    /// Whether something was appended that is not in the file yet, and is to be.
+    pub fn has_unwritten(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::has_unwritten)
+    }
+
     /// Writes what was appended to the file, if there is one. Nobody is to get it before. Says what
     /// there is to say of the file, each thing once.
     pub fn write(&mut self) -> Option<Change> {
@@ -116,9 +121,10 @@ impl Log {
         self.journal.as_mut()?.finish()
     }
 
-    /// Whether what happens cannot be kept in the file, although it should be.
-    pub fn is_failing(&self) -> bool {
-        self.journal.as_ref().is_some_and(Journal::is_failing)
+    /// Whether time may bring something to be said of the file: it is to be [written](Self::write) again
+    /// then, also where nothing happens.
+    pub fn is_watchful(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_watchful)
     }
 }
 

@@ -189,6 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn who_names_none_is_told_which_there_are() {
+        let all = "last=20 echo resume=0123456789abcdef id since=1700000000000-3 data";
+        let words = rendered(|out| parsed(all).expect("good options").render(out));
+        let explanation = Refusal::BadOption.explanation();
+        for word in words.split_whitespace() {
+            let name = word.split_inclusive('=').next().expect("a word");
+            assert!(explanation.split(' ').any(|told| told.starts_with(name)), "{name}");
+        }
+    }
+
+    #[test]
     fn a_number_of_messages_has_as_many_digits_as_it_likes() {
         assert_eq!(parsed("last=0").map(|o| o.last), Ok(Some(0)));
         assert_eq!(parsed(&format!("last={}", "9".repeat(50))).map(|o| o.last), Ok(Some(u64::MAX)));

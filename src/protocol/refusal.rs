@@ -68,7 +68,10 @@ impl Refusal {
             }
             Self::BadName => ("bad-name", "a name is 1 to 32 of A-Z a-z 0-9 _ - ."),
             Self::NameTaken => ("name-taken", "somebody here has that name, try another"),
-            Self::BadOption => ("bad-option", "after the name, JOIN takes: data"),
+            Self::BadOption => (
+                "bad-option",
+                "after the name, JOIN takes, each once: data id echo last=<n> since=<id> resume=<secret>",
+            ),
             Self::AlreadyJoined => ("already-joined", "you are in already"),
             Self::NotJoined => ("not-joined", "first: JOIN <name>"),
             Self::NoSuchMember => ("no-such-member", "nobody here has that name"),

@@ -64,7 +64,7 @@ pub struct Bells {
 impl<S: Sink + Clone> Registry<S> {
     /// What an empty room is.
     pub fn new(limits: Limits, log: Log, secrets: Secrets, bells: Bells) -> Self {
-        Self {
+        let mut registry = Self {
             room: Room::new(limits.clone(), log.last()),
             log,
             delivery: Delivery::new(limits),
@@ -80,7 +80,10 @@ impl<S: Sink + Clone> Registry<S> {
             scratch: vec![0; limits::SCRATCH],
             #[cfg(test)]
             entered: Vec::new(),
-        }
+        };
+        // A log that was opened may have something to be written, or to be said, before anybody comes.
+        registry.settle();
+        registry
     }
 
     /// Whether the connection has not joined yet.
@@ -108,7 +111,8 @@ impl<S: Sink + Clone> Registry<S> {
         for id in self.delivery.released() {
             self.parked.wake(id);
         }
-        if !self.room.round().is_empty() {
+        // What is said may make no line for anybody, and is to be kept all the same.
+        if !self.room.round().is_empty() || self.log.has_unwritten() {
             ring(&self.bells.flush);
         }
         if self.is_watchful() {
@@ -118,7 +122,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Whether there is anything that time will change.
     fn is_watchful(&self) -> bool {
-        self.room.is_watchful() || self.delivery.is_watchful() || self.log.is_failing()
+        self.room.is_watchful() || self.delivery.is_watchful() || self.log.is_watchful()
     }
 
     fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
@@ -152,8 +156,8 @@ impl<S: Sink + Clone> Registry<S> {
         let entry = self.room.propose_join(id, name, options, secret)?;
         self.enter(&entry);
         match entry {
-            Entry::Resumed(_, _, from) => {
-                self.note(|own| Notice::Resumed(name, own.peer(id)));
+            Entry::Resumed(by, _, from) => {
+                self.note(|own| Notice::Resumed(by.name, own.peer(id)));
                 self.close(from, Closed::Replaced, now);
             }
             _ => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
@@ -459,7 +463,7 @@ impl<S: Sink + Clone> Registry<S> {
             self.close(id, Closed::Stalled, now);
         }
         self.keep_within_memory(now);
-        if self.log.is_failing() {
+        if self.log.is_watchful() {
             self.write_log();
         }
         self.settle();

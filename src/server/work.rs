@@ -1,5 +1,6 @@
-//! Those who work for the room: the *flusher* writes rounds, the *watch* looks after deadlines and
-//! stalls, a *drain* sends one slow connection what its socket did not take at once.
+//! Those who work for the room: the *flusher* writes rounds, the *watch* looks after deadlines,
+//! stalls and whether the journal reaches the disk, a *drain* sends one slow connection what its socket
+//! did not take at once.
 
 use super::Shared;
 use super::registry::Registry;

@@ -169,9 +169,19 @@ impl Journal {
         self.members.iter().map(|(name, _)| name)
     }
 
+    /// Whether something was added that has not been written.
+    pub fn has_unwritten(&self) -> bool {
+        !self.added.is_empty()
+    }
+
     /// Whether what happens is not kept.
     pub fn is_failing(&self) -> bool {
         self.failing.is_some()
+    }
+
+    /// Whether it may work again, or what was written turn out not to reach the disk.
+    pub fn is_watchful(&self) -> bool {
+        self.is_failing() || !self.syncer.is_at_rest()
     }
 
     /// How long the file is, in bytes, and the one before it not counted.

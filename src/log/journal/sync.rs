@@ -97,6 +97,12 @@ impl Syncer {
         work.len.saturating_sub(work.synced) <= limits::JOURNAL_CLOSE
     }
 
+    /// Whether all that it was told of is on the disk, or has been said not to be.
+    pub fn is_at_rest(&self) -> bool {
+        let work = self.shared.work();
+        !work.is_due && work.stage != Stage::Syncing && work.error.is_none()
+    }
+
     /// Does at once, and here, what is left to do.
     pub fn sync_now(&self) -> Option<Unsynced> {
         let mut work = self.shared.at_rest();

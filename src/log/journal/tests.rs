@@ -720,6 +720,27 @@ fn the_thread_finds_out_what_does_not_reach_the_disk() {
 }
 
 #[test]
+fn what_does_not_reach_the_disk_is_found_out_also_where_nobody_says_anything() {
+    let folder = Folder::new("journal-quiet-sync");
+    let (mut journal, ..) = folder.open().expect("a journal");
+    let comes_to_rest = |journal: &mut Journal| {
+        let mut said = None;
+        while journal.is_watchful() && said.is_none() {
+            said = journal.write();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        said
+    };
+    joins(&mut journal, 10, "ada");
+    assert!(journal.is_watchful());
+    assert_eq!(comes_to_rest(&mut journal), None);
+    journal.disk.faults.sync_fails.store(true, Relaxed);
+    assert_eq!(says(&mut journal, 11, "ada", "perhaps lost"), None);
+    assert!(fails(comes_to_rest(&mut journal)));
+    assert!(folder.text().contains("#holes"));
+}
+
+#[test]
 fn an_entry_that_no_journal_may_hold_is_a_gap() {
     let folder = Folder::new("journal-unfit-entry");
     let long = "x".repeat(limits::LINE + 1);
