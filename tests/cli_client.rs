@@ -468,7 +468,7 @@ fn usage_errors_are_one_line_and_end_it_with_2() {
         (&["--port"], ["--port", "1 to 65535"]),
         (&["--username"], ["--username", "a name"]),
         (&["-u"], ["-u", "a name"]),
-        (&["--host="], ["--host", "host name"]),
+        (&["--host="], ["--host", "host:port"]),
         (&["--verbose"], ["--verbose", "--help"]),
         (&[], ["--username", "a name"]),
     ] {

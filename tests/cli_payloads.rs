@@ -15,7 +15,12 @@ use talk::{Talk, ada, after_typing, left, named, program};
 fn server(then: impl FnOnce(Peer) + Send + 'static) -> Fake {
     Fake::runs(|mut peer| {
         peer.say("HELLO smoltalk/1");
-        assert_eq!(peer.hear_all(), "JOIN ada data");
+        let mut join = peer.hear_all();
+        if join == "JOIN ada data id" {
+            peer.say("ERR bad-option what is an id?");
+            join = peer.hear_all();
+        }
+        assert_eq!(join, "JOIN ada data");
         peer.say("OK ada 1");
         then(peer);
     })

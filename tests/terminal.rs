@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 /// No test: the terminal's owner, see [`screen::own_terminal`].
 #[test]
@@ -102,7 +103,16 @@ impl Room {
 
     /// A room of 40 columns, past its first line.
     fn narrow() -> Self {
-        let mut room = Self::with(&[], &[("NO_COLOR", "1")], (40, 12));
+        Self::narrow_with(&[])
+    }
+
+    /// The same, to which nobody comes back.
+    fn stays_away() -> Self {
+        Self::narrow_with(&["--no-reconnect"])
+    }
+
+    fn narrow_with(args: &[&str]) -> Self {
+        let mut room = Self::with(args, &[("NO_COLOR", "1")], (40, 12));
         room.ada.sees("* you are ada, one of 1 here; type help\n  for help\nada> █\n");
         room.ada.types("\x0c");
         room.ada.sees("ada> █\n");
@@ -113,8 +123,18 @@ impl Room {
         self.says.send(line.into()).expect("the server is there");
     }
 
-    fn hears(&self) -> String {
-        self.hears.recv_timeout(fake::DEADLINE).expect("something is sent")
+    /// The next thing sent, but for the questions whether what was said has arrived. The terminal shows
+    /// what there is to show meanwhile.
+    fn hears(&mut self) -> String {
+        let start = Instant::now();
+        while start.elapsed() < fake::DEADLINE {
+            match self.hears.recv_timeout(Duration::from_millis(1)) {
+                Ok(asked) if asked == "PING so far" => self.says("PONG so far"),
+                Ok(heard) => return heard,
+                Err(_) => _ = self.ada.read_soon(),
+            }
+        }
+        panic!("something is sent");
     }
 }
 
@@ -381,7 +401,7 @@ fn however_it_ends_the_terminal_is_what_it_was() {
         ("the server's end", 1, |room| room.says = channel().0),
     ];
     for (how, code, end) in ends {
-        let mut room = Room::narrow();
+        let mut room = Room::stays_away();
         room.ada.types("send half");
         room.ada.sees("ada> send half█\n");
         assert!(!room.ada.is_as_before());

@@ -177,7 +177,8 @@ impl Ledger {
     }
 
     /// One that goes on where another ended: with what that took [last](Self::last), how many lines it
-    /// had [settled](Self::settled), and those that were not. Any of them may have arrived.
+    /// had [settled](Self::settled), and those that were not. Any of them may have arrived; unless
+    /// nothing was taken, for then one has not got so far as to say them.
     #[must_use]
     pub fn restored(
         secret: Secret,
@@ -189,7 +190,7 @@ impl Ledger {
         for saying in unconfirmed {
             ledger.push(saying);
         }
-        ledger.given = ledger.unconfirmed.len();
+        ledger.given = if last.is_some() { ledger.unconfirmed.len() } else { 0 };
         ledger
     }
 
@@ -367,8 +368,12 @@ impl Ledger {
         };
         let echoed = self.me.and_then(|me| Saying::echoed(event, me));
         match echoed {
-            Some(_) if history => self.own(event),
-            Some(echoed) => self.confirm(&echoed).map_or_else(|| self.own(event), Take::Echo),
+            Some(echoed) => match if history { None } else { self.confirm(&echoed) } {
+                Some(number) => Take::Echo(number),
+                // Nobody needs to hear what was told.
+                None if matches!(echoed, Saying::Tell(..)) => Take::Known,
+                None => Take::Own,
+            },
             None if missed => Take::Missed,
             None => Take::New,
         }
@@ -443,11 +448,6 @@ impl Ledger {
         let number = self.settled + same.or_else(first)? as u64;
         self.settle(number + 1);
         Some(number)
-    }
-
-    /// What one's own name has said, and not as far as one knows. Nobody needs to hear what was told.
-    fn own(&self, event: &Event) -> Take {
-        if matches!(event, Event::Told { .. }) { Take::Known } else { Take::Own }
     }
 
     /// Settles all lines below `number`.

@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where to be a member, and as whom.
 #[derive(Debug, Clone)]
@@ -83,8 +83,10 @@ pub struct Member {
     asks: bool,
     /// What has become of lines that somebody may wait for: a number, and where it is.
     fates: VecDeque<(u64, Fate)>,
-    /// How often getting in has failed.
+    /// How often getting in was tried since a connection last proved good.
     failed: u32,
+    /// Since when there is this one.
+    since: Instant,
 }
 
 /// What has become of a line: its place in the room's order, if the server says it.
@@ -92,7 +94,7 @@ type Fate = Result<Option<Id>, Error>;
 
 /// How one is connected.
 enum Place {
-    In(Client),
+    In(Box<Client>),
     /// On the way to it.
     Coming(Coming),
 }
@@ -134,8 +136,10 @@ impl Member {
             asks: false,
             fates: VecDeque::new(),
             failed: 0,
+            since: Instant::now(),
         };
         member.turn().await;
+        member.failed = 0;
         Ok(member)
     }
 
@@ -254,18 +258,17 @@ impl Member {
 
     fn arrived(&mut self, mut client: Client) {
         let name = self.config.name;
-        match client.standing() {
-            Some(standing) => {
-                self.ledger.joined(name, standing);
-                // There is room for it: nothing else has been said.
-                let _ = client.queue(Command::Ping(BACK.as_bytes()));
-            }
-            None => {
-                let lost = self.ledger.joined_blindly(name);
-                self.given_up(lost);
-            }
+        if let Some(standing) = client.standing() {
+            self.ledger.joined(name, standing);
+            // There is room for it: nothing else has been said.
+            let _ = client.queue(Command::Ping(BACK.as_bytes()));
+        } else {
+            let lost = self.ledger.joined_blindly(name);
+            self.given_up(lost);
         }
-        self.place = Place::In(client);
+        self.failed = self.failed.saturating_add(1);
+        self.since = Instant::now();
+        self.place = Place::In(Box::new(client));
     }
 
     fn missed(&mut self, Missed { error, unanswered }: Missed) {
@@ -280,6 +283,9 @@ impl Member {
         let replaced = matches!(&end, Error::Closed { reason } if reason == "replaced");
         let lost = self.ledger.disconnected();
         self.given_up(lost);
+        if self.since.elapsed() >= limits::LONGEST_PAUSE {
+            self.failed = 0;
+        }
         self.refusals.clear();
         self.asks = false;
         if replaced && !self.ledger.comes_back() {
@@ -299,9 +305,13 @@ impl Member {
 
     fn hear(&mut self, id: Option<Id>, event: Event) {
         let before = self.ledger.settled();
-        match (&event, self.ledger.heard(id, &event)) {
+        let take = self.ledger.heard(id, &event);
+        // A connection that gets one further was a good one, however short.
+        if id.is_some() && take != Take::Known {
+            self.failed = 0;
+        }
+        match (&event, take) {
             (Event::Pong(token), _) if token == BACK => {
-                self.failed = 0;
                 let lost = self.ledger.caught_up();
                 self.given_up(lost);
             }

@@ -147,8 +147,9 @@ impl Client {
         let name = name.as_ref();
         let form = Form { data: options.form.data, ids: false };
         let fewer = JoinOptions { form, ..JoinOptions::default() };
-        for options in [options, fewer] {
-            match self.join_with(name, options).await {
+        let known = [options, fewer];
+        for options in &known[usize::from(options == fewer)..] {
+            match self.join_with(name, *options).await {
                 Err(Error::Refused { code, .. }) if code == Refusal::BadOption.code() => {}
                 joined => return joined,
             }

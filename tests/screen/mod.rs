@@ -247,7 +247,8 @@ impl Person {
     }
 
     /// Takes in what is there; whether there was something.
-    fn read_soon(&mut self) -> bool {
+    /// Takes in what is written within a moment, if anything is.
+    pub fn read_soon(&mut self) -> bool {
         let mut ready = [PollFd::new(&self.window, PollFlags::IN)];
         let soon = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         poll(&mut ready, Some(&soon)).expect("poll works") > 0 && self.read()

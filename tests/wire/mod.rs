@@ -62,6 +62,11 @@ impl Wire {
         self.state.calm.store(true, Ordering::SeqCst);
     }
 
+    /// From now on, it breaks again.
+    pub fn storm(&self) {
+        self.state.calm.store(false, Ordering::SeqCst);
+    }
+
     /// How often a connection broke.
     pub fn cuts(&self) -> u64 {
         self.state.cuts.load(Ordering::SeqCst)
@@ -95,11 +100,11 @@ impl State {
             if to.write_all(&bytes[..carried]).is_err() {
                 break;
             }
-            if carried < read {
+            if carried < read || !calm && left == 0 {
                 self.cuts.fetch_add(1, Ordering::SeqCst);
                 break;
             }
-            left = left.saturating_sub(carried as u64);
+            left -= if calm { 0 } else { carried as u64 };
         }
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);

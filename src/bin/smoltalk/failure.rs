@@ -1,8 +1,10 @@
 //! Why the client did not just leave: in words for a person, in an exit code for a script.
 
 use smoltalk::client;
+use smoltalk::protocol::text::to_safe;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What there is to complain about.
@@ -18,6 +20,10 @@ pub enum Failure {
     Lost(client::Error),
     /// So many lines may have gone down with a connection.
     Unconfirmed(u64),
+    /// Something that others said may be missing, and that has been said.
+    Gap,
+    /// The file for going on later cannot be used.
+    State(PathBuf, io::Error),
     /// So many messages were not acknowledged.
     Unacknowledged(usize),
     /// Standard output cannot be written, or signals cannot be had.
@@ -31,6 +37,11 @@ impl Failure {
             Self::Refused(_) => 3,
             _ => 1,
         })
+    }
+
+    /// Whether nothing more needs to be said of it.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Self::Gap)
     }
 
     /// `ended`, but for a reader who reads no further, as `head` does: no reason to complain.
@@ -49,6 +60,10 @@ impl fmt::Display for Failure {
             Self::Lost(error) => error.fmt(f),
             Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
             Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
+            Self::Gap => f.write_str("something that was said may be missing"),
+            Self::State(path, error) => {
+                write!(f, "{}: {error}", to_safe(path.as_os_str().as_encoded_bytes()))
+            }
             Self::Unacknowledged(1) => write!(f, "one message was not acknowledged"),
             Self::Unacknowledged(messages) => {
                 write!(f, "{messages} messages were not acknowledged")

@@ -20,7 +20,7 @@ use std::time::Duration;
     example = "{command_name} -u ada                               talk from a terminal\n\
                echo 'send hi' | {command_name} -u bot              say it, confirm it, leave\n\
                {command_name} -u log --stay --json </dev/null      record what is said\n\
-               {command_name} -u ada --host chat.example.org --reconnect",
+               {command_name} -u log --stay --reconnect --resume log.state </dev/null",
     note = "In the room, type:\n  \
             send <MSG>         say MSG to the room\n  \
             send-file <PATH>   say what is in a file\n  \
@@ -43,7 +43,8 @@ struct Flags {
     /// your name in the room; asked for on a terminal
     #[argh(option, short = 'u', arg_name = "name")]
     username: Option<String>,
-    /// the server's name or address (default: 127.0.0.1)
+    /// the server's name or address (default: 127.0.0.1); several servers of one room
+    /// with commas between, each of them host or host:port
     #[argh(option, arg_name = "host")]
     host: Option<String>,
     /// the server's port (default: 7878)
@@ -52,9 +53,20 @@ struct Flags {
     /// how many seconds it may take to get in (default: 10)
     #[argh(option, arg_name = "secs")]
     timeout: Option<String>,
-    /// come back, under the same name, when the connection is lost
+    /// show the last so many messages on coming in (default: 20 on a terminal,
+    /// 0 in a pipe)
+    #[argh(option, arg_name = "n")]
+    last: Option<String>,
+    /// come back when the connection is lost, and miss nothing; on a terminal that
+    /// is so
     #[argh(switch)]
     reconnect: bool,
+    /// do not come back; in a pipe that is so
+    #[argh(switch)]
+    no_reconnect: bool,
+    /// go on where the last run with this file ended
+    #[argh(option, arg_name = "file")]
+    resume: Option<String>,
     /// keep listening after standard input has ended
     #[argh(switch)]
     stay: bool,
@@ -83,13 +95,15 @@ struct Flags {
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 7] = [
-    ("--host", "a host name or an address"),
+const TAKES: [(&str, &str); 9] = [
+    ("--host", "hosts with commas between, each a name or an address, or host:port"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--output", "text or raw"),
     ("--color", "auto, always or never"),
+    ("--last", "a number of messages"),
+    ("--resume", "the path of a file"),
     ("--timeout", "a number of seconds, over 0 and at most a year"),
 ];
 
@@ -115,7 +129,7 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         Ok(flags) => flags,
         Err(early) => return given.instead(&early),
     };
-    let host = given.either("--host", flags.host, "SMOLTALK_HOST", host)?;
+    let hosts = given.either("--host", flags.host, "SMOLTALK_HOST", hosts)?;
     let port = given.either("--port", flags.port, "SMOLTALK_PORT", port)?;
     let username = given
         .either("--username", flags.username, "SMOLTALK_USERNAME", |name| Some(name.into()))?;
@@ -129,25 +143,48 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     };
     let colour = colour.unwrap_or(Colour::Auto);
     let looks = Looks { output, colour, bell: !flags.no_bell };
+    let last = given.either("--last", flags.last, "", |value| value.parse().ok())?;
+    let path = |value: &str| (!value.is_empty()).then(|| value.into());
+    let resume = given.either("--resume", flags.resume, "", path)?;
+    let reconnect = match (flags.reconnect, flags.no_reconnect) {
+        (true, true) => return Err("--reconnect and --no-reconnect exclude each other".into()),
+        (false, false) => None,
+        (reconnect, _) => Some(reconnect),
+    };
+    let port = port.unwrap_or(7878);
+    let hosts = hosts.unwrap_or_else(|| vec![("127.0.0.1".into(), None)]);
     let timeout = given.either("--timeout", flags.timeout, "", seconds)?;
     Ok(Start::Talk(Visit {
-        host: host.unwrap_or_else(|| "127.0.0.1".into()),
-        port: port.unwrap_or(7878),
+        hosts: hosts.into_iter().map(|(host, own)| (host, own.unwrap_or(port))).collect(),
         username,
         stay: flags.stay,
         whole: flags.whole,
         looks,
-        reconnect: flags.reconnect,
+        last,
+        reconnect,
+        resume,
         timeout: timeout.unwrap_or(limits::GREETING),
         grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
     }))
 }
 
-fn host(value: &str) -> Option<String> {
+/// Hosts, and the ports of those that have one of their own.
+fn hosts(value: &str) -> Option<Vec<(String, Option<u16>)>> {
+    value.split(',').map(|host| host_and_port(host.trim())).collect()
+}
+
+fn host_and_port(value: &str) -> Option<(String, Option<u16>)> {
     // `[::1]` is how people write an IPv6 address beside a port.
-    let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
-    let host = inner.unwrap_or(value);
-    (!host.is_empty()).then(|| host.into())
+    let (host, own) = match value.strip_prefix('[').and_then(|value| value.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, behind)) => (host, Some(port(behind.strip_prefix(':')?)?)),
+        None if value.starts_with('[') => return None,
+        None => match value.split_once(':') {
+            Some((host, own)) if !own.contains(':') => (host, Some(port(own)?)),
+            _ => (value, None),
+        },
+    };
+    (!host.is_empty()).then(|| (host.into(), own))
 }
 
 fn colour(value: &str) -> Option<Colour> {
@@ -208,12 +245,13 @@ mod tests {
     #[test]
     fn nothing_given_is_the_local_server_and_no_name() {
         let default = Visit {
-            host: "127.0.0.1".into(),
-            port: 7878,
+            hosts: vec![("127.0.0.1".into(), 7878)],
             username: None,
             stay: false,
             whole: false,
-            reconnect: false,
+            last: None,
+            reconnect: None,
+            resume: None,
             timeout: Duration::from_secs(10),
             grammar: Grammar::Commands,
             looks: Looks { output: Output::Text, colour: Colour::Auto, bell: true },
@@ -225,24 +263,48 @@ mod tests {
     #[test]
     fn a_flag_wins_over_the_environment() {
         let from_env =
-            Visit { host: "h".into(), port: 1, username: Some("u".into()), ..visit(&[], &[]) };
+            Visit { hosts: vec![("h".into(), 1)], username: Some("u".into()), ..visit(&[], &[]) };
         assert_eq!(visit(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
         let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();
         let flags = [&flags[..], &["--chat", "--color", "never", "--no-bell"]].concat();
+        let flags = [&flags[..], &["--last", "5", "--resume", "log.state"]].concat();
         let from_flags = Visit {
-            host: "::1".into(),
-            port: 2,
+            hosts: vec![("::1".into(), 2)],
             username: Some("ada".into()),
             stay: true,
             whole: true,
-            reconnect: true,
+            last: Some(5),
+            reconnect: Some(true),
+            resume: Some("log.state".into()),
             timeout: Duration::from_millis(500),
             grammar: Grammar::Chat,
             looks: Looks { output: Output::Json, colour: Colour::Never, bell: false },
         };
         assert_eq!(visit(&flags, &ENV), from_flags);
         assert_eq!(visit(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
+    }
+
+    #[test]
+    fn there_may_be_several_hosts_some_with_a_port() {
+        let hosts = |given: &str| visit(&["--host", given, "--port", "9"], &[]).hosts;
+        let of = |hosts: &[(&str, u16)]| -> Vec<(String, u16)> {
+            hosts.iter().map(|(host, port)| (host.to_string(), *port)).collect()
+        };
+        assert_eq!(hosts("a,b:1, c"), of(&[("a", 9), ("b", 1), ("c", 9)]));
+        assert_eq!(hosts("::1,[::2],[::3]:4"), of(&[("::1", 9), ("::2", 9), ("::3", 4)]));
+        for bad in ["", "a,", "a,,b", ":1", "a:", "a:0", "a:x", "[::1", "[]", "[::1]x", "[::1]:"] {
+            assert!(usage_error(&["--host", bad], &[]).starts_with("--host takes"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn coming_back_is_said_one_way_or_the_other() {
+        let reconnect = |args: &[&str]| visit(args, &[]).reconnect;
+        assert_eq!(reconnect(&["--no-reconnect"]), Some(false));
+        assert!(usage_error(&["--reconnect", "--no-reconnect"], &[]).contains("exclude"));
+        assert!(visit(&[], &[]).comes_back(true) && !visit(&[], &[]).comes_back(false));
+        assert_eq!((visit(&[], &[]).shows(true), visit(&[], &[]).shows(false)), (20, 0));
     }
 
     #[test]
@@ -255,7 +317,9 @@ mod tests {
         }
         let by_env = usage_error(&[], &[("SMOLTALK_PORT", "x\ny")]);
         assert_eq!(by_env, r#"SMOLTALK_PORT takes a number from 1 to 65535, not "x␊y""#);
-        assert!(usage_error(&["--host", ""], &[]).contains("--host takes a host name"));
+        assert!(usage_error(&["--host", ""], &[]).contains("--host takes hosts"));
+        assert!(usage_error(&["--last", "x"], &[]).contains("--last takes a number of messages"));
+        assert!(usage_error(&["--resume", ""], &[]).contains("--resume takes the path"));
         assert!(usage_error(&["--port"], &[]).contains("--port takes a number"));
         assert!(usage_error(&["--port", "1", "--port", "2"], &[]).contains("'--port'"));
         assert!(usage_error(&["--prot", "1"], &[]).contains("--prot"));

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_said() => failure.exit_code(),
         Err(failure) => {
             let said = format!("smoltalk: {failure}");
             let said = smol::unblock(move || writeln!(io::stderr(), "{said}"));

@@ -57,7 +57,7 @@ struct Member {
     down: VecDeque<Down>,
     joined: bool,
     /// It has come in some time: it can be told something, also while it is away.
-    member: bool,
+    told: bool,
     /// This connection is in the room.
     seated: bool,
     pushed: Vec<Saying>,
@@ -144,7 +144,7 @@ impl Member {
             up: VecDeque::new(),
             down: VecDeque::new(),
             joined: false,
-            member: false,
+            told: false,
             seated: false,
             pushed: Vec::new(),
             taken: Vec::new(),
@@ -161,7 +161,7 @@ impl Member {
             }
             Step::Other { tells } => {
                 // Nobody tells something to one who is not there.
-                if !tells || self.member {
+                if !tells || self.told {
                     room.log.push(Entry::Other { tells, number: room.others });
                     room.others += 1;
                     let at = room.log.len() - 1;
@@ -193,7 +193,7 @@ impl Member {
         for _ in 0..n {
             let Some(up) = self.up.pop_front() else { break };
             self.seated |= matches!(up, Up::Join(_));
-            self.member |= self.seated;
+            self.told |= self.seated;
             room.obey(up, &mut self.down);
         }
     }

@@ -18,6 +18,8 @@ mod tests;
 
 pub use event::{Event, Started};
 pub use item::{Deed, Item};
+#[cfg(test)]
+pub use pack::Pack;
 pub use pack::{Entry, Epoch, Holder, Party, Refused, SecretHash};
 
 use crate::limits::{self, Limits};

@@ -3,7 +3,7 @@
 use super::session::Session;
 use crate::failure::Failure;
 use crate::ui::{Console, Line, payload};
-use smoltalk::client::Error;
+use smoltalk::client::{Error, Saying};
 use smoltalk::limits;
 use smoltalk::protocol::Command;
 use smoltalk::protocol::text::to_safe;
@@ -33,9 +33,18 @@ impl Session<'_> {
             self.console.notice("smoltalk: this server takes lines only");
             return self.refuse_whole();
         }
+        match self.client.takes(bytes.len()) {
+            Ok(()) if self.books.is_some() && !bytes.is_empty() => {
+                return self.say(Saying::Data(bytes.into()));
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.complain(&error);
+                return self.refuse_whole();
+            }
+        }
         match self.client.queue_data(bytes) {
             Ok(()) => {
-                self.unconfirmed.said();
                 for line in payload::lines(bytes) {
                     self.console.said(&Command::Msg(line.as_bytes()));
                 }

@@ -1,43 +1,53 @@
 //! Getting in: a name, a connection, and a place in the room.
 
+use super::books::Books;
 use super::bytes;
+use super::session::Session;
 use super::visit::Visit;
 use crate::failure::Failure;
 use crate::ui::{Console, Grammar, Line, json};
 use crate::wait::unless;
-use smol::Timer;
-use smoltalk::client::{Client, Error};
+use smoltalk::client::{Client, Error, Missed, arrive};
 use smoltalk::protocol::{Command, Form, JoinOptions, Name, Refusal};
-use std::io;
-use std::sync::Arc;
-use std::time::Instant;
 
-/// One who is in, under a name, and all that there is to say with `--whole`.
-pub type Entered = (Client, String, Option<Vec<u8>>);
+/// One who is in.
+pub struct Entered {
+    pub client: Client,
+    pub name: String,
+    /// How many are, this one included.
+    pub members: usize,
+    /// All that there is to say with `--whole`.
+    pub whole: Option<Vec<u8>>,
+    pub books: Option<Books>,
+}
 
 /// Has a name, connects and joins; `None` where the person leaves first. Where one can be asked for
 /// another name, a refused one is no end.
 pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entered>, Failure> {
     // Before the room, where nobody should wait for it.
     let whole = if visit.whole { bytes::whole(console).await? } else { None };
-    let mut name = match &visit.username {
-        Some(username) => username.clone(),
-        None => ask_username(console).await?,
+    let mut books = Books::of(visit, console.is_terminal())?;
+    let given = visit.username.as_deref();
+    let kept = books.as_ref().map_or(Ok(None), |books| books.name(given))?;
+    let mut name = match (given, kept) {
+        (Some(username), _) => username.into(),
+        (None, Some(kept)) => kept.to_string(),
+        (None, None) => ask_username(console).await?,
     };
     loop {
-        let error = match unless(console.ended(), Box::pin(arrive(visit, &name))).await {
-            Some(Ok((mut client, members))) => {
-                greet(visit, console, &mut client, &name, members);
-                return Ok(Some((client, name, whole)));
+        let arrival =
+            Box::pin(first_arrival(visit, &name, options(visit, books.as_mut(), console)));
+        let error = match unless(console.ended(), arrival).await {
+            Some(Ok((client, members))) => {
+                return Ok(Some(Entered { client, name, members, whole, books }));
             }
             Some(Err(error)) => error,
             None => return Ok(None),
         };
         let Error::Refused { code, text } = &error else {
-            let Visit { host, port, .. } = visit;
-            return Err(Failure::Alone(format!("{host}:{port}: {error}")));
+            return Err(Failure::Alone(format!("{}: {error}", visit.place())));
         };
-        if !console.is_terminal() || !is_about_the_name(code) {
+        if !console.is_terminal() || !is_about_the_name(code) || kept.is_some() {
             console.json(|now| json::err(now, code, text));
             return Err(Failure::Refused(error.to_string()));
         }
@@ -46,30 +56,86 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     }
 }
 
+/// Gets in at one of the hosts, each of which has its turn to be the first.
+async fn first_arrival(
+    visit: &Visit,
+    name: &str,
+    options: JoinOptions,
+) -> Result<(Client, usize), Error> {
+    let Visit { timeout, hosts, .. } = visit;
+    let mut tried = 0;
+    loop {
+        match arrive(*timeout, hosts, tried, name.as_bytes(), options).await {
+            Ok(arrived) => return Ok(arrived),
+            Err(Missed { error: Error::Unreachable(error), unanswered: false }) => {
+                return Err(Error::Unreachable(error));
+            }
+            Err(Missed { error, .. }) => {
+                tried += 1;
+                // It is the room that has answered.
+                let answered =
+                    matches!(&error, Error::Refused { code, .. } if is_about_the_name(code));
+                if answered || tried as usize >= hosts.len() {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// What to ask for with JOIN.
+pub fn options(visit: &Visit, books: Option<&mut Books>, console: &Console) -> JoinOptions {
+    let terminal = console.is_terminal();
+    let last = visit.shows(terminal);
+    if let Some(books) = books {
+        let options = books.ledger.join(last);
+        books.joins(options.since.is_some());
+        return options;
+    }
+    let ids = console.shows_ids();
+    let form = Form { data: true, ids };
+    JoinOptions { form, last: (last > 0).then_some(last), ..JoinOptions::default() }
+}
+
 fn is_about_the_name(code: &str) -> bool {
     [Refusal::NameTaken, Refusal::BadName].iter().any(|refusal| refusal.code() == code)
 }
 
-/// Says that one is in.
-pub fn greet(
-    visit: &Visit,
-    console: &mut Console,
-    client: &mut Client,
-    name: &str,
-    members: usize,
-) {
-    // That a member has a name, the server has checked.
-    if let Some(me) = Name::new(name.as_bytes())
-        && console.joined(me, members)
-    {
-        let _ = client.queue(Command::Who);
+impl Session<'_> {
+    /// One is in: begins to listen, and says so.
+    pub(super) fn enters(&mut self, members: usize) -> Result<(), Failure> {
+        // That a member has a name, the server has checked.
+        let me = Name::new(self.name.as_bytes());
+        if let (Some(me), Some(books)) = (me, &mut self.books) {
+            match self.client.standing() {
+                Some(standing) => {
+                    books.begin(me)?;
+                    books.ledger.joined(me, standing);
+                    self.ask_back();
+                }
+                None if books.is_kept() => {
+                    let why = "this server knows no ids: nobody could go on there with --resume";
+                    return Err(Failure::Refused(why.into()));
+                }
+                None => {
+                    let lost = books.ledger.joined_blindly(me);
+                    self.tell_lost(lost);
+                }
+            }
+        }
+        let Self { visit, name, console, client, .. } = self;
+        if me.is_some_and(|me| console.joined(me, members)) {
+            let _ = client.queue(Command::Who);
+        }
+        if console.is_terminal() {
+            let help = if visit.grammar == Grammar::Chat { "/help" } else { "help" };
+            console
+                .notice(&format!("* you are {name}, one of {members} here; type {help} for help"));
+            console.prompt(&format!("{name}> "));
+        }
+        console.json(|now| json::ok(now, name, members));
+        Ok(())
     }
-    if console.is_terminal() {
-        let help = if visit.grammar == Grammar::Chat { "/help" } else { "help" };
-        console.notice(&format!("* you are {name}, one of {members} here; type {help} for help"));
-        console.prompt(&format!("{name}> "));
-    }
-    console.json(|now| json::ok(now, name, members));
 }
 
 /// Asks until there is a name that could be one.
@@ -95,30 +161,5 @@ async fn ask_username(console: &mut Console) -> Result<String, Failure> {
             Line::TooLong => {}
         }
         console.notice(Refusal::BadName.explanation());
-    }
-}
-
-/// Connects and joins; returns how many members the room has, too.
-pub async fn arrive(visit: &Visit, name: &str) -> Result<(Client, usize), Error> {
-    let time = visit.timeout;
-    let began = Instant::now();
-    let mut client = Client::connect_within(time, &visit.host, visit.port).await?;
-    let rest = time.saturating_sub(began.elapsed());
-    let members =
-        unless(Timer::after(rest), join(&mut client, name)).await.unwrap_or_else(|| {
-            let late = format!("no answer to JOIN within {} s", time.as_secs_f32());
-            Err(Error::Unreachable(Arc::new(io::Error::new(io::ErrorKind::TimedOut, late))))
-        })?;
-    Ok((client, members))
-}
-
-/// Joins, to get payloads as they are; as text where the server has no other way.
-async fn join(client: &mut Client, name: &str) -> Result<usize, Error> {
-    let form = Form { data: true, ids: false };
-    match client.join_with(name, JoinOptions { form, ..JoinOptions::default() }).await {
-        Err(Error::Refused { code, .. }) if code == Refusal::BadOption.code() => {
-            client.join(name).await
-        }
-        joined => joined,
     }
 }

@@ -1,16 +1,18 @@
 //! A conversation in a room, from connecting to leaving.
 //!
 //! `visit` says what was asked for, `enter` gets in and `reconnect` gets back in. In between,
-//! `session` is what is known; `obey` and `bytes` do what is typed, `ping` has the server confirm it,
-//! and `unconfirmed` counts what it has not.
+//! `session` is what is known; `obey` and `bytes` do what is typed, `ping` has the server confirm it.
+//! What was said and heard over several connections stands in the `books`, and over several runs in a
+//! `state`.
 
+mod books;
 mod bytes;
 mod enter;
 mod obey;
 mod ping;
 mod reconnect;
 mod session;
-mod unconfirmed;
+mod state;
 mod visit;
 
 pub use visit::Visit;
@@ -18,7 +20,7 @@ pub use visit::Visit;
 use crate::failure::Failure;
 use crate::ui::{Console, Next, Turn, json};
 use crate::wait::{Reader, close, signals, unless, when};
-use enter::enter;
+use enter::{Entered, enter};
 use futures_lite::StreamExt;
 use ping::BARRIER;
 use session::Session;
@@ -29,15 +31,15 @@ use smoltalk::protocol::Command;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::time::Instant;
-use unconfirmed::Unconfirmed;
 
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
 /// second ends it wherever it is.
 pub async fn run(visit: &Visit) -> Result<(), Failure> {
-    let mut console = Console::for_room(visit.looks, visit.grammar, visit.whole)?;
+    let Visit { looks, grammar, whole, resume, .. } = visit;
+    let mut console = Console::for_room(*looks, *grammar, *whole, resume.is_some())?;
     let mut signals = signals(console.is_terminal())?;
     let entered = unless(signals.next(), enter(visit, &mut console)).await;
-    let (client, name, whole) = match entered {
+    let Entered { client, name, members, whole, books } = match entered {
         Some(Ok(Some(entered))) => entered,
         // Nobody has seen it come: it may just go.
         otherwise => {
@@ -56,13 +58,20 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         connected: true,
         since: Instant::now(),
         finished: false,
+        leaving: false,
+        asked: false,
         attempts: 0,
-        unconfirmed: Unconfirmed::default(),
+        books,
         waiting: VecDeque::new(),
         whole,
         refused: None,
+        failed: None,
+        unprinted: false,
     };
-    let talked = unless(signals.next(), session.converse()).await.unwrap_or(Ok(()));
+    let talked = match session.enters(members) {
+        Ok(()) => unless(signals.next(), session.converse()).await.unwrap_or(Ok(())),
+        failed => failed,
+    };
     close(&mut signals, session.close()).await;
     Failure::unless_unread(talked)
 }
@@ -73,18 +82,13 @@ impl Session<'_> {
         loop {
             let lost = match self.talk().await {
                 Err(Failure::Lost(lost)) => lost,
-                // On a terminal it has been said already.
-                Ok(()) if self.unconfirmed.lost() > 0 && !self.console.is_terminal() => {
-                    return Err(Failure::Unconfirmed(self.unconfirmed.lost()));
-                }
-                Ok(()) => {
-                    return self.refused.take().map_or(Ok(()), |why| Err(Failure::Refused(why)));
-                }
+                Ok(()) => return self.left(),
                 otherwise => return otherwise,
             };
             self.connected = false;
             self.console.json(|now| json::ended(now, &lost));
-            if !self.visit.reconnect || reconnect::is_final(&lost) {
+            let comes_back = self.visit.comes_back(self.console.is_terminal());
+            if !comes_back || self.is_over(&lost) {
                 return Err(Failure::Lost(lost));
             }
             if self.reconnect(&lost).await?.is_break() {
@@ -93,47 +97,76 @@ impl Session<'_> {
         }
     }
 
+    /// What there is to complain about when one leaves. On a terminal it has been said already.
+    fn left(&mut self) -> Result<(), Failure> {
+        let script = self.books.as_ref().filter(|_| !self.console.is_terminal());
+        match script {
+            Some(books) if books.lost > 0 => return Err(Failure::Unconfirmed(books.lost)),
+            Some(books) if books.gap => return Err(Failure::Gap),
+            _ => {}
+        }
+        self.refused.take().map_or(Ok(()), |why| Err(Failure::Refused(why)))
+    }
+
     /// Talks until it is time to leave.
     async fn talk(&mut self) -> Result<(), Failure> {
-        if self.finished {
-            self.finish()?;
-        }
         if let Some(whole) = self.whole.take() {
             self.say_bytes(&whole);
         }
+        if self.obey_waiting().is_break() && self.leaves_now() {
+            return self.send_all().await;
+        }
         loop {
-            if self.obey_waiting().is_break() {
-                return self.send_all().await;
-            }
+            self.failed.take().map_or(Ok(()), Err)?;
+            self.printed()?;
+            self.give();
             self.confirm()?;
             match self.turn().await {
-                Next::Here(Turn::Shown(shown)) => shown?,
+                Next::Here(Turn::Shown(shown)) => self.shown(shown)?,
                 Next::Sent => {}
-                Next::Heard(event) => match event? {
-                    Event::Pong(token) if !self.visit.stay && token == BARRIER => {
-                        return Ok(self.console.flush().await?);
+                Next::Heard(event) => {
+                    let event = event?;
+                    self.show(&event);
+                    if self.asked && event == Event::Pong(BARRIER.into()) {
+                        return self.flush().await;
                     }
-                    event => self.show(&event),
-                },
+                }
                 Next::Here(Turn::Typed(Some(line))) => {
-                    if self.obey(line).is_break() {
+                    if self.obey(line).is_break() && self.leaves_now() {
                         return self.send_all().await;
                     }
                 }
                 // A script waits for the server's word. A person who leaves does not.
                 Next::Here(Turn::Typed(None)) if self.leaves() => return Ok(()),
-                Next::Here(Turn::Typed(None)) => self.finish()?,
+                Next::Here(Turn::Typed(None)) => self.finish(),
+            }
+            if self.obey_waiting().is_break() && self.leaves_now() {
+                return self.send_all().await;
             }
         }
+    }
+
+    /// Whether who was told to leave does so at once. A script whose lines are to arrive whatever breaks
+    /// waits until they have.
+    fn leaves_now(&mut self) -> bool {
+        let waits = self.books.as_ref().is_some_and(|books| !books.ledger.is_blind());
+        if waits && !self.console.is_terminal() {
+            self.leaving = true;
+            self.finish();
+            return false;
+        }
+        self.give();
+        true
     }
 
     /// What comes next. What nobody reads keeps nobody from typing, and what the server does not
     /// take yet keeps nobody from listening.
     async fn turn(&mut self) -> Next<Result<Event, Error>> {
-        let Self { client, console, reader, waiting, .. } = self;
+        let room = self.waiting.is_empty() && self.has_room() && self.client.has_room();
+        let kept = self.is_kept();
+        let Self { client, console, reader, .. } = self;
         let unsent = client.unsent() > 0;
         // A person may go on typing meanwhile: what waits to be sent grows only so fast, and so far.
-        let room = waiting.is_empty() && client.has_room();
         let reads = !self.finished && room && (console.is_typed() || !unsent);
         // Whoever still has something to say, or waits until it is confirmed, goes on.
         let listens = self.finished && self.visit.stay && !unsent;
@@ -141,8 +174,10 @@ impl Session<'_> {
             when(listens || io::stdin().is_terminal()).await;
             reader.gone().await
         };
-        // What comes while the console is full waits: first here, and then with the server.
-        let (hears, heard) = (!console.is_full(), client.waiting());
+        // What comes while the console is full waits: first here, and then with the server. What is
+        // noted line by line appears line by line.
+        let hears = if kept { console.is_flushed() } else { !console.is_full() };
+        let heard = if kept { 0 } else { client.waiting() };
         console.converse(heard, reads, client.next_or_sent(hears), unread).await
     }
 
@@ -152,24 +187,16 @@ impl Session<'_> {
     }
 
     /// Nothing more will be typed.
-    fn finish(&mut self) -> Result<(), Failure> {
+    fn finish(&mut self) {
         self.finished = true;
         self.console.prompt("");
-        if !self.visit.stay {
-            self.client.queue(Command::Ping(BARRIER.as_bytes()))?;
-        }
-        Ok(())
     }
 
     /// Leaves, if there is somebody to leave; shows what there is to show, and gives all that a
     /// moment.
     async fn close(&mut self) {
         self.console.prompt("");
-        match self.waiting.len() {
-            0 => {}
-            1 => self.console.notice("smoltalk: 1 line was not sent"),
-            n => self.console.notice(&format!("smoltalk: {n} lines were not sent")),
-        }
+        self.tell_unsent();
         let closed = async {
             let room = self.client.has_room() || self.connected && self.send().await.is_ok();
             if self.connected && room && self.client.queue(Command::Leave).is_ok() {
@@ -183,8 +210,24 @@ impl Session<'_> {
                 };
                 self.console.json(|now| json::ended(now, &end));
             }
-            let _ = self.console.flush().await;
+            let _ = self.flush().await;
         };
         unless(Timer::after(limits::GOODBYE), closed).await;
+    }
+
+    /// Says how many lines nobody will get, or not before the next run.
+    fn tell_unsent(&mut self) {
+        let unsaid = self.books.as_ref().map_or(0, |books| books.ledger.unsaid());
+        let kept = if self.is_kept() { unsaid } else { 0 };
+        match self.waiting.len() + unsaid - kept {
+            0 => {}
+            1 => self.console.notice("smoltalk: 1 line was not sent"),
+            n => self.console.notice(&format!("smoltalk: {n} lines were not sent")),
+        }
+        match kept {
+            0 => {}
+            1 => self.console.notice("smoltalk: 1 line is kept for the next run"),
+            n => self.console.notice(&format!("smoltalk: {n} lines are kept for the next run")),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What becomes of what is typed, with a connection and without.
 
+use super::books::Books;
 use super::session::Session;
-use crate::ui::{Line, json};
-use smoltalk::client;
+use crate::ui::{Console, Line, json, payload};
+use smoltalk::client::{self, Saying};
 use smoltalk::protocol::{Command, Refusal};
 use std::ops::ControlFlow;
 
@@ -16,7 +17,8 @@ impl Session<'_> {
         while let Some(line) = next {
             self.obey_one(line)?;
             self.obey_waiting()?;
-            let more = self.client.has_room() && !self.console.is_full();
+            // What was read is kept at once, where anything is.
+            let more = self.is_kept() || self.has_room() && !self.console.is_full();
             next = if more { self.console.ready() } else { None };
         }
         ControlFlow::Continue(())
@@ -24,7 +26,7 @@ impl Session<'_> {
 
     /// Obeys what waits, as far as there is room for it.
     pub(super) fn obey_waiting(&mut self) -> ControlFlow<()> {
-        while self.client.has_room()
+        while self.has_room()
             && let Some(line) = self.waiting.pop_front()
         {
             if self.obey_whole(&line).is_break() {
@@ -34,6 +36,12 @@ impl Session<'_> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether there is room for one more line.
+    pub(super) fn has_room(&self) -> bool {
+        let books = self.books.as_ref().is_none_or(Books::has_room);
+        books && (self.client.has_room() || self.books.is_some())
     }
 
     /// Obeys no line but this.
@@ -84,7 +92,7 @@ impl Session<'_> {
             (Ok(Command::Help), _) => self.console.notice(&grammar.help()),
             (Err(Refusal::NoSuchMember), _) => self.complain(&Refusal::NoSuchMember.into()),
             (Err(_), None) => self.misunderstand(),
-            _ if is_message && !self.connected => self.keep(line),
+            (Ok(command), _) if is_message => self.message(&command),
             _ if !self.connected => self.console.notice("smoltalk: not connected"),
             (Err(_), Some(path)) => self.say_file(path),
             (Ok(Command::Ping(_)), _) => self.ask_round_trip(),
@@ -96,7 +104,6 @@ impl Session<'_> {
     pub(super) fn command(&mut self, command: Command<'_>) {
         match self.client.queue(command) {
             Ok(()) if matches!(command, Command::Msg(_) | Command::Tell(..)) => {
-                self.unconfirmed.said();
                 self.console.said(&command);
             }
             Ok(()) => {}
@@ -104,14 +111,57 @@ impl Session<'_> {
         }
     }
 
-    /// Keeps a message until there is a connection again.
-    fn keep(&mut self, line: &[u8]) {
-        if self.waiting.len() < KEPT {
-            self.waiting.push_back(line.into());
+    /// Says something to all or to one: now, or when there is a connection again.
+    fn message(&mut self, command: &Command<'_>) {
+        match Saying::of(command) {
+            Some(saying) if self.books.is_some() => self.say(saying),
+            _ => self.command(*command),
+        }
+    }
+
+    /// Takes something to be said into the books.
+    pub(super) fn say(&mut self, saying: Saying) {
+        if let Err(refusal) = saying.check() {
+            let data = matches!(saying, Saying::Data(_));
+            return self.complain(&match refusal {
+                Refusal::TooLong if data => client::Error::PayloadTooLong,
+                Refusal::TooLong => client::Error::TooLong,
+                _ => client::Error::Empty,
+            });
+        }
+        let Some(books) = &mut self.books else { return };
+        if !self.connected {
+            if books.ledger.unsaid() >= KEPT {
+                let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");
+                return self.console.notice(&full);
+            }
             self.console.notice("* not connected: kept for later");
-        } else {
-            let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");
-            self.console.notice(&full);
+        }
+        let kept = books.say(saying);
+        self.failed = self.failed.take().or(kept.err());
+    }
+
+    /// Has what is in the books go out, as far as it may and there is room for it.
+    pub(super) fn give(&mut self) {
+        let Self { books: Some(books), client, console, .. } = self else { return };
+        if !self.connected || !books.may_speak() {
+            return;
+        }
+        while client.has_room() {
+            let number = books.ledger.next_number();
+            let Some(saying) = books.ledger.to_say() else { break };
+            let given = match saying {
+                // The server it was meant for knew DATA.
+                Saying::Data(_) if !client.form().data => Err(client::Error::Empty),
+                Saying::Data(bytes) => client.queue_data(bytes),
+                saying => client.queue(saying.command()),
+            };
+            if given.is_ok() && number >= books.unshown {
+                books.unshown = number + 1;
+                show(console, saying);
+            }
+            // What this server does not take is refused.
+            books.asks |= given.is_err();
         }
     }
 
@@ -122,5 +172,17 @@ impl Session<'_> {
         if !self.console.json(|now| json::err(now, code, usage)) {
             self.console.notice(&format!("smoltalk: {usage}"));
         }
+    }
+}
+
+/// Shows what one has said oneself.
+fn show(console: &mut Console, saying: &Saying) {
+    match saying {
+        Saying::Data(bytes) => {
+            for line in payload::lines(bytes) {
+                console.said(&Command::Msg(line.as_bytes()));
+            }
+        }
+        saying => console.said(&saying.command()),
     }
 }

@@ -1,5 +1,5 @@
-//! What is asked with PING: how long a round trip takes, and whether all that was said has arrived.
-//! The token says which.
+//! What is asked with PING: how long a round trip takes, whether all that was missed has come, and
+//! whether all that was said has arrived. The token says which.
 
 use super::session::Session;
 use crate::failure::Failure;
@@ -13,17 +13,53 @@ pub const BARRIER: &str = "sent";
 /// What asks for the answer that all was sent so far.
 const SO_FAR: &str = "so far";
 
+/// What asks for the answer that all that was missed has come.
+const BACK: &str = "back";
+
 /// What asks for the answer to `ping`. When it was asked, in microseconds, follows.
 const ROUND_TRIP: &str = "round trip ";
 
 impl Session<'_> {
-    /// Where a lost connection is not the end, has the server confirm what was said: what it has not
-    /// confirmed may be lost as well.
+    /// Asks for what there is to ask, once there is room for it. Where there are no echoes, the server is
+    /// to confirm what was said: what it has not confirmed when the connection is lost may be lost as
+    /// well.
     pub(super) fn confirm(&mut self) -> Result<(), Failure> {
-        if self.visit.reconnect && self.client.has_room() && self.unconfirmed.ask() {
-            self.client.queue(Command::Ping(SO_FAR.as_bytes()))?;
+        if !self.connected || !self.client.has_room() {
+            return Ok(());
         }
-        Ok(())
+        if let Some(books) = &mut self.books
+            && books.ledger.is_here()
+        {
+            let due = books.ledger.is_blind() && self.visit.comes_back(self.console.is_terminal());
+            if std::mem::take(&mut books.asks) || due && books.ledger.is_unasked() {
+                books.ledger.ask();
+                self.client.queue(Command::Ping(SO_FAR.as_bytes()))?;
+            }
+        }
+        self.ask_to_leave()
+    }
+
+    /// Nothing more will be said: asks whether all has arrived.
+    fn ask_to_leave(&mut self) -> Result<(), Failure> {
+        let waits = self.finished && (!self.visit.stay || self.leaving);
+        let said = self
+            .books
+            .as_ref()
+            .is_none_or(|books| books.ledger.is_here() && books.ledger.unsaid() == 0);
+        if !waits || !said || self.asked {
+            return Ok(());
+        }
+        self.asked = true;
+        if let Some(books) = &mut self.books {
+            books.ledger.ask();
+        }
+        Ok(self.client.queue(Command::Ping(BARRIER.as_bytes()))?)
+    }
+
+    /// Asks for the end of what was missed.
+    pub(super) fn ask_back(&mut self) {
+        // There is room for it: this comes first.
+        let _ = self.client.queue(Command::Ping(BACK.as_bytes()));
     }
 
     /// Asks how long a round trip takes.
@@ -33,8 +69,13 @@ impl Session<'_> {
     }
 
     pub(super) fn pong(&mut self, token: &str) {
-        if token == SO_FAR {
-            self.unconfirmed.answered();
+        if token == BACK {
+            return self.caught_up();
+        }
+        if [SO_FAR, BARRIER].contains(&token)
+            && let Some(books) = &mut self.books
+        {
+            books.ledger.answered();
         }
         let asked = token.strip_prefix(ROUND_TRIP).and_then(|micros| micros.parse().ok());
         let round_trip =
@@ -43,6 +84,26 @@ impl Session<'_> {
             && !self.console.json(|now| json::pong(now, time))
         {
             self.console.notice(&format!("pong: {}", in_its_unit(time)));
+        }
+    }
+
+    /// All that was missed has come.
+    fn caught_up(&mut self) {
+        let Some(books) = &mut self.books else { return };
+        let lost = books.ledger.caught_up();
+        self.console.missed(false);
+        self.tell_lost(lost);
+    }
+
+    /// Says how many lines may not have arrived.
+    pub(super) fn tell_lost(&mut self, lost: u64) {
+        if let Some(books) = &mut self.books {
+            books.lost += lost;
+        }
+        match lost {
+            0 => {}
+            1 => self.console.notice("smoltalk: the last line may not have arrived"),
+            n => self.console.notice(&format!("smoltalk: the last {n} lines may not have arrived")),
         }
     }
 }

@@ -1,17 +1,18 @@
 //! A conversation in a room: what is known of it, and what becomes of what is heard.
 
-use super::unconfirmed::Unconfirmed;
+use super::books::Books;
 use super::visit::Visit;
 use crate::failure::Failure;
-use crate::ui::{Console, json};
+use crate::ui::{Console, When, json};
 use crate::wait::Reader;
-use smoltalk::client::{Client, Error, Event};
+use smoltalk::client::{Client, Error, Event, Take};
 use smoltalk::protocol::Refusal;
 use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
 /// What is known of the conversation. It may go on over several connections.
+#[allow(clippy::struct_excessive_bools)]
 pub struct Session<'a> {
     pub visit: &'a Visit,
     pub name: String,
@@ -24,15 +25,24 @@ pub struct Session<'a> {
     pub since: Instant,
     /// Nothing more will be typed.
     pub finished: bool,
+    /// Once all is confirmed, it leaves.
+    pub leaving: bool,
+    /// And the server is asked whether it is.
+    pub asked: bool,
     /// How often getting back in was tried since a connection last proved steady.
     pub attempts: u32,
-    pub unconfirmed: Unconfirmed,
+    /// What was said and heard, where that outlives the connection.
+    pub books: Option<Books>,
     /// What was typed and waits: for a connection, or for the server to take what came before.
     pub waiting: VecDeque<Vec<u8>>,
     /// All that there is to say, until it is said.
     pub whole: Option<Vec<u8>>,
     /// Why the server did not take it.
     pub refused: Option<String>,
+    /// Why it cannot go on.
+    pub failed: Option<Failure>,
+    /// Something could not be printed.
+    pub unprinted: bool,
 }
 
 impl Session<'_> {
@@ -49,11 +59,17 @@ impl Session<'_> {
     /// Sends what was typed, and shows what came meanwhile.
     pub async fn send_all(&mut self) -> Result<(), Failure> {
         self.send().await?;
-        Ok(self.console.flush().await?)
+        self.flush().await
     }
 
-    /// Takes what was heard.
+    /// Takes what was heard last.
     pub fn show(&mut self, event: &Event) {
+        let when = self.when();
+        let take = self.books.as_mut().map_or(Take::New, |books| books.heard(when.id, event));
+        // A connection that gets one further was a good one, however short.
+        if when.id.is_some() && take != Take::Known {
+            self.attempts = 0;
+        }
         match event {
             Event::Err { code, text } => {
                 let (code, text) = (code.clone(), text.clone());
@@ -64,8 +80,23 @@ impl Session<'_> {
                 }
             }
             Event::Pong(token) => self.pong(token),
-            event => self.console.event(event),
+            Event::Gap => self.console.gap(),
+            event => match take {
+                Take::Known | Take::Echo(_) => {}
+                Take::Missed if self.books.as_ref().is_some_and(Books::was_away) => {
+                    self.console.missed(true);
+                    self.console.event(event, when);
+                }
+                Take::New | Take::Missed | Take::Own => self.console.event(event, when),
+            },
         }
+    }
+
+    /// Where in the room's order that was, and whether it was before one came.
+    fn when(&self) -> When {
+        let id = self.client.id();
+        let standing = self.client.standing().map(|standing| standing.id);
+        When { id, before: id.is_some_and(|id| standing.is_some_and(|came| id <= came)) }
     }
 
     /// Says that something is not done.
@@ -84,10 +115,36 @@ impl Session<'_> {
     }
 
     /// Has what was taken in appear, unless more is about to.
-    pub async fn settle(&mut self) -> io::Result<()> {
-        if self.client.waiting() == 0 || self.console.is_full() {
-            self.console.flush().await?;
+    pub async fn settle(&mut self) -> Result<(), Failure> {
+        if self.client.waiting() == 0 || self.console.is_full() || self.is_kept() {
+            self.flush().await?;
         }
         Ok(())
+    }
+
+    /// Has what was taken in appear, and notes that it has.
+    pub async fn flush(&mut self) -> Result<(), Failure> {
+        let shown = self.console.flush().await;
+        self.shown(shown)?;
+        self.printed()
+    }
+
+    /// Takes how showing something went: what could not be shown is not noted, nor what comes behind it.
+    pub fn shown(&mut self, shown: io::Result<()>) -> io::Result<()> {
+        self.unprinted |= shown.is_err();
+        shown
+    }
+
+    /// Whether each line is noted once it has appeared: then it appears by itself.
+    pub fn is_kept(&self) -> bool {
+        self.books.as_ref().is_some_and(Books::is_kept)
+    }
+
+    /// Notes that all that was taken in has appeared, if it has.
+    pub fn printed(&mut self) -> Result<(), Failure> {
+        match &mut self.books {
+            Some(books) if self.console.is_flushed() && !self.unprinted => books.printed(),
+            _ => Ok(()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use async_channel::{Receiver, Sender};
 use smoltalk::limits;
 use std::io::{self, Read};
+use std::mem;
 use std::thread;
 
 /// Bytes read at once. As much again may wait to be cut, and no more is read ahead.
@@ -24,6 +25,10 @@ pub enum Line {
 /// Its future may be dropped half-way: what was read stays.
 pub struct Input {
     chunks: Receiver<Vec<u8>>,
+    /// Where nothing is to be read ahead, the next chunk is asked for.
+    asks: Option<Sender<()>>,
+    /// It has been.
+    asked: bool,
     chunk: Vec<u8>,
     /// How much of the chunk has been cut.
     cut: usize,
@@ -57,6 +62,37 @@ pub fn chunks() -> io::Result<Receiver<Vec<u8>>> {
     Ok(chunks)
 }
 
+/// The same, but nothing is read before it is asked for: what is read and not taken is lost when the
+/// program is killed.
+pub fn chunks_asked_for() -> io::Result<(Receiver<Vec<u8>>, Sender<()>)> {
+    let (sender, chunks) = async_channel::bounded(1);
+    let (asks, asked) = async_channel::bounded(1);
+    let reader = Asked { source: io::stdin(), asked };
+    thread::Builder::new().spawn(move || read_to_end(reader, &sender))?;
+    Ok((chunks, asks))
+}
+
+/// Reads when it is asked to.
+struct Asked<R> {
+    source: R,
+    asked: Receiver<()>,
+}
+
+impl<R: Read> Read for Asked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Nobody asks any more: as good as an end.
+        if self.asked.recv_blocking().is_err() {
+            return Ok(0);
+        }
+        loop {
+            match self.source.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+}
+
 /// Passes on what is read, up to the first end of it. What cannot be read has ended.
 fn read_to_end(mut source: impl Read, chunks: &Sender<Vec<u8>>) {
     let mut buffer = vec![0; CHUNK];
@@ -82,7 +118,13 @@ impl Input {
     /// What one tells another: up to `limit` bytes of any kind, a line each, or all as one.
     pub fn messages(chunks: Receiver<Vec<u8>>, limit: usize, whole: Option<Whole>) -> Self {
         let (chunk, begun) = (Vec::new(), Vec::new());
-        Self { chunks, chunk, cut: 0, begun, too_long: false, limit, text: false, whole }
+        let (asks, asked, cut, too_long, text) = (None, false, 0, false, false);
+        Self { chunks, asks, asked, chunk, cut, begun, too_long, limit, text, whole }
+    }
+
+    /// This, where the chunks have to be asked for.
+    pub fn asking(self, asks: Sender<()>) -> Self {
+        Self { asks: Some(asks), ..self }
     }
 
     /// The next line; `None` at the end. A last line that lacks its LF counts.
@@ -91,6 +133,12 @@ impl Input {
             if let Some(line) = self.ready() {
                 return Some(line);
             }
+            if let Some(asks) = &self.asks
+                && !mem::replace(&mut self.asked, true)
+            {
+                // It has ended already, where nobody is to be asked.
+                let _ = asks.try_send(());
+            }
             let Ok(chunk) = self.chunks.recv().await else {
                 let some = self.has_begun();
                 self.whole = None;
@@ -98,6 +146,7 @@ impl Input {
             };
             self.chunk = chunk;
             self.cut = 0;
+            self.asked = false;
         }
     }
 

@@ -2,14 +2,18 @@
 
 use super::payload;
 use smoltalk::client::{Error, Event};
-use smoltalk::protocol::Name;
+use smoltalk::protocol::{Id, Name};
 use std::fmt::{Display, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tz::UtcDateTime;
 
-/// The line that shows `event`; `None` where it says nothing to a script.
-pub fn event(now: SystemTime, event: &Event) -> Option<String> {
-    let object = |kind| Object::new(now, kind);
+/// The line that shows `event`, which is at this place in the room's order, if the server says it; `None`
+/// where it says nothing to a script.
+pub fn event(now: SystemTime, id: Option<Id>, event: &Event) -> Option<String> {
+    let object = |kind| match id {
+        Some(id) => Object::new(now, kind).text("id", id),
+        None => Object::new(now, kind),
+    };
     Some(match event {
         Event::Ok { name, members } => ok(now, name, *members),
         Event::Msg { from, text } => object("msg").text("name", from).text("text", text).line(),
@@ -21,6 +25,7 @@ pub fn event(now: SystemTime, event: &Event) -> Option<String> {
             }
         }
         Event::Tell { from, text } => object("tell").text("name", from).text("text", text).line(),
+        Event::Note(text) => object("note").text("text", text).line(),
         Event::Joined(name) => object("joined").text("name", name).line(),
         Event::Left { name, reason } => {
             object("left").text("name", name).text("reason", reason).line()
@@ -29,6 +34,11 @@ pub fn event(now: SystemTime, event: &Event) -> Option<String> {
         Event::Err { code, text } => err(now, code, text),
         _ => return None,
     })
+}
+
+/// The line that says that something may be missing.
+pub fn gap(now: SystemTime) -> String {
+    Object::new(now, "gap").line()
 }
 
 /// The line that says that one is in.
@@ -180,10 +190,15 @@ mod tests {
                 r#""type":"err","code":"empty","text":"hi""#,
             ),
         ] {
-            assert_eq!(super::event(now, &event).as_deref().map(said), Some(form));
+            assert_eq!(super::event(now, None, &event).as_deref().map(said), Some(form));
         }
-        assert_eq!(super::event(now, &Event::Help(text())), None);
+        assert_eq!(super::event(now, None, &Event::Help(text())), None);
         assert_eq!(said(&pong(now, Duration::from_micros(184))), r#""type":"pong","micros":184"#);
+        let id = Id::parse(b"7-1");
+        let note = super::event(now, id, &Event::Note(text()));
+        let form = r#""type":"note","id":"7-1","text":"hi""#;
+        assert_eq!(note.as_deref().map(said), Some(form));
+        assert_eq!(said(&gap(now)), r#""type":"gap""#);
         let bye = Error::Closed { reason: "shutdown".into() };
         assert_eq!(said(&ended(now, &bye)), r#""type":"bye","reason":"shutdown""#);
         let lost = Error::Lost(std::io::ErrorKind::UnexpectedEof);

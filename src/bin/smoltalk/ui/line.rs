@@ -15,6 +15,7 @@ pub fn of(event: &Event, colour: bool) -> Option<String> {
             let here = format!("* {} here:", names.len());
             names.iter().fold(here, |line, name| line + " " + &named(name))
         }
+        Event::Note(text) => format!("* note: {text}"),
         event => format!("* {}", presence(event, named)?),
     })
 }
@@ -48,6 +49,7 @@ mod tests {
         for (event, line) in [
             (Event::Msg { from: bob, text: text() }, "<bob> hi"),
             (Event::Tell { from: bob, text: text() }, "<bob> [to you] hi"),
+            (Event::Note(text()), "* note: hi"),
             (Event::Joined(bob), "* bob joined"),
             (Event::Left { name: bob, reason: String::new() }, "* bob left"),
             (Event::Left { name: bob, reason: "stalled".into() }, "* bob left (stalled)"),

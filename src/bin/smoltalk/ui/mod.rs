@@ -14,12 +14,14 @@ mod stream;
 mod terminal;
 mod tty;
 mod turn;
+mod when;
 
 pub use fate::{Fate, in_its_unit};
 pub use grammar::Grammar;
 pub use input::{Line, Whole};
 pub use plain::Output;
 pub use turn::{Next, Turn};
+pub use when::When;
 
 use futures_lite::future;
 use input::Input;
@@ -71,8 +73,9 @@ macro_rules! either {
 }
 
 impl Console {
-    /// One for a room. With `whole`, nobody types lines: all that is piped is one.
-    pub fn for_room(looks: Looks, grammar: Grammar, whole: bool) -> io::Result<Self> {
+    /// One for a room. With `whole`, nobody types lines: all that is piped is one. Where what is read
+    /// is `kept`, nothing is read ahead of that.
+    pub fn for_room(looks: Looks, grammar: Grammar, whole: bool, kept: bool) -> io::Result<Self> {
         let output = match looks.output {
             // Nothing that drives a terminal may get there.
             Output::Raw if io::stdout().is_terminal() => Output::Text,
@@ -89,11 +92,13 @@ impl Console {
             let members = Some(Members::new(grammar));
             return Ok(Self::Terminal(Terminal::open(members, colour, looks.bell)?));
         }
-        let chunks = input::chunks()?;
         let input = if whole {
-            Input::messages(chunks, limits::PAYLOAD, Some(Whole::UnlessEmpty))
+            Input::messages(input::chunks()?, limits::PAYLOAD, Some(Whole::UnlessEmpty))
+        } else if kept {
+            let (chunks, asks) = input::chunks_asked_for()?;
+            Input::lines(chunks).asking(asks)
         } else {
-            Input::lines(chunks)
+            Input::lines(input::chunks()?)
         };
         Ok(Self::Plain(Plain::new(input, terminal, output, colour)))
     }
@@ -231,17 +236,41 @@ impl Console {
         asks
     }
 
+    /// Whether ids are of use here: for what is printed with them, or for the times of what was said
+    /// before one came.
+    pub fn shows_ids(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.shows_ids(),
+            Self::Terminal(_) => true,
+        }
+    }
+
+    /// What comes now was missed, or no more of it comes: on a terminal it stands between two lines.
+    pub fn missed(&mut self, begins: bool) {
+        if let Self::Terminal(terminal) = self {
+            terminal.missed(begins);
+        }
+    }
+
+    /// Something may be missing before what comes next.
+    pub fn gap(&mut self) {
+        self.json(json::gap);
+        self.notice(
+            "smoltalk: something that was said may be missing here: the server no longer has it",
+        );
+    }
+
     /// Takes an event of a room.
-    pub fn event(&mut self, event: &Event) {
+    pub fn event(&mut self, event: &Event, when: When) {
         if let Event::Data { from, bytes } = event
             && !matches!(self, Self::Plain(plain) if plain.takes_payloads())
         {
             for text in payload::lines(bytes) {
-                self.event(&Event::Msg { from: *from, text });
+                self.event(&Event::Msg { from: *from, text }, when);
             }
             return;
         }
-        either!(self, either => either.event(event));
+        either!(self, either => either.event(event, when));
     }
 
     /// With `--json`, takes the line that `write` gives for this moment; says whether it did.

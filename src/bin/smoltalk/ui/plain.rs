@@ -4,13 +4,14 @@ use super::fate::Fate;
 use super::input::{Input, Line};
 use super::stream::{BATCH, Stream};
 use super::turn::Turn;
+use super::when::When;
 use super::{json, line, payload, tty};
 use crate::wait::when;
 use futures_lite::future;
 use smoltalk::client::Event;
 use smoltalk::limits;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Bytes past which nothing more is read either: what is typed may be wrong, and that is said here.
 /// The longest event is a fourth of it.
@@ -103,9 +104,9 @@ impl Plain {
     }
 
     /// Takes an event of a room to show.
-    pub fn event(&mut self, event: &Event) {
+    pub fn event(&mut self, event: &Event, when: When) {
         let line = match (self.output, event) {
-            (Output::Json, event) => json::event(SystemTime::now(), event),
+            (Output::Json, event) => json::event(time(when), when.id, event),
             (Output::Raw, Event::Data { bytes, .. }) => return self.out.bytes(bytes),
             (_, event) => line::of(event, self.colour),
         };
@@ -113,6 +114,11 @@ impl Plain {
         self.clear();
         let raw = self.output == Output::Raw;
         if raw { &mut self.err } else { &mut self.out }.line(&line);
+    }
+
+    /// Whether places in the room's order are shown.
+    pub fn shows_ids(&self) -> bool {
+        self.output == Output::Json
     }
 
     /// Whether payloads are shown as they are; else somebody has to make text of them.
@@ -210,6 +216,12 @@ async fn write(out: &mut Stream, err: &mut Stream, prompt: Option<&mut Prompt>) 
         out.text(&prompt.text);
     }
     out.flush().await
+}
+
+/// The time at which something happened: now, or before one came.
+fn time(when: When) -> SystemTime {
+    let then = when.ms().and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
+    then.unwrap_or_else(SystemTime::now)
 }
 
 /// How a message begins, in so many words that it is known again.

@@ -25,6 +25,13 @@ impl Clock {
         let now = DateTime::now(self.zone.as_ref()).or_else(|_| DateTime::now(utc.as_ref()));
         now.unwrap_or_else(|_| moment(1970, 1, 1, 0, 0))
     }
+
+    /// The moment so many milliseconds after the beginning of 1970, or now, where no calendar has it.
+    pub fn at(&self, ms: u64) -> DateTime {
+        let seconds = i64::try_from(ms / 1000).ok();
+        let at = |seconds| DateTime::from_timespec(seconds, 0, self.zone.as_ref()).ok();
+        seconds.and_then(at).unwrap_or_else(|| self.now())
+    }
 }
 
 /// A moment in UTC.

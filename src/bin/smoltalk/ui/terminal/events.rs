@@ -3,7 +3,7 @@
 use super::look::{DIM, Look, colour, indent, time};
 use super::rows::rows;
 use super::said::Said;
-use super::width::untab;
+use super::width::{untab, width};
 use crate::ui::line;
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
@@ -22,6 +22,7 @@ impl Look {
                 self.said(&said, at, columns)
             }
             Event::Who(names) => self.here(names, at, columns),
+            Event::Note(text) => self.presence(&format!("note: {text}"), at, columns),
             event => self.presence(&line::presence(event, Name::to_string)?, at, columns),
         })
     }
@@ -64,6 +65,14 @@ impl Look {
         rows(&line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
     }
 
+    /// One of the two lines between which stands what was missed.
+    pub fn missed(&self, begins: bool, columns: usize) -> String {
+        const BEGIN: &str = "── while you were away ──";
+        let end = || "─".repeat(width(BEGIN).min(columns));
+        let line = if begins { BEGIN.into() } else { end() };
+        rows(&line, 3, columns, self.worn(&[(0..line.len(), DIM.into())]))
+    }
+
     /// Whether `event` is for the one who looks, more than for others.
     pub fn concerns_me(&self, event: &Event) -> bool {
         match event {
@@ -100,7 +109,6 @@ mod tests {
     use crate::ui::terminal::clock::moment;
     use crate::ui::terminal::look::{BOLD, MARKED};
     use crate::ui::terminal::rows::PLAIN;
-    use crate::ui::terminal::width::width;
 
     fn at() -> DateTime {
         moment(2026, 11, 21, 9, 5)

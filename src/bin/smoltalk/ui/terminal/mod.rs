@@ -22,6 +22,7 @@ use super::editor::{Did, Editor, History, Key, Keys, history};
 use super::fate::Fate;
 use super::input::{self, Line};
 use super::turn::Turn;
+use super::when::When;
 use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
@@ -63,6 +64,8 @@ pub struct Terminal {
     clock: Clock,
     /// When something was shown last.
     last: Option<DateTime>,
+    /// What comes was missed, and that has been said.
+    missed: bool,
 }
 
 impl Terminal {
@@ -81,6 +84,7 @@ impl Terminal {
             look: Look { colour, me: None },
             clock: Clock::new(),
             last: None,
+            missed: false,
         })
     }
 
@@ -182,8 +186,9 @@ impl Terminal {
     /// Takes a message of one line or more, and what has become of it if one's own.
     pub fn message(&mut self, from: &str, text: &str, fate: Option<Fate>) {
         let said = Said { from, mark: "", text, fate };
-        let shown = self.look.said(&said, self.clock.now(), Screen::columns());
-        self.show(&shown);
+        let now = self.clock.now();
+        let shown = self.look.said(&said, now, Screen::columns());
+        self.show(&shown, now);
     }
 
     /// Puts back the line that was entered last, to be entered again or changed.
@@ -226,8 +231,8 @@ impl Terminal {
         self.screen.draw(&self.look, (!self.prompt.is_empty()).then_some(&line));
     }
 
-    fn show(&mut self, shown: &str) {
-        let now = self.clock.now();
+    /// Shows what happened at `now`.
+    fn show(&mut self, shown: &str, now: DateTime) {
         let day = |at: DateTime| (at.year(), at.year_day());
         if self.last.replace(now).is_some_and(|last| day(last) != day(now)) {
             self.screen.show(&self.look.day(now, Screen::columns()));
@@ -282,16 +287,26 @@ impl Terminal {
     }
 
     /// Takes an event to show.
-    pub fn event(&mut self, event: &Event) {
-        if !self.members.as_mut().is_none_or(|members| members.note(event)) {
+    pub fn event(&mut self, event: &Event, when: When) {
+        // Who spoke then may have gone.
+        let now = !when.before;
+        if now && !self.members.as_mut().is_none_or(|members| members.note(event)) {
             return;
         }
-        let shown = self.look.event(event, self.clock.now(), Screen::columns());
-        if let Some(shown) = shown {
-            if self.look.concerns_me(event) {
+        let at = when.ms().map_or_else(|| self.clock.now(), |ms| self.clock.at(ms));
+        if let Some(shown) = self.look.event(event, at, Screen::columns()) {
+            if now && self.look.concerns_me(event) {
                 self.screen.ring();
             }
-            self.show(&shown);
+            self.show(&shown, at);
+        }
+    }
+
+    /// What comes now was missed, or no more of it comes.
+    pub fn missed(&mut self, begins: bool) {
+        if self.missed != begins {
+            self.missed = begins;
+            self.screen.show(&self.look.missed(begins, Screen::columns()));
         }
     }
 
@@ -303,7 +318,7 @@ impl Terminal {
             _ => return,
         };
         let (now, columns) = (self.clock.now(), Screen::columns());
-        self.show(&self.look.own(to, &to_safe(text), now, columns));
+        self.show(&self.look.own(to, &to_safe(text), now, columns), now);
     }
 
     /// Takes a line that was typed and is no message: it stays as it was.

@@ -1,16 +1,19 @@
 //! The terminal itself: keys instead of lines, its size, and everything as it was in the end.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{self, Signal};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
-    tcgetwinsize, tcsetattr,
+    tcgetwinsize, tcsetattr, ttyname,
 };
 use std::io;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What is pasted comes in brackets.
 const BEGIN: &str = "\x1b[?2004h";
@@ -19,7 +22,10 @@ const BEGIN: &str = "\x1b[?2004h";
 const END: &[u8] = b"\x1b[?2004l\x1b[?7h";
 
 /// How long a terminal may take for what it has been given to show.
-const MUCH: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+const MUCH: Duration = Duration::from_millis(200);
+
+/// How long to wait before it is asked again.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// No colour. Whoever wants none need not be freed of it.
 const PLAIN: &[u8] = b"\x1b[m";
@@ -103,11 +109,30 @@ fn restore() {
     let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(before) = before else { return };
     let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
-    // A terminal that has stopped must not hold us up; one that has much to show gets there.
-    let mut out = [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)];
-    if poll(&mut out, Some(&MUCH)).is_ok_and(|ready| ready > 0) {
-        let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
-        let _ = rustix::io::write(stdout(), &[END, plain].concat());
+    let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
+    show_at_last(&[END, plain].concat());
+}
+
+/// A terminal that has stopped must not hold us up; one that has much to show gets there.
+///
+/// It says that it takes more while it has room for a byte, and somebody else may be quicker: so it is
+/// opened once more, not to wait for it longer than it may take.
+fn show_at_last(bytes: &[u8]) {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let again = ttyname(stdout(), Vec::new()).and_then(|path| open(path, flags, Mode::empty()));
+    let Ok(terminal) = again else { return };
+    let (start, mut rest) = (Instant::now(), bytes);
+    while !rest.is_empty() && start.elapsed() < MUCH {
+        let mut out = [PollFd::new(&terminal, PollFlags::OUT)];
+        let left = MUCH.saturating_sub(start.elapsed()).try_into().ok();
+        if !poll(&mut out, left.as_ref()).is_ok_and(|ready| ready > 0) {
+            return;
+        }
+        match rustix::io::write(&terminal, rest) {
+            Ok(written) => rest = &rest[written..],
+            // What was drawn before is still being written.
+            Err(_) => thread::sleep(A_MOMENT),
+        }
     }
 }
 
