@@ -138,7 +138,9 @@ fn of_two_who_want_a_name_at_two_nodes_one_gets_it() {
     let names = usize::try_from(setting("NODES_NAMES").unwrap_or(300)).expect("few");
     for name in 0..names {
         let mut both = [0, 1].map(|node| nodes[node].daemon.guest());
-        both.iter_mut().for_each(|guest| guest.types(&format!("JOIN n{name}")));
+        for guest in &mut both {
+            guest.types(&format!("JOIN n{name}"));
+        }
         let answers = both.each_mut().map(Telnet::line);
         let got = answers.iter().filter(|answer| answer.starts_with("OK ")).count();
         assert_eq!(got, 1, "{answers:?}");

@@ -22,7 +22,7 @@ const JOURNAL_SIZE: u64 = 64 * 1024 * 1024;
 /// What to do.
 pub enum Start {
     /// Serve.
-    Serve(Config),
+    Serve(Box<Config>),
     /// Print this on standard output; that is all.
     Print(String),
 }
@@ -155,7 +155,9 @@ pub fn read() -> Result<Start, String> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
         Ok(flags) if flags.version => Ok(Start::Print(version())),
-        Ok(flags) => flags.config(env::var_os("SMOLTALK_LISTEN")).map(Start::Serve),
+        Ok(flags) => flags
+            .config(env::var_os("SMOLTALK_LISTEN"))
+            .map(|config| Start::Serve(Box::new(config))),
         Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
         Err(early) => Err(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())),
     }

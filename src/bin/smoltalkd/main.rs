@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match flags::read() {
-        Ok(Start::Serve(config)) => match serve(config) {
+        Ok(Start::Serve(config)) => match serve(*config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.to_string(), 1),
         },
