@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::protocol::{Id, Name, Secret};
 use history::History;
 use journal::{Journal, Read, Record};
-use shared::Shared;
+pub use shared::Shared;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -182,7 +182,7 @@ impl Log {
     /// The log is what the node has found.
     pub fn restore(&mut self, limits: &Limits, started: &nodes::Started) {
         self.history = History::new(limits, started.floor);
-        for (id, fact) in started.history.iter().flat_map(|pack| pack.entries()) {
+        for (id, fact) in started.history.iter().flat_map(nodes::Pack::entries) {
             self.last = id;
             match fact {
                 nodes::Entry::Begun => self.history.lacks(id),

@@ -18,9 +18,7 @@ mod tests;
 
 pub use event::{Event, Started};
 pub use item::{Deed, Item};
-#[cfg(test)]
-pub use pack::Pack;
-pub use pack::{Entry, Epoch, Holder, Party, Refused, SecretHash};
+pub use pack::{Entry, Epoch, Holder, Pack, Party, Refused, SecretHash};
 
 use crate::limits::{self, Limits};
 use crate::protocol::Name;

@@ -1,8 +1,8 @@
 //! What comes back from a log that this server shares with others, and what becomes of it in the room.
 
 use super::Registry;
-use crate::log::nodes::{Entry as Fact, Event, Holder, Party, Refused, Started};
-use crate::log::{Arrival, Entry, Speaker};
+use crate::log::nodes::{Entry as Fact, Event, Holder, Pack, Party, Refused, SecretHash, Started};
+use crate::log::{Arrival, Entry, Shared, Speaker};
 use crate::net::sink::Sink;
 use crate::protocol::{Id, Refusal};
 use crate::room::SeatId;
@@ -16,7 +16,7 @@ impl<S: Sink + Clone> Registry<S> {
         match event {
             Event::Started(started) => self.stand_on(&started),
             Event::Entries(packs) => {
-                for (id, fact) in packs.iter().flat_map(|pack| pack.entries()) {
+                for (id, fact) in packs.iter().flat_map(Pack::entries) {
                     self.heed_fact(id, fact, now);
                 }
             }
@@ -29,7 +29,7 @@ impl<S: Sink + Clone> Registry<S> {
                 self.say_of_log("within reach again".into());
             }
             Event::Fenced => {
-                self.put_out(Closed::NodeLost, "the others have given this node up", now)
+                self.put_out(Closed::NodeLost, "the others have given this node up", now);
             }
             Event::Lost => self.put_out(Closed::LogLost, "lost: it begins anew", now),
             Event::Behind(bytes) => {
@@ -40,7 +40,7 @@ impl<S: Sink + Clone> Registry<S> {
                 self.unfit = Some(why);
             }
         }
-        for id in self.log.shared_mut().into_iter().flat_map(|shared| shared.released()) {
+        for id in self.log.shared_mut().into_iter().flat_map(Shared::released) {
             self.parked.wake(id);
         }
         self.settle();
@@ -174,5 +174,5 @@ impl<S: Sink + Clone> Registry<S> {
 
 /// By what a member is known again: here it is the hash that all nodes know.
 fn secret_of(party: Party) -> Option<Arc<crate::protocol::Secret>> {
-    party.secret.and_then(|hash| hash.as_secret()).map(Arc::new)
+    party.secret.and_then(SecretHash::as_secret).map(Arc::new)
 }
