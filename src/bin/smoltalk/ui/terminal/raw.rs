@@ -22,7 +22,7 @@ const BEGIN: &str = "\x1b[?2004h";
 const END: &[u8] = b"\x1b[?2004l\x1b[?7h";
 
 /// How long a terminal may take for what it has been given to show.
-const MUCH: Duration = Duration::from_millis(200);
+const MUCH: Duration = Duration::from_millis(500);
 
 /// How long to wait before it is asked again.
 const A_MOMENT: Duration = Duration::from_millis(1);
