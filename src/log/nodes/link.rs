@@ -21,8 +21,8 @@ const COMMIT: &str = include_str!("commit.lua");
 /// A connection to Redis. Whoever does not wait for an answer any more drops it.
 pub struct Link {
     connection: MultiplexedConnection,
-    /// Reads and writes, while something is asked.
-    driver: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Reads and writes, while something is asked, and until the connection breaks.
+    driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How long an answer may take.
     patience: Duration,
     keys: Keys,
@@ -133,7 +133,7 @@ impl Link {
         let (connection, driver) = within(limits::REPLY, connect).await?;
         let mut link = Self {
             connection,
-            driver: Box::pin(driver),
+            driver: Some(Box::pin(driver)),
             patience: limits::REPLY + news,
             keys: keys.clone(),
             start: Vec::new(),
@@ -168,8 +168,12 @@ impl Link {
     async fn ask(&mut self, command: &Cmd) -> Result<Value, Trouble> {
         let Self { connection, driver, patience, .. } = self;
         let driven = async {
-            driver.await;
-            Err(Trouble::Away("the connection to Redis has broken".into()))
+            if let Some(running) = driver {
+                running.await;
+            }
+            // What had been answered until then is still heard, and what had not is refused.
+            *driver = None;
+            future::pending().await
         };
         let answer = async { Ok(connection.req_packed_command(command).await?.extract_error()?) };
         within(*patience, future::or(answer, driven)).await
