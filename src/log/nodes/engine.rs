@@ -350,7 +350,7 @@ impl Stay {
                 self.ask(link, outside, true).await?;
                 self.under_way = None;
             } else if !self.is_more_to_take_out {
-                let due = self.beat + limits::BEAT;
+                let due = self.beat + outside.pace();
                 let rung = async { _ = bell.recv().await };
                 future::or(rung, async { _ = Timer::at(due).await }).await;
             }
@@ -358,7 +358,7 @@ impl Stay {
     }
 
     async fn beat_if_due(&mut self, link: &mut Link, outside: &Outside) -> Result<(), Ended> {
-        if self.beat.elapsed() < limits::BEAT { Ok(()) } else { self.beat(link, outside).await }
+        if self.beat.elapsed() < outside.pace() { Ok(()) } else { self.beat(link, outside).await }
     }
 
     /// Has a batch done, under the last number, or nothing.
@@ -441,6 +441,12 @@ impl Outside {
             progress.pass(extent);
         }
         Ok(())
+    }
+
+    /// How often the node says that it is alive, and hears how far the slowest is behind.
+    fn pace(&self) -> Duration {
+        let is_held = self.shared.behind.load(Ordering::Relaxed) > limits::BEHIND;
+        if is_held { limits::BEAT_WHILE_HELD } else { limits::BEAT }
     }
 
     /// Nobody holds this while it waits for anything.
