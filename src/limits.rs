@@ -325,6 +325,8 @@ mod nodes {
     pub const ROOM_TIME_STEP: Duration = Duration::from_secs(2);
     /// How often a node says that it is alive.
     pub const BEAT: Duration = Duration::from_secs(1);
+    /// The same while members wait for a slow node: so long they wait for longer than they have to.
+    pub const BEAT_WHILE_HELD: Duration = Duration::from_millis(25);
     /// Names of dead nodes that one run of a script takes out: it holds up all nodes meanwhile, for
     /// about a millisecond.
     pub const TAKEN_OUT: usize = 200;

@@ -1,14 +1,14 @@
 //! A connection to Redis, and what is asked there.
 
+use super::answer::{Trouble, array, bytes, id, packs, unreadable, words};
 use super::gather::Batch;
 use super::pack::{Epoch, Pack, Party};
 use super::socket::Socket;
 use crate::limits;
 use crate::protocol::{Id, Name};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, RedisError, Value};
+use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, Value};
 use smol::{Timer, future};
-use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ const COMMIT: &str = include_str!("commit.lua");
 /// A connection to Redis. Whoever does not wait for an answer any more drops it.
 pub struct Link {
     connection: MultiplexedConnection,
-    /// Reads and writes, while something is asked.
-    driver: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Reads and writes, while something is asked, and until the connection breaks.
+    driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How long an answer may take.
     patience: Duration,
     keys: Keys,
@@ -42,15 +42,6 @@ pub struct Keys {
     seats: String,
     applied: String,
     log: String,
-}
-
-/// Why something did not come about: one line for the operator's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// Redis is out of reach, or as good as that. It may pass.
-    Away(String),
-    /// The room cannot be kept there. That does not pass by itself.
-    Unfit(String),
 }
 
 /// What a node says when it registers itself; see `start.lua`.
@@ -133,7 +124,7 @@ impl Link {
         let (connection, driver) = within(limits::REPLY, connect).await?;
         let mut link = Self {
             connection,
-            driver: Box::pin(driver),
+            driver: Some(Box::pin(driver)),
             patience: limits::REPLY + news,
             keys: keys.clone(),
             start: Vec::new(),
@@ -168,8 +159,12 @@ impl Link {
     async fn ask(&mut self, command: &Cmd) -> Result<Value, Trouble> {
         let Self { connection, driver, patience, .. } = self;
         let driven = async {
-            driver.await;
-            Err(Trouble::Away("the connection to Redis has broken".into()))
+            if let Some(running) = driver {
+                running.await;
+            }
+            // What had been answered until then is still heard, and what had not is refused.
+            *driver = None;
+            future::pending().await
         };
         let answer = async { Ok(connection.req_packed_command(command).await?.extract_error()?) };
         within(*patience, future::or(answer, driven)).await
@@ -293,121 +288,17 @@ async fn within<T>(
     future::or(asked, late).await
 }
 
-// What Redis says.
-
-fn packs(value: Value) -> Result<Vec<Pack>, Trouble> {
-    array(value)?.into_iter().map(pack).collect()
-}
-
-fn pack(value: Value) -> Result<Pack, Trouble> {
-    let mut entry = array(value)?.into_iter();
-    let mut next = || entry.next().ok_or_else(unreadable);
-    let id = id(&String::from_utf8_lossy(&bytes(next()?)?))?;
-    let parts = array(next()?)?.into_iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
-    let (mut names, mut values) = (Vec::new(), Vec::new());
-    for (at, part) in parts.into_iter().enumerate() {
-        if at % 2 == 0 { names.push(part) } else { values.push(part) }
-    }
-    Pack::read(id, names.iter().map(Vec::as_slice).zip(values)).ok_or_else(unreadable)
-}
-
-fn array(value: Value) -> Result<Vec<Value>, Trouble> {
-    match value {
-        Value::Array(values) => Ok(values),
-        _ => Err(unreadable()),
-    }
-}
-
-fn bytes(value: Value) -> Result<Vec<u8>, Trouble> {
-    match value {
-        Value::BulkString(bytes) => Ok(bytes),
-        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Ok(text.into()),
-        _ => Err(unreadable()),
-    }
-}
-
-fn words(value: Value) -> Result<Vec<String>, Trouble> {
-    let word = |value| match value {
-        Value::Int(n) => Ok(n.to_string()),
-        value => Ok(String::from_utf8_lossy(&bytes(value)?).into_owned()),
-    };
-    array(value)?.into_iter().map(word).collect()
-}
-
-fn id(text: &str) -> Result<Id, Trouble> {
-    Id::parse(text.as_bytes()).ok_or_else(unreadable)
-}
-
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn unreadable() -> Trouble {
-    Trouble::Away("Redis says what this version cannot read".into())
 }
 
 fn unknown_format(format: &str) -> String {
     format!("the room's entries have the format {format}, and this version knows {FORMAT} alone")
 }
 
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Away(said_of("", &error.to_string()))
-    }
-}
-
-impl From<RedisError> for Trouble {
-    fn from(error: RedisError) -> Self {
-        Self::Away(said_of(error.code().unwrap_or_default(), &error.to_string()))
-    }
-}
-
-/// What Redis's own words for a state of its own mean. Some come within the words of an error of a
-/// script.
-const STATES: [(&str, &str); 16] = [
-    ("OOM", "Redis is full"),
-    ("READONLY", "Redis is read-only"),
-    ("MISCONF", "Redis cannot write to its disk"),
-    ("NOREPLICAS", "Redis has too few replicas"),
-    ("BUSY", "Redis is busy with a script"),
-    ("LOADING", "Redis is loading its data"),
-    ("NOAUTH", "Redis asks for a password"),
-    ("WRONGPASS", "Redis does not know the user or the password"),
-    ("NOPERM", "Redis does not allow this user what is needed"),
-    ("NOSCRIPT", "Redis has forgotten the script"),
-    ("UNBLOCKED", "Redis has become a replica"),
-    ("MASTERDOWN", "Redis is a replica that has lost its master"),
-    ("CLUSTERDOWN", "the Redis cluster is down"),
-    ("MOVED", "the room is on another node of the Redis cluster"),
-    ("ASK", "the room is moving to another node of the Redis cluster"),
-    ("TRYAGAIN", "the room is moving to another node of the Redis cluster"),
-];
-
-fn said_of(code: &str, text: &str) -> String {
-    let is_word = |state: &str| text.split(|c: char| !c.is_ascii_alphabetic()).any(|w| w == state);
-    let state = STATES.iter().find(|(state, _)| code == *state);
-    match state.or_else(|| STATES.iter().find(|(state, _)| is_word(state))) {
-        Some((state, meaning)) => format!("{meaning} ({state})"),
-        None => text.split(['\r', '\n']).next().unwrap_or_default().to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_line_says_what_is_the_matter_with_redis() {
-        for (code, text, said) in [
-            ("OOM", "\"OOM\": command not allowed", "Redis is full (OOM)"),
-            ("ERR", "Error running script: @user_script:42: -OOM command", "Redis is full (OOM)"),
-            ("BUSY", "\"BUSY\": Redis is busy", "Redis is busy with a script (BUSY)"),
-            ("READONLY", "", "Redis is read-only (READONLY)"),
-            ("", "Connection refused (os error 111)\nmore", "Connection refused (os error 111)"),
-        ] {
-            assert_eq!(said_of(code, text), said);
-        }
-    }
 
     #[test]
     fn all_keys_of_a_room_are_in_one_slot_of_a_cluster() {

@@ -5,6 +5,7 @@
 //! nodes, and is applied only then. All that has to be decided about names is decided in Redis, by two
 //! scripts: `start.lua` and `commit.lua`.
 
+mod answer;
 mod engine;
 mod event;
 mod gather;
@@ -13,6 +14,7 @@ mod keep;
 mod link;
 mod pack;
 mod socket;
+mod stay;
 #[cfg(test)]
 mod tests;
 
@@ -23,9 +25,10 @@ pub use pack::{Entry, Epoch, Holder, Pack, Party, Refused, SecretHash};
 use crate::limits::{self, Limits};
 use crate::protocol::Name;
 use async_channel::Receiver;
-use engine::{Engine, Shared};
+use engine::Engine;
 use link::Keys;
 use redis::{ConnectionAddr, IntoConnectionInfo};
+use stay::Shared;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

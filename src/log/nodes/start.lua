@@ -37,10 +37,18 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 clock, seen, bytes = tonumber(clock or 0), tonumber(seen or now), tonumber(bytes or 0)
 clock = clock + math.min(math.max(now - seen, 0), tonumber(longest))
 
--- The last case: another node has begun the log anew, but not behind all that this one has read.
--- Then a `since` from here could be taken for one of the new log.
 local anew = not mark or lost == '1' and mark == known
-  or known ~= '' and mark ~= known and not before(last, began)
+if mark and known ~= '' and not anew then
+  if mark ~= known then
+    -- Another node has begun the log anew, but not behind all that this one has read: a `since` from
+    -- here could be taken for one of the new log.
+    anew = not before(last, began)
+  elseif not before(last, floor) then
+    -- It was fenced, and in the meantime the log has become an older copy. (Of what lies before the floor
+    -- nobody can tell.)
+    anew = #redis.call('XRANGE', log, last, last) == 0
+  end
+end
 if anew then
   -- Behind all that there is, and all that this node has read.
   local newest = last

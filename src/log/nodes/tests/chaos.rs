@@ -216,7 +216,8 @@ impl Client {
 
     async fn live(&mut self, world: &World) {
         let patience = Instant::now() + Duration::from_secs(seconds(12) + 60);
-        while !world.is_over.load(Ordering::Relaxed) || !self.unconfirmed.is_empty() {
+        let is_over = || world.is_over.load(Ordering::Relaxed);
+        while !is_over() || !self.unconfirmed.is_empty() || self.began.is_none() {
             assert!(Instant::now() < patience, "{} waits for {:?}", self.name, self.unconfirmed);
             let host = usize::try_from(self.dice.below(HOSTS as u64)).expect("small");
             if let Some(asks) = world.asks(host) {

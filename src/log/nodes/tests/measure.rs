@@ -2,7 +2,7 @@
 
 use super::super::{Deed, Entry, Event, Item, Node, Pack};
 use super::server::Server;
-use super::stay::name;
+use super::stay::{Rig, name};
 use crate::limits::Limits;
 use async_channel::Receiver;
 use smol::future;
@@ -95,4 +95,41 @@ fn entries_a_second() {
             );
         }
     }
+}
+
+#[test]
+#[ignore = "it measures"]
+fn a_large_room() {
+    const NAMES: u64 = 300_000;
+    let Some(redis) = Server::start() else { return };
+    redis.ask(&["CONFIG", "SET", "appendonly", "no"]);
+    let began = Instant::now();
+    let large = Rig::start(&redis);
+    let epoch = large.starts().epoch;
+    for serial in 0..NAMES {
+        let own = name(&format!("name{serial}"));
+        large.node.submit(epoch, &Item { serial, name: own, deed: Deed::Join(None) });
+        while large.node.is_full() {
+            large.hears();
+        }
+    }
+
+    while redis_names(&redis) < NAMES {
+        let _ = large.events.try_recv();
+    }
+    println!("{NAMES} come in {:?}", began.elapsed());
+    let began = Instant::now();
+    let second = Rig::start(&redis);
+    let members = second.starts().members.len();
+    println!("another node starts, with {members} members, in {:?}", began.elapsed());
+    drop(large);
+    let began = Instant::now();
+    while redis_names(&redis) > 0 {
+        let _ = second.events.try_recv();
+    }
+    println!("all of a dead node are taken out in {:?}", began.elapsed());
+}
+
+fn redis_names(redis: &Server) -> u64 {
+    redis.ask(&["HLEN", "smoltalk:{stay}:names"]).flat().parse().expect("a number")
 }

@@ -241,6 +241,18 @@ fn a_lost_log_begins_anew_once_and_behind_all_that_was_read() {
 }
 
 #[test]
+fn who_comes_back_to_an_older_copy_says_so() {
+    let Some(room) = Room::new() else { return };
+    let mut a = room.start("a");
+    room.does(&mut a, &["J 1 ada -"]);
+    assert_eq!(room.try_start("a2", &a.mark, &a.at, "0")[1], "mark-of-a");
+    let (ms, _) = a.at.split_once('-').expect("an id");
+    let unknown = format!("{ms}-99");
+    assert_eq!(room.try_start("a3", &a.mark, "1-1", "0")[1], "mark-of-a");
+    assert_eq!(room.try_start("a4", &a.mark, &unknown, "0")[1], "mark-of-a4");
+}
+
+#[test]
 fn ids_rise_also_where_the_clock_is_behind_and_packs_name_the_one_before() {
     let Some(room) = Room::new() else { return };
     let mut a = room.start("a");

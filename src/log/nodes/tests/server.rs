@@ -34,13 +34,34 @@ impl Server {
     /// Kills it, and starts it again on what it has kept.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = run(self.port, &self.folder);
-        self.await_life();
+        self.restart_dead();
     }
 
     pub fn kill(&mut self) {
         self.child.kill().expect("it lives");
         self.child.wait().expect("it ends");
+    }
+
+    /// Keeps a copy of what it has kept until now.
+    pub fn copy(&self) {
+        self.shell("rm -rf copy && cp -r appendonlydir copy");
+    }
+
+    /// Kills it, and starts it again on the copy: what has happened since is lost.
+    pub fn go_back(&mut self) {
+        self.kill();
+        self.shell("rm -rf appendonlydir && cp -r copy appendonlydir");
+        self.restart_dead();
+    }
+
+    fn restart_dead(&mut self) {
+        self.child = run(self.port, &self.folder);
+        self.await_life();
+    }
+
+    fn shell(&self, command: &str) {
+        let status = Command::new("sh").args(["-c", command]).current_dir(&self.folder).status();
+        assert!(status.expect("a shell").success());
     }
 
     /// Stops it for a while, as it is.

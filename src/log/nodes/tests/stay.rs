@@ -137,6 +137,48 @@ fn a_log_that_is_emptied_is_lost_for_all_and_begins_anew() {
     }
 }
 
+/// After all that has been told before, and that it was away.
+fn loses(rig: &Rig) -> Started {
+    loop {
+        match rig.hears() {
+            Event::Lost => return rig.starts(),
+            Event::Entries(_) | Event::Away(_) | Event::Back => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_an_older_copy_is_lost_for_all_also_for_who_only_reads() {
+    let Some(mut redis) = Server::start() else { return };
+    let (a, b) = (Rig::start(&redis), Rig::start(&redis));
+    let (at_a, _) = (a.starts(), b.starts());
+    a.does(at_a.epoch, 1, "ada", Deed::Join(None));
+    a.sees();
+    b.sees();
+    redis.copy();
+    a.does(at_a.epoch, 1, "ada", Deed::Msg(b"lost"));
+    a.sees();
+    b.sees();
+    redis.go_back();
+    let (anew, also) = (loses(&a), loses(&b));
+    assert!(anew.members.is_empty() && also.members.is_empty());
+    assert_eq!(anew.floor, also.floor);
+    a.does(anew.epoch, 1, "ada", Deed::Join(None));
+    assert_eq!((a.sees(), b.sees()), ("ada joined".into(), "ada joined".into()));
+}
+
+#[test]
+fn a_log_with_a_hole_is_lost_though_the_script_cannot_see_it() {
+    let Some(redis) = Server::start() else { return };
+    let (a, b) = (Rig::start(&redis), Rig::start(&redis));
+    let (at, _) = (a.starts().at, b.starts());
+    let (id, p) = (at.next(at.ms() + 1).to_string(), at.next(0).to_string());
+    let fields = ["p", &p, "b", "1", "n", "1", "e", "X 0\n\n"];
+    redis.ask(&[&["XADD", "smoltalk:{stay}:log", &id], &fields[..]].concat());
+    assert_eq!(loses(&a).floor, loses(&b).floor);
+}
+
 #[test]
 fn a_node_that_was_given_up_starts_again_as_another() {
     let Some(redis) = Server::start() else { return };
