@@ -393,6 +393,12 @@ impl<S: Sink + Clone> Registry<S> {
         self.parked.park(id)
     }
 
+    /// Whether readers have to wait for the flusher.
+    #[cfg(feature = "redis")]
+    pub fn is_full(&self) -> bool {
+        self.room.round().is_full()
+    }
+
     /// How many bytes of output the current round has.
     pub fn output(&self) -> usize {
         self.room.round().len()
@@ -502,7 +508,7 @@ impl<S: Sink + Clone> Registry<S> {
         self.clock.tick(now);
         while let Some((id, due)) = self.room.due(self.clock.at(now)) {
             match due {
-                Due::Close(Closed::JoinTimeout) if self.log.is_joining(id) => {
+                Due::Close(Closed::JoinTimeout) if self.waits_to_be_let_in(id) => {
                     self.room.wait_longer(id, self.clock.at(now));
                 }
                 Due::Close(closed) => self.close(id, closed, now),
@@ -522,6 +528,11 @@ impl<S: Sink + Clone> Registry<S> {
             self.clock.rest();
         }
         watchful
+    }
+
+    /// Whether a guest is still there, and waits for a log that is out of reach: that is not its fault.
+    fn waits_to_be_let_in(&self, id: SeatId) -> bool {
+        self.log.is_joining(id) && self.delivery.sink(id).is_some_and(|sink| !sink.is_over())
     }
 
     /// Where more waits for all together than may, those go who keep most of it in memory alone. Who

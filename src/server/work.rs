@@ -19,7 +19,7 @@ use {
     super::NodesConfig,
     crate::limits::Limits,
     crate::log::Log,
-    crate::log::nodes::{Event, Node},
+    crate::log::nodes::{Event, Node, Pack},
     std::io,
     std::pin::Pin,
 };
@@ -90,14 +90,27 @@ impl Shared {
         let Some(executor) = self.executor.upgrade() else { return };
         let _task = executor.spawn(task);
         while let Ok(event) = events.recv().await {
-            let mut registry = self.registry.lock().await;
-            registry.heed_node(event, Instant::now());
-            let is_over = registry.unfit.is_some();
-            drop(registry);
-            if is_over {
+            match event {
+                Event::Entries(packs) => self.apply(packs).await,
+                event => self.registry.lock().await.heed_node(event, Instant::now()),
+            }
+            if self.registry.lock().await.go_on() {
                 return;
             }
-            future::yield_now().await;
+        }
+    }
+
+    /// Has the room take packs in, as its rounds have room for them.
+    async fn apply(&self, packs: Vec<Pack>) {
+        for pack in &packs {
+            let mut registry = self.registry.lock().await;
+            while registry.is_full() {
+                drop(registry);
+                // The flusher has been called.
+                future::yield_now().await;
+                registry = self.registry.lock().await;
+            }
+            registry.heed_pack(pack, Instant::now());
         }
     }
 }

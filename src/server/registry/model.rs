@@ -258,6 +258,10 @@ impl Sink for Wire {
         self.ends().shut = true;
     }
 
+    fn is_over(&self) -> bool {
+        self.ends().ended.is_some() && self.ends().said.is_empty()
+    }
+
     fn peer(&self) -> Address {
         Address::Unknown
     }

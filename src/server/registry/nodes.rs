@@ -15,11 +15,7 @@ impl<S: Sink + Clone> Registry<S> {
     pub fn heed_node(&mut self, event: Event, now: Instant) {
         match event {
             Event::Started(started) => self.stand_on(&started),
-            Event::Entries(packs) => {
-                for (id, fact) in packs.iter().flat_map(Pack::entries) {
-                    self.heed_fact(id, fact, now);
-                }
-            }
+            Event::Entries(packs) => packs.iter().for_each(|pack| self.heed_pack(pack, now)),
             Event::Away(why) => {
                 self.set_away(true);
                 self.say_of_log(format!("out of reach: {why}"));
@@ -40,8 +36,21 @@ impl<S: Sink + Clone> Registry<S> {
                 self.unfit = Some(why);
             }
         }
+        self.settle();
+    }
+
+    /// Wakes those who need not wait for the log any longer. Says whether there will be none any more.
+    pub fn go_on(&mut self) -> bool {
         for id in self.log.shared_mut().into_iter().flat_map(Shared::released) {
             self.parked.wake(id);
+        }
+        self.unfit.is_some()
+    }
+
+    /// Does what came of one batch.
+    pub fn heed_pack(&mut self, pack: &Pack, now: Instant) {
+        for (id, fact) in pack.entries() {
+            self.heed_fact(id, fact, now);
         }
         self.settle();
     }
