@@ -141,7 +141,9 @@ impl Server {
     /// Serves until `shutdown` completes. Then it accepts no more, sends every connection what is
     /// queued for it and `BYE shutdown`, and returns once all are over, or after
     /// [`Limits::shutdown_timeout`]: who has not taken all by then is cut short.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    ///
+    /// It fails where it cannot go on: where a log that others share cannot be kept where it should be.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
         let Config { limits, notices: troubles, quiet, .. } = self.config;
@@ -193,6 +195,11 @@ impl Server {
         if cut_short > 0 {
             note(troubles.as_ref(), || Notice::CutShort(cut_short));
         }
+        #[cfg(feature = "redis")]
+        if let Some(why) = registry.lock().await.unfit.take() {
+            return Err(io::Error::other(why));
+        }
+        Ok(())
     }
 }
 

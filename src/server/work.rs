@@ -95,6 +95,8 @@ impl Shared {
                 event => self.registry.lock().await.heed_node(event, Instant::now()),
             }
             if self.registry.lock().await.go_on() {
+                // All members have been told; they get to know.
+                Timer::after(limits::LINGER).await;
                 return;
             }
         }
