@@ -4,6 +4,19 @@
 //! back from the stream, as what other nodes' members did does ([`Event::Entries`]), in one order for all
 //! nodes, and is applied only then. All that has to be decided about names is decided in Redis, by two
 //! scripts: `start.lua` and `commit.lua`.
+//!
+//! Whoever uses it sees to this:
+//!
+//! - Each item comes back as one entry by the same [`Holder`], in the order in which they were submitted:
+//!   so it is enough to count, for each connection, what has not come back. A JOIN, PING or WHO waits until that
+//!   is nothing, and its connection is not read meanwhile.
+//! - Nobody who can wait is read while the node is away, [`Node::is_full`] or [`Node::is_held`]. Each event is
+//!   an occasion to look again. Departures are submitted at any time.
+//! - [`Event::Fenced`] and [`Event::Lost`] end all members. Guests whose JOIN was under way ask again after
+//!   [`Event::Started`], which replaces all that was known: names, history, floor, place in the log.
+//! - A `since` before [`Started::floor`], or behind the last entry, has a gap. It is judged when the JOIN has
+//!   come back.
+//! - Before the future is dropped at the end, the departures that were submitted have to come back.
 
 mod answer;
 mod engine;

@@ -23,12 +23,20 @@ impl Server {
             eprintln!("skipped: no redis-server is installed");
             return None;
         }
-        let port = free_port();
+        // Another may take the port first.
+        (0..5).find_map(|_| Self::on(free_port()))
+    }
+
+    fn on(port: u16) -> Option<Self> {
         let folder = std::env::temp_dir().join(format!("smoltalk-{}-{port}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
-        let server = Self { port, child: run(port, &folder), folder };
-        server.await_life();
-        Some(server)
+        let mut server = Self { port, child: run(port, &folder), folder };
+        server.await_life().then_some(server)
+    }
+
+    /// How it is reached without the net.
+    pub fn unix_url(&self) -> String {
+        format!("redis+unix://{}", self.folder.join("redis.sock").display())
     }
 
     /// Kills it, and starts it again on what it has kept.
@@ -56,7 +64,7 @@ impl Server {
 
     fn restart_dead(&mut self) {
         self.child = run(self.port, &self.folder);
-        self.await_life();
+        assert!(self.await_life(), "Redis does not come up again");
     }
 
     fn shell(&self, command: &str) {
@@ -90,17 +98,19 @@ impl Server {
         ask(&mut socket, words)
     }
 
-    fn await_life(&self) {
+    /// Says whether it is this one that lives.
+    fn await_life(&mut self) -> bool {
         let until = Instant::now() + Duration::from_secs(10);
-        loop {
+        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             if let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
                 && matches!(ask(&mut socket, &["PING"]), Reply::Text(_))
             {
-                return;
+                return self.child.try_wait().is_ok_and(|ended| ended.is_none());
             }
             assert!(Instant::now() < until, "Redis does not come up");
             thread::sleep(Duration::from_millis(20));
         }
+        false
     }
 }
 
@@ -122,6 +132,7 @@ fn run(port: u16, folder: &PathBuf) -> Child {
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
         .arg(folder)
+        .args(["--unixsocket", "redis.sock"])
         .stdout(Stdio::null())
         .spawn()
         .expect("redis-server")

@@ -1,11 +1,13 @@
 //! What an engine does when something is the matter with Redis, one thing at a time.
 
 use super::super::{Deed, Entry, Epoch, Event, Item, Node, Pack, Refused, Started};
+use super::Dice;
 use super::server::Server;
 use crate::limits::{self, Limits};
 use crate::protocol::{Name, Secret};
 use async_channel::Receiver;
 use smol::{Timer, future};
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -200,7 +202,10 @@ fn a_node_that_was_given_up_starts_again_as_another() {
     };
     assert!(matches!(fenced, Event::Fenced), "{fenced:?}");
     let again = a.starts();
-    assert!(again.epoch != at_a.epoch && again.floor == at_a.floor && again.members.is_empty());
+    // Its name may still be there, and is free.
+    assert!(again.epoch != at_a.epoch && again.floor == at_a.floor);
+    a.does(again.epoch, 1, "ada", Deed::Join(None));
+    while !b.sees().contains("ada joined") {}
 }
 
 #[test]
@@ -286,6 +291,52 @@ fn a_redis_that_asks_for_a_password_says_so() {
     let (_, events, engine) = Node::open(&url, name("Stay"), &Limits::default()).expect("a node");
     let _task = smol::spawn(engine);
     assert!(matches!(smol::block_on(events.recv()), Ok(Event::Started(_))));
+}
+
+#[test]
+fn a_redis_is_reached_through_a_unix_socket_too() {
+    let Some(redis) = Server::start() else { return };
+    let (_, events, engine) =
+        Node::open(&redis.unix_url(), name("Stay"), &Limits::default()).expect("a node");
+    let _task = smol::spawn(engine);
+    assert!(matches!(smol::block_on(events.recv()), Ok(Event::Started(_))));
+}
+
+#[test]
+fn who_starts_while_others_come_and_go_knows_who_is_in() {
+    let Some(redis) = Server::start() else { return };
+    let limits = Limits { history: 10_000_000, history_bytes: usize::MAX, ..Limits::default() };
+    let a = Rig::with(&redis, &limits);
+    let (stop, stopped) = async_channel::bounded::<()>(1);
+    let churn = thread::spawn(move || {
+        let (epoch, mut dice) = (a.starts().epoch, Dice::new());
+        while !stopped.is_closed() {
+            for _ in 0..100 {
+                // Each name has its own member, who comes and goes.
+                let serial = dice.below(5000);
+                let deed = if dice.below(2) == 0 { Deed::Join(None) } else { Deed::Left(None) };
+                a.does(epoch, serial, &format!("name{serial}"), deed);
+            }
+            while a.node.is_full() || !a.events.is_empty() {
+                a.hears();
+            }
+        }
+    });
+    for _ in 0..8 {
+        let b = Rig::with(&redis, &limits).starts();
+        let mut folded = BTreeMap::new();
+        for (_, entry) in b.history.iter().flat_map(Pack::entries) {
+            match entry {
+                Entry::Joined(by) => drop(folded.insert(by.name, by.holder.serial)),
+                Entry::Left(by, _) => drop(folded.remove(&by.name)),
+                _ => {}
+            }
+        }
+        let read = b.members.iter().map(|party| (party.name, party.holder.serial));
+        assert_eq!(read.collect::<BTreeMap<_, _>>(), folded);
+    }
+    drop(stop);
+    churn.join().expect("it ran");
 }
 
 #[test]
