@@ -334,7 +334,7 @@ fn a_file_is_for_one_run_at_a_time_and_for_one_name() {
 fn a_file_that_is_something_else_is_refused_and_not_touched() {
     let state = StateFile::new("else");
     fs::write(&state.0, "dear diary\n").expect("written");
-    let why = state.complains("this is no state of smoltalk");
+    let why = state.complains("this is no file that --resume has made");
     assert_eq!(after_typing(&mut state.run(1), "send hi\n"), left(1, "", &why));
     assert_eq!(fs::read_to_string(&state.0).expect("a file"), "dear diary\n");
 }
