@@ -334,7 +334,7 @@ fn a_file_is_for_one_run_at_a_time_and_for_one_name() {
 fn a_file_that_is_something_else_is_refused_and_not_touched() {
     let state = StateFile::new("else");
     fs::write(&state.0, "dear diary\n").expect("written");
-    let why = state.complains("this is no state of smoltalk");
+    let why = state.complains("this is no file that --resume has made");
     assert_eq!(after_typing(&mut state.run(1), "send hi\n"), left(1, "", &why));
     assert_eq!(fs::read_to_string(&state.0).expect("a file"), "dear diary\n");
 }
@@ -391,4 +391,44 @@ fn at_a_terminal_what_was_missed_stands_between_two_lines_with_its_time() {
     ada.types("leave\r");
     assert_eq!(ada.ends().0, 0);
     server.done();
+}
+
+/// Ada at a terminal, in a room that takes her line and says nothing to it; then it `goes`, or she does.
+fn leaves_unconfirmed(goes: bool) -> String {
+    let (go, wait) = channel::<()>();
+    let server = Fake::serves(move |listener| {
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, " last=20", "60000-0");
+        assert_eq!(peer.hear_all(), "PING back");
+        assert_eq!(peer.hear_all(), "WHO");
+        peer.say("PONG back\nWHO 1 ada");
+        assert_eq!(peer.hear_all(), "MSG hi");
+        if goes {
+            return;
+        }
+        assert_eq!(peer.hear_all(), "LEAVE");
+        wait.recv().expect("she has gone");
+    });
+    let port = server.port.to_string();
+    let set = [("NO_COLOR", "1"), ("XDG_STATE_HOME", "/dev/null")];
+    let args = ["--username", "ada", "--port", &port];
+    let mut ada = Person::starts(env!("CARGO_BIN_EXE_smoltalk"), &args, &set, (60, 20));
+    ada.sees_part("ada> █\n");
+    ada.types("send hi\r");
+    ada.sees_part(if goes { "(offline" } else { "<ada> hi\nada> █\n" });
+    ada.types("leave\r");
+    let (code, end) = ada.ends();
+    assert_eq!(code, 0);
+    // Where it went, the client has gone before this.
+    let _ = go.send(());
+    server.done();
+    end
+}
+
+#[test]
+fn who_leaves_a_terminal_is_told_what_may_not_have_arrived() {
+    for goes in [false, true] {
+        let end = leaves_unconfirmed(goes);
+        assert!(end.contains("smoltalk: the last line may not have arrived"), "{goes}: {end}");
+    }
 }

@@ -225,6 +225,12 @@ impl Ledger {
         self.unconfirmed.len() - self.given
     }
 
+    /// How many of them were given to a connection: they may or may not have arrived.
+    #[must_use]
+    pub fn unconfirmed(&self) -> u64 {
+        self.given as u64
+    }
+
     /// The number of the line that is [given](Self::to_say) next.
     #[must_use]
     pub fn next_number(&self) -> u64 {

@@ -83,7 +83,8 @@ impl State {
 
     /// Reads what is there, if anything is.
     fn read(&mut self) -> io::Result<Option<Before>> {
-        let no_state = || io::Error::new(ErrorKind::InvalidData, "this is no state of smoltalk");
+        let no_state =
+            || io::Error::new(ErrorKind::InvalidData, "this is no file that --resume has made");
         if self.file.metadata()?.len() > LONGEST {
             return Err(no_state());
         }
@@ -356,7 +357,7 @@ mod tests {
         ] {
             fs::write(&place.0, text).expect("written");
             let error = State::open(&place.0).err().expect("no state");
-            assert_eq!(error.to_string(), "this is no state of smoltalk", "{text:?}");
+            assert_eq!(error.to_string(), "this is no file that --resume has made", "{text:?}");
             assert_eq!(fs::read_to_string(&place.0).expect("a file"), text);
         }
         assert!(State::open(Path::new("/dev/null")).is_err());
