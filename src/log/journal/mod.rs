@@ -5,6 +5,7 @@
 //! #whole                                  or #holes: what happened last could not be written
 //! #began 1795296000000-0 1                where this file begins, and how many were in
 //! #in ada 0123456789abcdef                one who was, and by what it is known
+//! #boot 1b4e28ba-2fa1-11d2-883f-0016d3cc  the boot of the machine in which what follows is written
 //! #secret bob AAAABBBBCCCCDDDD            belongs to the next line, as #to and #bytes do
 //! @1795296000042-0 JOINED bob
 //! @1795296000042-1 MSG ada hi
@@ -18,6 +19,7 @@
 //! #in bob AAAABBBBCCCCDDDD
 //! @1795296012346-0 LEFT bob lost
 //! @1795296012347-0 NOTE closing time
+//! #closed                                 the server has ended, and all before is on the disk
 //! ```
 //!
 //! Entries stand there as a member with `id data` gets them (`format`). What would not have been
@@ -25,9 +27,17 @@
 //! Past a size `FILE` becomes `FILE.1` and a new one begins, where the story goes on (`place`).
 //!
 //! Entries are written before anybody gets them, and reach the disk within a second after it (`sync`).
-//! Where either fails, the file is cut back to what is known to be good, and its mark says that it
-//! has holes: that takes no space. Nothing is kept in memory meanwhile but who is in. As soon as there
-//! is space again, a gap says up to where something is missing.
+//! What a machine that died took with it is not known. So where the last `#boot` is not this one, and no
+//! `#closed` follows it, a gap is written first; a server that is killed leaves none.
+//!
+//! A file that follows another begins with `#after` instead of `#began` as long as the end of the other
+//! may not be on the disk: then that may be torn or missing, which is a gap. Behind `#began` it may not.
+//!
+//! Where writing or syncing fails, or the file is no longer at its place, it is cut back to what is
+//! known to be good, and its mark says that it has holes: that takes no space. Nothing is kept in memory
+//! meanwhile but who is in. As soon as there is space again, a gap says up to where something is
+//! missing; once that is on the disk, the mark goes. A file that was taken away is followed by a new
+//! one at its place.
 
 mod boot;
 mod disk;
