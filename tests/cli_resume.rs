@@ -350,6 +350,33 @@ fn who_ended_behind_a_gap_says_nothing_twice_in_the_next_run() {
 }
 
 #[test]
+fn a_first_join_that_came_late_is_survived() {
+    let silent = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        hears_join(&mut peer, "");
+        let _ = peer.end();
+    });
+    let other = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, "", "9-0");
+        catches_up(&mut peer);
+        peer.say("BYE replaced");
+        let _ = peer.end();
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, " since=9-0", "9-0");
+        catches_up(&mut peer);
+        leaves(&mut peer);
+    });
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", silent.port, other.port);
+    let mut talk = Talk::start(back(silent.port).args(["--host", &hosts, "--timeout", "1"]));
+    let replaced = "smoltalk: the server ended the connection: replaced; reconnecting\n";
+    assert_eq!(talk.complains(), replaced);
+    silent.done();
+    assert_eq!(talk.hangs_up(), left(0, "", BACK));
+    other.done();
+}
+
+#[test]
 fn a_file_is_for_one_run_at_a_time_and_for_one_name() {
     let server = Real::start(Config::default());
     let state = StateFile::new("one");
