@@ -120,7 +120,12 @@ impl State {
         self.end = self.lines_at;
         // There may have been an empty file.
         self.file.set_permissions(Permissions::from_mode(0o600))?;
-        self.file.write_all_at(head.as_bytes(), 0)
+        let written = self.file.write_all_at(head.as_bytes(), 0);
+        if written.is_err() {
+            // Half of it would be no state, also when there is room again.
+            self.file.set_len(0)?;
+        }
+        written
     }
 
     /// A line is to be said. After this, it may be sent.
@@ -214,7 +219,8 @@ fn parse_last(line: &str) -> Option<Last> {
         "-" => None,
         id => Some(Id::parse(id.as_bytes())?),
     };
-    let settled = words.next()?.parse().ok()?;
+    // There are many more numbers than lines that anybody could say.
+    let settled = words.next()?.parse().ok().filter(|settled| *settled <= u64::MAX / 2)?;
     (line.len() + 1 == last_line(Last::default()).len()).then_some(Last { id, settled, doubt })
 }
 
@@ -389,6 +395,7 @@ mod tests {
             "smoltalk-state/2 ada 0123456789abcdef\n",
             &head,
             &format!("{head}last 1-1 0\n"),
+            &format!("{head}last {:41} {}\n", "1-1", u64::MAX),
             &format!("{head}{}hello\n", last_line(Last::default())),
             &format!("{head}{}0 shout hello\n", last_line(Last::default())),
         ] {
