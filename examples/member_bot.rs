@@ -22,7 +22,10 @@ fn main() -> Result<(), Error> {
                     let _ = counter.tell(from, format!("{count} so far")).await;
                     continue;
                 }
-                Event::Gap => println!("something may be missing"),
+                Event::Gap => {
+                    println!("something may be missing");
+                    continue;
+                }
                 _ => continue,
             }
             if count % EVERY == 0 {

@@ -184,10 +184,6 @@ pub const JOURNAL_BUFFER: usize = 128 * 1024;
 /// dies may take with it.
 pub const JOURNAL_SYNC: Duration = Duration::from_secs(1);
 
-/// Bytes of a journal that may not have reached the disk when a new file begins: they are brought there
-/// first, and the room waits for that.
-pub const JOURNAL_CLOSE: u64 = 1024 * 1024;
-
 /// How long after a journal failed it is tried again, at the earliest. Each time costs a few system
 /// calls, and a line for everybody who is in.
 pub const JOURNAL_RETRY: Duration = Duration::from_secs(1);

@@ -314,6 +314,69 @@ fn what_was_read_and_not_confirmed_when_it_was_killed_is_said_in_the_next_run_on
 }
 
 #[test]
+fn who_ended_behind_a_gap_says_nothing_twice_in_the_next_run() {
+    let state = StateFile::new("gap");
+    let server = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, "", "9-0");
+        catches_up(&mut peer);
+        assert_eq!(peer.hear_all(), "MSG one");
+        drop(peer);
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, " since=9-0", "20-0");
+        peer.say("GAP\n@18-0 MSG bob hi");
+        assert_eq!(peer.hear_all(), "PING back");
+        assert_eq!(peer.hear_all(), "LEAVE");
+        peer.say("BYE");
+        let _ = peer.end();
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, " since=18-0", "20-0");
+        peer.say("@19-0 MSG bob there");
+        catches_up(&mut peer);
+        leaves(&mut peer);
+    });
+    let talk = after_typing(&mut state.run(server.port), "send one\n");
+    assert_eq!(talk, left(1, "", "smoltalk: the server closed the connection\n"));
+    let mut talk = Talk::start(&mut state.run(server.port));
+    assert_eq!(talk.shows(), "<bob> hi\n");
+    assert_eq!(talk.complains(), GAP);
+    signal("TERM", talk.child.id());
+    assert_eq!(talk.ends().code, Some(0));
+    let lost = "smoltalk: the last line may not have arrived\n";
+    let end = "smoltalk: one of the lines may not have arrived\n";
+    let left_behind = after_typing(&mut state.run(server.port), "");
+    assert_eq!(left_behind, left(1, "<bob> there\n", &format!("{lost}{end}")));
+    server.done();
+}
+
+#[test]
+fn a_first_join_that_came_late_is_survived() {
+    let silent = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        hears_join(&mut peer, "");
+        let _ = peer.end();
+    });
+    let other = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, "", "9-0");
+        catches_up(&mut peer);
+        peer.say("BYE replaced");
+        let _ = peer.end();
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, " since=9-0", "9-0");
+        catches_up(&mut peer);
+        leaves(&mut peer);
+    });
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", silent.port, other.port);
+    let mut talk = Talk::start(back(silent.port).args(["--host", &hosts, "--timeout", "1"]));
+    let replaced = "smoltalk: the server ended the connection: replaced; reconnecting\n";
+    assert_eq!(talk.complains(), replaced);
+    silent.done();
+    assert_eq!(talk.hangs_up(), left(0, "", BACK));
+    other.done();
+}
+
+#[test]
 fn a_file_is_for_one_run_at_a_time_and_for_one_name() {
     let server = Real::start(Config::default());
     let state = StateFile::new("one");
@@ -334,7 +397,7 @@ fn a_file_is_for_one_run_at_a_time_and_for_one_name() {
 fn a_file_that_is_something_else_is_refused_and_not_touched() {
     let state = StateFile::new("else");
     fs::write(&state.0, "dear diary\n").expect("written");
-    let why = state.complains("this is no state of smoltalk");
+    let why = state.complains("this is no file that --resume has made");
     assert_eq!(after_typing(&mut state.run(1), "send hi\n"), left(1, "", &why));
     assert_eq!(fs::read_to_string(&state.0).expect("a file"), "dear diary\n");
 }
@@ -391,4 +454,44 @@ fn at_a_terminal_what_was_missed_stands_between_two_lines_with_its_time() {
     ada.types("leave\r");
     assert_eq!(ada.ends().0, 0);
     server.done();
+}
+
+/// Ada at a terminal, in a room that takes her line and says nothing to it; then it `goes`, or she does.
+fn leaves_unconfirmed(goes: bool) -> String {
+    let (go, wait) = channel::<()>();
+    let server = Fake::serves(move |listener| {
+        let mut peer = Peer::of(listener);
+        lets_in(&mut peer, " last=20", "60000-0");
+        assert_eq!(peer.hear_all(), "PING back");
+        assert_eq!(peer.hear_all(), "WHO");
+        peer.say("PONG back\nWHO 1 ada");
+        assert_eq!(peer.hear_all(), "MSG hi");
+        if goes {
+            return;
+        }
+        assert_eq!(peer.hear_all(), "LEAVE");
+        wait.recv().expect("she has gone");
+    });
+    let port = server.port.to_string();
+    let set = [("NO_COLOR", "1"), ("XDG_STATE_HOME", "/dev/null")];
+    let args = ["--username", "ada", "--port", &port];
+    let mut ada = Person::starts(env!("CARGO_BIN_EXE_smoltalk"), &args, &set, (60, 20));
+    ada.sees_part("ada> █\n");
+    ada.types("send hi\r");
+    ada.sees_part(if goes { "(offline" } else { "<ada> hi\nada> █\n" });
+    ada.types("leave\r");
+    let (code, end) = ada.ends();
+    assert_eq!(code, 0);
+    // Where it went, the client has gone before this.
+    let _ = go.send(());
+    server.done();
+    end
+}
+
+#[test]
+fn who_leaves_a_terminal_is_told_what_may_not_have_arrived() {
+    for goes in [false, true] {
+        let end = leaves_unconfirmed(goes);
+        assert!(end.contains("smoltalk: the last line may not have arrived"), "{goes}: {end}");
+    }
 }

@@ -293,6 +293,61 @@ fn where_the_disk_is_full_the_room_goes_on_and_what_was_not_kept_is_a_gap() {
     }
 }
 
+/// Whether who comes back is told that something is missing, where the machine has not just gone on.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_machine_that_died_has_lost_is_a_gap() {
+    let folder = Folder::new("boot");
+    let journal = folder.file("log");
+    let mut server = start(&journal, &[]);
+    let mut ada = server.guest();
+    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
+    ada.sees("OK ada 1 ...");
+    ada.types("MSG kept");
+    id_of(&mut ada);
+    let kept = fs::read_to_string(&journal).expect("a journal");
+    ada.types("MSG lost");
+    let since = id_of(&mut ada);
+    server.signal("KILL");
+    server.end();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
+    assert!(kept.contains(boot.trim_end()));
+    fs::write(&journal, kept.replace(boot.trim_end(), "another")).expect("written");
+    let server = start(&journal, &[]);
+    let mut ada = server.guest();
+    ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
+    ada.sees("OK ada 1 ...");
+    ada.sees("GAP");
+}
+
+#[test]
+fn a_file_that_is_taken_away_is_missed_and_a_new_one_begins_at_its_place() {
+    let folder = Folder::new("taken");
+    let journal = folder.file("log");
+    let mut server = start(&journal, &["--quiet"]);
+    let mut ada = server.guest();
+    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
+    ada.sees("OK ada 1 ...");
+    fs::remove_file(&journal).expect("gone");
+    ada.types("MSG lost");
+    let since = id_of(&mut ada);
+    server.log.finds("journal: cannot keep ");
+    server.log.finds("journal: what happens is kept again");
+    ada.types("MSG kept");
+    let kept = id_of(&mut ada);
+    server.signal("KILL");
+    server.end();
+    let server = start(&journal, &[]);
+    let mut ada = server.guest();
+    ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
+    ada.sees("OK ada 1 ...");
+    assert!(ada.line().ends_with(" MSG ada kept"), "{kept}");
+    let mut bob = server.guest();
+    bob.types("JOIN bob since=1-0");
+    bob.sees("OK bob 2");
+    bob.sees("GAP");
+}
+
 /// What a server says that does not start with this journal.
 #[track_caller]
 fn refused(journal: &Path) -> String {

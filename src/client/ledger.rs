@@ -194,6 +194,12 @@ impl Ledger {
         ledger
     }
 
+    /// The same of one that ended [in doubt](Self::is_in_doubt).
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { at: At::Away { gap: true }, ..self }
+    }
+
     /// By what one is known.
     #[must_use]
     pub fn secret(&self) -> Secret {
@@ -205,6 +211,13 @@ impl Ledger {
     #[must_use]
     pub fn last(&self) -> Option<Id> {
         self.last.filter(|_| self.half.is_none())
+    }
+
+    /// Whether there was a [`Event::Gap`], and what comes behind it is not all there: then nobody will
+    /// know what had arrived before, wherever one goes on.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.at, At::Away { gap: true } | At::Back { gap: true, .. })
     }
 
     /// How many lines have been settled: confirmed, refused or given up.
@@ -223,6 +236,12 @@ impl Ledger {
     #[must_use]
     pub fn unsaid(&self) -> usize {
         self.unconfirmed.len() - self.given
+    }
+
+    /// How many of them were given to a connection: they may or may not have arrived.
+    #[must_use]
+    pub fn unconfirmed(&self) -> u64 {
+        self.given as u64
     }
 
     /// The number of the line that is [given](Self::to_say) next.
@@ -330,8 +349,7 @@ impl Ledger {
     /// The connection is gone. Where the server knows no ids, nothing is said twice: how many lines that
     /// may not have arrived are given up for that.
     pub fn disconnected(&mut self) -> u64 {
-        let gap = matches!(self.at, At::Away { gap: true } | At::Back { gap: true, .. });
-        self.at = At::Away { gap };
+        self.at = At::Away { gap: self.is_in_doubt() };
         self.asked.clear();
         if self.blind { self.give_up() } else { 0 }
     }
@@ -553,6 +571,19 @@ mod tests {
         }
         ada.joined(name("ada"), standing(6));
         assert_eq!(ada.caught_up(), 1, "the gap is not forgotten");
+    }
+
+    #[test]
+    fn who_goes_on_behind_a_gap_says_nothing_twice() {
+        let lines = [Saying::Msg("one".into())];
+        let restored = Ledger::restored(secret(), Some(id(3)), 0, lines);
+        let mut ada = restored.in_doubt();
+        ada.joined(name("ada"), standing(5));
+        assert!(ada.is_in_doubt());
+        assert_eq!(ada.heard(Some(id(4)), &msg("bob", "hi")), Take::Missed);
+        assert_eq!(ada.caught_up(), 1, "it may have arrived");
+        assert_eq!(ada.to_say(), None);
+        assert!(!ada.is_in_doubt());
     }
 
     #[test]

@@ -49,13 +49,13 @@ impl Log {
     /// Whoever was in when its last server was killed is lost: that is the first that happens.
     pub fn open(limits: &Limits, path: &Path, size: u64) -> io::Result<(Self, Option<u64>)> {
         let began = Id::from_ms(unix_ms());
-        let mut story =
-            Story { history: History::new(limits, Id::default()), secrets: BTreeMap::new() };
-        let (journal, opened) = Journal::open(path, size, began, &mut |read| story.read(read))?;
+        let mut retold =
+            Retold { history: History::new(limits, Id::default()), secrets: BTreeMap::new() };
+        let (journal, opened) = Journal::open(path, size, began, &mut |read| retold.read(read))?;
         let lost: Vec<Name> = journal.members().collect();
         let mut log = Self {
             last: opened.last,
-            history: story.history,
+            history: retold.history,
             journal: Some(journal),
             shared: None,
         };
@@ -244,13 +244,13 @@ impl Log {
 }
 
 /// What is found in a file, on its way into the history.
-struct Story {
+struct Retold {
     history: History,
     /// By what those are known who are in.
     secrets: BTreeMap<Name, Option<Arc<Secret>>>,
 }
 
-impl Story {
+impl Retold {
     fn read(&mut self, read: Read<'_>) {
         match read {
             Read::Began(id) => self.history.lacks(id),

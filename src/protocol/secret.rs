@@ -1,7 +1,6 @@
 //! By what a member is known again after its connection broke.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 /// 16 to 64 characters of `A-Z a-z 0-9 _ -`. It is no password, but nobody else is to know it: so it
 /// is not shown where it is printed for debugging.
@@ -62,12 +61,6 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
-
-impl Hash for Secret {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_bytes().hash(state);
-    }
-}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -310,6 +310,7 @@ impl Round {
             bytes.shrink_to(2 * limits::ROUND);
         }
         self.shared.clear();
+        self.shared.shrink_to(limits::ROUND / 32);
         self.shared_out = 0;
         self.views.clear();
         self.slices.clear();

@@ -35,9 +35,9 @@ use std::time::Duration;
             NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
     note = "Without a server, two can talk: smoltalk direct --help says how.",
     error_code(0, "left, by itself or on a signal"),
-    error_code(1, "cannot connect, or the connection was lost or ended by the server"),
+    error_code(1, "cannot connect, the connection was lost, or something may be missing"),
     error_code(2, "called wrongly"),
-    error_code(3, "refused by the server: name taken, bad name, full, denied")
+    error_code(3, "refused by the server: name taken, bad name, full, denied, banned")
 )]
 struct Flags {
     /// your name in the room; asked for on a terminal
@@ -57,11 +57,11 @@ struct Flags {
     /// 0 in a pipe)
     #[argh(option, arg_name = "n")]
     last: Option<String>,
-    /// come back when the connection is lost, and miss nothing; on a terminal that
-    /// is so
+    /// come back when the connection is lost, and miss nothing
+    /// (default on a terminal)
     #[argh(switch)]
     reconnect: bool,
-    /// do not come back; in a pipe that is so
+    /// do not come back (default in a pipe)
     #[argh(switch)]
     no_reconnect: bool,
     /// go on where the last run with this file ended

@@ -1,11 +1,11 @@
 //! One open file of a journal: what is done to its bytes. Where they stand is the caller's to know.
 
-use super::format::{MARK_AT, Mark};
+use super::format::{BEGAN, BEGAN_AT, MAGIC, MARK_AT, Mark};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use std::fs::{File, Metadata};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
 
 /// An open file, shared with the thread that syncs it. Its lock goes when the last one drops it.
@@ -56,17 +56,45 @@ impl Disk {
         Ok(&self.file)
     }
 
+    /// Whether it begins as a journal does, or as the beginning of one. Nothing else is needed to tell
+    /// most of what is no journal, however large that is: some such files have no length, and what is
+    /// written to them does something.
+    pub fn begins_as_a_journal(&self) -> io::Result<bool> {
+        let mut first = [0; MAGIC.len()];
+        let mut len = 0;
+        while len < first.len() {
+            match self.file.read_at(&mut first[len..], len as u64) {
+                Ok(0) => break,
+                Ok(count) => len += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(MAGIC.starts_with(&first[..len]) && len as u64 <= self.len()?)
+    }
+
+    /// Lets nobody but its owner read it. A file system that has no such modes gives a new file none
+    /// either.
+    pub fn restrict(&self) {
+        if self.file.metadata().is_ok_and(|file| file.mode() & 0o777 != 0o600) {
+            let _ = self.file.set_permissions(Permissions::from_mode(0o600));
+        }
+    }
+
     /// How long it is without the zeros at its end. A machine that dies can leave them where the
     /// length of a file had reached the disk, and the last bytes had not.
     pub fn len_without_zeros(&self) -> io::Result<u64> {
-        let mut block = [0; 4096];
+        // Large pieces: the zeros may be many, where they take no space.
+        let mut block = vec![0; 1 << 20];
         let mut len = self.len()?;
         while len > 0 {
             let size = len.min(block.len() as u64);
             let block = &mut block[..usize::try_from(size).unwrap_or_default()];
             self.file.read_exact_at(block, len - size)?;
-            if let Some(at) = block.iter().rposition(|b| *b != 0) {
-                return Ok(len - size + at as u64 + 1);
+            // No early exit: so written, the compiler turns it into vector instructions.
+            if block.iter().fold(0, |any, b| any | b) != 0 {
+                let last = block.iter().rposition(|b| *b != 0).unwrap_or_default();
+                return Ok(len - size + last as u64 + 1);
             }
             len -= size;
         }
@@ -97,6 +125,11 @@ impl Disk {
     /// Sets its mark, which takes no space.
     pub fn mark(&self, mark: Mark) -> io::Result<()> {
         self.file.write_all_at(mark.line(), MARK_AT)
+    }
+
+    /// Says in its header that the file before it is on the disk, to its end.
+    pub fn settle(&self) -> io::Result<()> {
+        self.file.write_all_at(BEGAN, BEGAN_AT)
     }
 
     /// Cuts off what is behind `len`.

@@ -1,5 +1,6 @@
 //! How a journal is written: pure, into a caller's buffer. How it is read is in `story`.
 
+use super::boot::Boot;
 use super::record::{Members, Record};
 use crate::protocol::{Event, Form, Id, Name, Secret};
 
@@ -32,14 +33,20 @@ impl Mark {
 /// From where on something is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// This file begins there.
+    /// This file begins there, and the one before it ends there, if there is one.
     Began(Id),
+    /// This file begins there, and the end of the one before it may never have reached the disk.
+    After(Id),
     /// What was not kept ends there.
     Gap(Id),
 }
 
 /// The verb of [`Since::Began`].
 pub const BEGAN: &[u8] = b"#began";
+/// The verb of [`Since::After`]: as long, so that one can be written over the other.
+pub const AFTER: &[u8] = b"#after";
+/// Where either stands: behind the mark.
+pub const BEGAN_AT: u64 = MARK_AT + 7;
 /// The verb of [`Since::Gap`].
 pub const GAP: &[u8] = b"#gap";
 /// Precedes one who was in then, and its secret.
@@ -52,19 +59,37 @@ pub const TO: &[u8] = b"#to";
 /// either is wrong, no other entry is taken for a part of the payload.
 pub const BYTES: &[u8] = b"#bytes";
 
+/// Precedes what names the boot of the machine in which everything from here on was written.
+pub const BOOT: &[u8] = b"#boot";
+/// The server has ended, and all before this is on the disk.
+pub const CLOSED: &[u8] = b"#closed";
+
 /// Appends all that a file begins with.
-pub fn push_header(began: Id, members: &Members, out: &mut Vec<u8>) {
+pub fn push_header(began: Since, members: &Members, out: &mut Vec<u8>) {
     for line in [MAGIC, Mark::Whole.line()] {
         out.extend_from_slice(line);
         out.push(b'\n');
     }
-    push_since(Since::Began(began), members, out);
+    push_since(began, members, out);
+}
+
+/// Appends in which boot of the machine what follows is written, if that has a name.
+pub fn push_boot(boot: Option<&Boot>, out: &mut Vec<u8>) {
+    if let Some(boot) = boot {
+        push_line(BOOT, &[boot.as_bytes()], out);
+    }
+}
+
+/// Appends that the server has ended.
+pub fn push_closed(out: &mut Vec<u8>) {
+    push_line(CLOSED, &[], out);
 }
 
 /// Appends from where on something is known, and who was in then.
 pub fn push_since(since: Since, members: &Members, out: &mut Vec<u8>) {
     let (verb, id) = match since {
         Since::Began(id) => (BEGAN, id),
+        Since::After(id) => (AFTER, id),
         Since::Gap(id) => (GAP, id),
     };
     push_line(verb, &[id.to_string().as_bytes(), members.len().to_string().as_bytes()], out);

@@ -5,6 +5,7 @@
 //! #whole                                  or #holes: what happened last could not be written
 //! #began 1795296000000-0 1                where this file begins, and how many were in
 //! #in ada 0123456789abcdef                one who was, and by what it is known
+//! #boot 1b4e28ba-2fa1-11d2-883f-0016d3cc  the boot of the machine in which what follows is written
 //! #secret bob AAAABBBBCCCCDDDD            belongs to the next line, as #to and #bytes do
 //! @1795296000042-0 JOINED bob
 //! @1795296000042-1 MSG ada hi
@@ -18,6 +19,7 @@
 //! #in bob AAAABBBBCCCCDDDD
 //! @1795296012346-0 LEFT bob lost
 //! @1795296012347-0 NOTE closing time
+//! #closed                                 the server has ended, and all before is on the disk
 //! ```
 //!
 //! Entries stand there as a member with `id data` gets them (`format`). What would not have been
@@ -25,10 +27,19 @@
 //! Past a size `FILE` becomes `FILE.1` and a new one begins, where the story goes on (`place`).
 //!
 //! Entries are written before anybody gets them, and reach the disk within a second after it (`sync`).
-//! Where either fails, the file is cut back to what is known to be good, and its mark says that it
-//! has holes: that takes no space. Nothing is kept in memory meanwhile but who is in. As soon as there
-//! is space again, a gap says up to where something is missing.
+//! What a machine that died took with it is not known. So where the last `#boot` is not this one, and no
+//! `#closed` follows it, a gap is written first; a server that is killed leaves none.
+//!
+//! A file that follows another begins with `#after` instead of `#began` as long as the end of the other
+//! may not be on the disk: then that may be torn or missing, which is a gap. Behind `#began` it may not.
+//!
+//! Where writing or syncing fails, or the file is no longer at its place, it is cut back to what is
+//! known to be good, and its mark says that it has holes: that takes no space. Nothing is kept in memory
+//! meanwhile but who is in. As soon as there is space again, a gap says up to where something is
+//! missing; once that is on the disk, the mark goes. A file that was taken away is followed by a new
+//! one at its place.
 
+mod boot;
 mod disk;
 mod format;
 mod opening;
@@ -43,20 +54,23 @@ pub use record::{Read, Record};
 
 use crate::limits;
 use crate::protocol::{Id, Name};
+use boot::Boot;
 use disk::Disk;
+use format::Since;
 use opening::Found;
 use place::{Place, named};
 use record::Members;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sync::Syncer;
 
 /// A journal that this server has, and no other.
 #[derive(Debug)]
 pub struct Journal {
-    place: Place,
+    place: Arc<Place>,
     disk: Disk,
     syncer: Syncer,
     /// Past it, a new file begins.
@@ -69,6 +83,10 @@ pub struct Journal {
     members: Members,
     /// What is to be written next.
     added: Vec<u8>,
+    /// The boot of the machine, if that has a name.
+    boot: Option<Boot>,
+    /// It says that the server has ended.
+    is_closed: bool,
     failing: Option<Failing>,
     /// Until when it does not try again to begin a new file.
     rotates: Option<Instant>,
@@ -76,13 +94,23 @@ pub struct Journal {
     retry: Duration,
 }
 
-/// What happens is not kept.
+/// What happens is not kept, or not yet known to be.
 #[derive(Debug)]
 struct Failing {
-    /// When it is tried again.
-    again: Instant,
     /// What nobody has been told yet.
     unsaid: Option<String>,
+    step: Step,
+}
+
+/// How far it is with working again.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// It is not tried before then.
+    Waits(Instant),
+    /// A gap that ends there is to be written, and what is added follows it.
+    Begun(Id),
+    /// That is written, and what is added too. So much of it has to reach the disk.
+    Written(u64),
 }
 
 /// What is to be said of a journal that has been opened.
@@ -129,7 +157,18 @@ impl Journal {
         now: Id,
         read: &mut dyn FnMut(Read<'_>),
     ) -> io::Result<(Self, Opened)> {
-        let place = Place::new(path);
+        Self::open_in(Boot::current(), path, size, now, read)
+    }
+
+    /// The same in that boot of the machine.
+    fn open_in(
+        boot: Option<Boot>,
+        path: &Path,
+        size: u64,
+        now: Id,
+        read: &mut dyn FnMut(Read<'_>),
+    ) -> io::Result<(Self, Opened)> {
+        let place = Arc::new(Place::new(path));
         let claimed = place.claim()?;
         let mut found = opening::read_all(&place, &claimed, read)?;
         if claimed.is_displaced {
@@ -139,10 +178,9 @@ impl Journal {
         let _ = place.tidy();
         let disk = claimed.disk;
         let cut = repair(&disk, &mut found, now, read).map_err(|e| named("write", path, &e))?;
-        let syncer = place
-            .folder()
-            .and_then(|it| Syncer::start(disk.clone(), found.whole.len, it, limits::JOURNAL_SYNC))
-            .map_err(|e| named("sync", path, &e))?;
+        let syncer =
+            Syncer::start(disk.clone(), found.whole.len, place.clone(), limits::JOURNAL_SYNC)
+                .map_err(|e| named("sync", path, &e))?;
         let mut journal = Self {
             place,
             disk,
@@ -150,16 +188,16 @@ impl Journal {
             size,
             head: found.whole.head,
             len: found.whole.len,
-            last: found.last.unwrap_or(now),
-            members: found.members,
+            last: found.end.last.unwrap_or(now),
+            members: found.end.members,
             added: Vec::new(),
+            boot,
+            is_closed: false,
             failing: None,
             rotates: None,
             retry: limits::JOURNAL_RETRY,
         };
-        if found.has_holes {
-            journal.fill(now, read);
-        }
+        journal.go_on_from(found.end.boot.as_ref(), found.end.has_holes, now, read);
         let opened = Opened { cut, last: journal.last };
         Ok((journal, opened))
     }
@@ -202,12 +240,13 @@ fn repair(
         let torn = Some(found.torn).filter(|torn| *torn > 0);
         return torn.map(|torn| disk.cut(found.whole.len).map(|()| torn)).transpose();
     }
-    let began = *found.last.get_or_insert_with(|| {
+    let began = *found.end.last.get_or_insert_with(|| {
         read(Read::Began(now));
         now
     });
+    let since = if found.follows_a_torn_one { Since::After(began) } else { Since::Began(began) };
     let mut header = Vec::new();
-    format::push_header(began, &found.members, &mut header);
+    format::push_header(since, &found.end.members, &mut header);
     disk.cut(0)?;
     disk.append(&header, 0)?;
     disk.sync()?;

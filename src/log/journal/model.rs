@@ -77,7 +77,7 @@ impl Life {
         let now = Id::from_ms(self.ms);
         let path = self.folder.join("journal");
         let (mut journal, opened) =
-            Journal::open(&path, self.size, now, &mut |_| {}).expect("a journal");
+            Journal::open_in(None, &path, self.size, now, &mut |_| {}).expect("a journal");
         journal.retry = Duration::ZERO;
         assert_eq!(opened.cut, None);
         // What it knows may be less than what was.
@@ -156,7 +156,8 @@ impl Life {
         };
         let now = Id::from_ms(self.ms + 1);
         let (journal, opened) =
-            Journal::open(&copy.join("journal"), self.size, now, &mut read).expect("a journal");
+            Journal::open_in(None, &copy.join("journal"), self.size, now, &mut read)
+                .expect("a journal");
         assert_eq!((opened.cut, &journal.members), (None, &members));
         // What has not been written nobody has got.
         assert!(told.len() <= self.happened.len() - self.written);

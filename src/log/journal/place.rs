@@ -2,11 +2,12 @@
 //! it, and how one follows the other.
 //!
 //! Whoever has `FILE` locked has the journal. A new file takes over in two steps: `FILE` becomes
-//! `FILE.1`, and then the new one, already whole and locked, becomes `FILE`. Between the two there is
+//! `FILE.1`, and then the new one, locked and with all that it begins with, becomes `FILE`. Between the two there is
 //! no `FILE`: so whoever finds none has to lock `FILE.1`, and takes the first step back. So a server
 //! that is killed anywhere among it leaves what it found, or what it wanted.
 
 use super::disk::{Disk, identify};
+use crate::protocol::text::to_safe;
 use rustix::fs::{Mode, OFlags, open};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -29,9 +30,26 @@ pub struct Claimed {
     pub is_displaced: bool,
 }
 
-/// A new file, whole and locked, that has not taken over yet.
+/// A new file, empty and locked, that has not taken over yet.
 #[derive(Debug)]
-pub struct Prepared(Disk);
+pub struct Prepared {
+    /// The file.
+    pub disk: Disk,
+    /// What is `FILE.1` until then. A file goes with the last that has it open, and that can take long:
+    /// who holds this decides when.
+    pub replaced: Option<Disk>,
+}
+
+/// What stands where a file did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It does still.
+    Itself,
+    /// Nothing.
+    Nothing,
+    /// Something else.
+    Another,
+}
 
 impl Place {
     /// The journal that is, or will be, at `file`.
@@ -109,26 +127,34 @@ impl Place {
         }
     }
 
-    /// Prepares a file that is to follow: what it begins with is on the disk, and it is locked.
-    pub fn prepare(&self, header: &[u8]) -> io::Result<Prepared> {
+    /// Prepares a file that is to follow: it is locked.
+    pub fn prepare(&self) -> io::Result<Prepared> {
         self.tidy()?;
-        let disk = Disk::new(create(&self.next)?);
-        let write = || {
-            disk.lock()?;
-            disk.append(header, 0)?;
-            disk.sync()
-        };
-        // What is on a full disk is to leave it again.
-        write().inspect_err(|_| _ = self.tidy())?;
-        Ok(Prepared(disk))
+        let disk = create_locked(&self.next)?;
+        Ok(Prepared { disk, replaced: opened(&self.older).unwrap_or_default() })
+    }
+
+    /// Makes another `FILE`, locked, where nothing stands.
+    pub fn make_again(&self) -> io::Result<Disk> {
+        create_locked(&self.file)
+    }
+
+    /// What stands at `FILE` now, where `current` did.
+    pub fn stands(&self, current: &Disk) -> io::Result<Stands> {
+        let own = current.identity()?;
+        match fs::symlink_metadata(&self.file) {
+            Ok(file) if identify(&file) == own => Ok(Stands::Itself),
+            Ok(_) => Ok(Stands::Another),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Stands::Nothing),
+            Err(error) => Err(error),
+        }
     }
 
     /// `FILE`, which is `current`, becomes `FILE.1`, and the prepared one `FILE`. Where the second step
     /// fails, the first is taken back.
-    pub fn follow(&self, current: &Disk, prepared: Prepared) -> io::Result<Disk> {
+    pub fn follow(&self, current: &Disk, prepared: &Prepared) -> io::Result<()> {
         self.displace(current)?;
-        self.put(&prepared).inspect_err(|_| _ = self.step_back())?;
-        Ok(prepared.0)
+        self.put(prepared).inspect_err(|_| _ = self.step_back())
     }
 
     /// The first step. It is done where an earlier try could not take it back.
@@ -178,7 +204,7 @@ fn opened(path: &Path) -> io::Result<Option<Disk>> {
         }
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(open(path, flags, Mode::empty())?);
-        Ok(file.metadata()?.is_file().then_some(file))
+        Ok((file.metadata()?.is_file() && !is_window(&file)).then_some(file))
     };
     match open() {
         Ok(Some(file)) => Ok(Some(Disk::new(file))),
@@ -188,18 +214,44 @@ fn opened(path: &Path) -> io::Result<Option<Disk>> {
     }
 }
 
+/// Whether it is no file, but a window into the system that looks like one.
+#[cfg(target_os = "linux")]
+fn is_window(file: &File) -> bool {
+    use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
+    /// Of sysfs.
+    const SYSFS: u64 = 0x6265_6572;
+    fstatfs(file).is_ok_and(|system| {
+        system.f_type == PROC_SUPER_MAGIC || u64::try_from(system.f_type) == Ok(SYSFS)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_window(_: &File) -> bool {
+    false
+}
+
 /// Makes a file that only its owner can read.
 fn create(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
+fn create_locked(path: &Path) -> io::Result<Disk> {
+    let disk = Disk::new(create(path)?);
+    if disk.lock()? { Ok(disk) } else { Err(ErrorKind::ResourceBusy.into()) }
+}
+
+/// A path for an operator. Whoever named a file may have put anything into it.
+pub fn shown(path: &Path) -> String {
+    to_safe(path.as_os_str().as_encoded_bytes())
+}
+
 /// The error of a system call on a journal.
 pub fn named(what: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {what} the journal {}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot {what} the journal {}: {error}", shown(path)))
 }
 
 /// The error where a journal cannot be used as it is.
 pub fn refused(path: &Path, kind: ErrorKind, why: &str) -> io::Error {
-    io::Error::new(kind, format!("cannot use the journal {}: {why}", path.display()))
+    io::Error::new(kind, format!("cannot use the journal {}: {why}", shown(path)))
 }

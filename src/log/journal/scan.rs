@@ -294,7 +294,7 @@ mod tests {
     /// A journal of what of it can happen, what is told of it, and where the pieces end.
     fn written(happenings: &[(u8, Name, Name, Vec<u8>)]) -> (Vec<u8>, Vec<(usize, String)>) {
         let (mut members, mut text, mut told) = (Members::default(), Vec::new(), Vec::new());
-        format::push_header(Id::from_ms(1), &members, &mut text);
+        format::push_header(Since::Began(Id::from_ms(1)), &members, &mut text);
         told.push((text.len(), format!("{:?}", Read::Began(Id::from_ms(1)))));
         for ((kind, name, to, said), ms) in happenings.iter().zip(2..) {
             let mut safe = Vec::new();

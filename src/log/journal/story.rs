@@ -3,7 +3,8 @@
 //! Anything that this program would not have written there is an error: a journal in which a byte has
 //! changed is not to be believed.
 
-use super::format::{BEGAN, BYTES, GAP, IN, MAGIC, Mark, SECRET, Since, TO};
+use super::boot::Boot;
+use super::format::{AFTER, BEGAN, BOOT, BYTES, CLOSED, GAP, IN, MAGIC, Mark, SECRET, Since, TO};
 use super::record::{Members, Read, Record};
 use crate::limits;
 use crate::protocol::{Event, Id, Name, Secret, length, word};
@@ -16,7 +17,25 @@ pub struct Story {
     last: Option<Id>,
     members: Members,
     has_holes: bool,
+    /// In which boot of the machine it was written; none where that is not known, or nobody has
+    /// written since it was closed.
+    boot: Option<Boot>,
+    /// The file says that the one before it ends where it begins.
+    is_strict: bool,
     awaits: Awaits,
+}
+
+/// What is known where a story ends.
+#[derive(Debug)]
+pub struct End {
+    /// The last id, if the log has begun.
+    pub last: Option<Id>,
+    /// Who is in.
+    pub members: Members,
+    /// Something that happened after that was not kept.
+    pub has_holes: bool,
+    /// The boot of the machine in which it was written, by a server that did not come to its end.
+    pub boot: Option<Boot>,
 }
 
 /// What can come next.
@@ -55,9 +74,18 @@ impl Story {
             Awaits::Magic if line == MAGIC => Awaits::Mark,
             Awaits::Magic => return Err(Wrong("no journal")),
             Awaits::Mark => self.mark(line)?,
-            Awaits::Began => since(BEGAN, Since::Began, line)?,
+            Awaits::Began if word(line).0 == AFTER => since(AFTER, Since::After, line)?,
+            Awaits::Began => {
+                self.is_strict = true;
+                since(BEGAN, Since::Began, line)?
+            }
             Awaits::Member(since, found, missing) => member(line, since, found, missing)?,
             Awaits::Anything if word(line).0 == GAP => since(GAP, Since::Gap, line)?,
+            Awaits::Anything if word(line).0 == BOOT => self.boot(line)?,
+            Awaits::Anything if line == CLOSED => {
+                self.boot = None;
+                Awaits::Anything
+            }
             Awaits::Anything if line.starts_with(b"#") => Awaits::EntryOf(Fact::parse(line)?),
             Awaits::Anything => self.entry(line, None, read)?,
             Awaits::EntryOf(fact) => self.entry(line, Some(fact), read)?,
@@ -78,7 +106,7 @@ impl Story {
         match self.awaits {
             Awaits::Magic => MAGIC.starts_with(rest),
             Awaits::Mark => [Mark::Whole, Mark::Holes].iter().any(|m| m.line().starts_with(rest)),
-            Awaits::Began => begins(BEGAN),
+            Awaits::Began => begins(BEGAN) || begins(AFTER),
             Awaits::Member(..) => begins(IN),
             Awaits::Anything | Awaits::EntryOf(_) | Awaits::Payload(..) => true,
         }
@@ -102,17 +130,30 @@ impl Story {
         matches!(self.awaits, Awaits::Anything)
     }
 
-    /// What follows in the next file; none does where something is missing at the end of this one.
-    pub fn in_next_file(self) -> Result<Self, Wrong> {
-        if self.has_holes || !self.is_whole() {
-            return Err(Wrong("it is not whole, and another file follows it"));
-        }
-        Ok(Self { awaits: Awaits::Magic, ..self })
+    /// What follows in the next file, whether all of this one is there or not.
+    pub fn in_next_file(self) -> Self {
+        Self { awaits: Awaits::Magic, is_strict: false, ..self }
     }
 
-    /// The last id, if the log has begun; whether something was not kept after that; who is in.
-    pub fn end(self) -> (Option<Id>, bool, Members) {
-        (self.last, self.has_holes, self.members)
+    /// Whether something is missing at its end.
+    pub fn lacks_its_end(&self) -> bool {
+        self.has_holes || !self.is_whole()
+    }
+
+    /// Whether the last file says that the one before it ends where it begins.
+    pub fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+
+    /// What is known now.
+    pub fn end(self) -> End {
+        let Self { last, members, has_holes, boot, .. } = self;
+        End { last, members, has_holes, boot }
+    }
+
+    fn boot(&mut self, line: &[u8]) -> Result<Awaits, Wrong> {
+        self.boot = Some(Boot::new(word(line).1).ok_or(Wrong("not a boot of a machine"))?);
+        Ok(Awaits::Anything)
     }
 
     fn mark(&mut self, line: &[u8]) -> Result<Awaits, Wrong> {
@@ -129,10 +170,15 @@ impl Story {
                     return Err(Wrong("it does not begin where the file before it ends"));
                 }
             }
-            Awaits::Member(Since::Began(id), found, 0) => {
+            // All of the file before it is there.
+            Awaits::Member(Since::After(id), found, 0)
+                if self.last == Some(id) && self.members == found => {}
+            Awaits::Member(Since::Began(id) | Since::After(id), found, 0)
+                if self.last.is_none() =>
+            {
                 self.begin(id, Read::Began(id), found, read);
             }
-            Awaits::Member(Since::Gap(id), found, 0) => {
+            Awaits::Member(Since::Began(id) | Since::After(id) | Since::Gap(id), found, 0) => {
                 if self.last > Some(id) {
                     return Err(Wrong(FALLS));
                 }

@@ -1,10 +1,11 @@
-//! The thread that brings a journal to the disk: that can take long, and nobody in the room is to
-//! wait for it.
+//! The thread that brings a journal to the disk, and prepares the next file: that can take long, and
+//! nobody in the room is to wait for it.
 
 use super::disk::Disk;
-use crate::limits;
+use super::place::{Place, Prepared, Stands};
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -17,18 +18,20 @@ pub struct Syncer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What did not reach the disk.
+/// What did not reach the disk, or where it no longer is.
 #[derive(Debug)]
 pub struct Unsynced {
     /// How long the file was when it was last synced.
     pub synced: u64,
-    /// Why it is not now.
+    /// What is the matter now.
     pub error: String,
 }
 
 #[derive(Debug)]
 struct Shared {
     pause: Duration,
+    place: Arc<Place>,
+    folder: File,
     work: Mutex<Work>,
     /// Tells the thread that there is something to do, and its owner that it is done.
     changed: Condvar,
@@ -37,15 +40,20 @@ struct Shared {
 #[derive(Debug)]
 struct Work {
     disk: Disk,
-    /// To be synced as well, where a file has got a new name in it.
-    folder: Option<File>,
     /// How long the file is, and how much of it is known to be on the disk.
     len: u64,
     synced: u64,
+    /// How often it has been cut, or become another: what was synced before says nothing of it.
+    cuts: u64,
+    /// The file that it follows, until that is on the disk.
+    before: Option<Before>,
+    /// A file has got a new name.
+    is_renamed: bool,
     is_due: bool,
     is_ending: bool,
     stage: Stage,
     error: Option<String>,
+    next: Next,
 }
 
 /// What the thread does.
@@ -58,32 +66,73 @@ enum Stage {
     Syncing,
 }
 
+/// The file that is to follow.
+#[derive(Debug)]
+enum Next {
+    Unwanted,
+    Wanted,
+    Ready(io::Result<Prepared>),
+    /// It is about to take over. Nothing is synced meanwhile: what fails then would be said of the wrong
+    /// file.
+    Taken,
+}
+
+/// A file that another follows.
+#[derive(Debug)]
+struct Before {
+    disk: Disk,
+    /// How much of it is known to be on the disk.
+    synced: u64,
+    /// The one before it, which goes with this.
+    _replaced: Option<Disk>,
+}
+
 impl Syncer {
     /// Begins with a file of `len` bytes. Were they not to reach the disk, they would be there all the
     /// same: for they, or those that they follow, have been read.
-    pub fn start(disk: Disk, len: u64, folder: File, pause: Duration) -> io::Result<Self> {
+    pub fn start(disk: Disk, len: u64, place: Arc<Place>, pause: Duration) -> io::Result<Self> {
         let work = Work {
             disk,
-            folder: Some(folder),
             len,
             synced: len,
+            cuts: 0,
+            before: None,
+            is_renamed: true,
             is_due: true,
             is_ending: false,
             stage: Stage::Idle,
             error: None,
+            next: Next::Unwanted,
         };
-        let shared = Arc::new(Shared { pause, work: Mutex::new(work), changed: Condvar::new() });
+        let (folder, work, changed) = (place.folder()?, Mutex::new(work), Condvar::new());
+        let shared = Arc::new(Shared { pause, place, folder, work, changed });
         let own = Arc::clone(&shared);
         let thread = thread::Builder::new().name("journal".into()).spawn(move || own.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// The file has changed, and is `len` bytes long now.
-    pub fn changed(&self, len: u64) {
+    /// Something was appended to the file, which is `len` bytes long now.
+    pub fn appended(&self, len: u64) {
         let mut work = self.shared.work();
         work.len = len;
-        work.is_due = true;
-        self.shared.wake(&work);
+        self.shared.is_due(work);
+    }
+
+    /// The file was cut to `len` bytes.
+    pub fn cut(&self, len: u64) {
+        let mut work = self.shared.work();
+        (work.len, work.synced) = (len, work.synced.min(len));
+        work.cuts += 1;
+        self.shared.is_due(work);
+    }
+
+    /// It is another file from now on, of which nothing is on the disk.
+    pub fn replace(&self, disk: Disk) {
+        let mut work = self.shared.work();
+        (work.disk, work.len, work.synced) = (disk, 0, 0);
+        work.cuts += 1;
+        work.is_renamed = true;
+        self.shared.is_due(work);
     }
 
     /// What it has found out since it was last asked.
@@ -91,10 +140,9 @@ impl Syncer {
         self.shared.work().unsynced()
     }
 
-    /// Whether so little is left to do that it is done at once, in whatever time.
-    pub fn is_close(&self) -> bool {
-        let work = self.shared.work();
-        work.len.saturating_sub(work.synced) <= limits::JOURNAL_CLOSE
+    /// Whether so much of the file is on the disk.
+    pub fn has_synced(&self, len: u64) -> bool {
+        self.shared.work().synced >= len
     }
 
     /// Whether all that it was told of is on the disk, or has been said not to be.
@@ -103,27 +151,55 @@ impl Syncer {
         !work.is_due && work.stage != Stage::Syncing && work.error.is_none()
     }
 
-    /// Does at once, and here, what is left to do.
+    /// Does at once, and here, what is left to do. To be called where nobody waits.
     pub fn sync_now(&self) -> Option<Unsynced> {
         let mut work = self.shared.at_rest();
         if work.error.is_none() {
-            work.is_due = false;
-            let (result, len) = (work.disk.sync(), work.len);
-            work.synced(result, len);
+            let job = work.job();
+            let done = job.run(&self.shared);
+            work.done(&job, done);
         }
+        work.next = Next::Unwanted;
         work.unsynced()
     }
+}
 
-    /// From now on it is that file, of which `len` bytes are on the disk; and where a file has got a
-    /// new name in a folder, that is to be synced too. What was found out before counts no more.
-    pub fn follow(&self, disk: Disk, len: u64, folder: Option<File>) {
-        let mut work = self.shared.at_rest();
-        (work.disk, work.len, work.synced) = (disk, len, len);
-        // The folder before is the same, and may still be due.
-        work.folder = folder.or(work.folder.take());
-        work.error = None;
-        work.is_due = true;
-        self.shared.wake(&work);
+// The next file.
+impl Syncer {
+    /// The file that is to follow, once it is prepared. [`follow`](Self::follow) or
+    /// [`stay`](Self::stay) is to be called for it, and at once.
+    pub fn next(&self) -> Option<io::Result<Prepared>> {
+        let mut work = self.shared.work();
+        if matches!(work.next, Next::Unwanted) {
+            work.next = Next::Wanted;
+            self.shared.changed.notify_all();
+        }
+        if work.stage == Stage::Syncing || !matches!(work.next, Next::Ready(_)) {
+            return None;
+        }
+        match mem::replace(&mut work.next, Next::Taken) {
+            Next::Ready(next) => Some(next),
+            _ => None,
+        }
+    }
+
+    /// No other file follows after all.
+    pub fn stay(&self) {
+        self.shared.work().next = Next::Unwanted;
+        self.shared.changed.notify_all();
+    }
+
+    /// From now on it is the one that was prepared, of which `len` bytes are there. The one before is to
+    /// be on the disk before it is, and no other follows until then.
+    pub fn follow(&self, next: Prepared, len: u64) {
+        let mut work = self.shared.work();
+        let (disk, synced) = (mem::replace(&mut work.disk, next.disk), work.synced);
+        work.before = Some(Before { disk, synced, _replaced: next.replaced });
+        (work.len, work.synced) = (len, len);
+        work.cuts += 1;
+        work.is_renamed = true;
+        work.next = Next::Unwanted;
+        self.shared.is_due(work);
     }
 }
 
@@ -149,7 +225,8 @@ impl Shared {
     }
 
     /// Wakes the thread once for many changes: one that is paused looks by itself.
-    fn wake(&self, work: &Work) {
+    fn is_due(&self, mut work: MutexGuard<'_, Work>) {
+        work.is_due = true;
         if work.stage == Stage::Idle {
             self.changed.notify_all();
         }
@@ -159,48 +236,129 @@ impl Shared {
         let mut work = self.work();
         loop {
             work.stage = Stage::Idle;
-            let nothing = |work: &mut Work| !work.is_due && !work.is_ending;
+            let nothing = |work: &mut Work| !work.is_ending && !work.has_work();
             work = self.changed.wait_while(work, nothing).unwrap_or_else(PoisonError::into_inner);
-            if !work.is_due {
+            if work.is_ending && !work.is_due {
                 return;
             }
             work = self.pause(self.sync(work));
         }
     }
 
-    /// Syncs what there is, while others can say that there is more.
+    /// Syncs what there is, while others can say that there is more. Then a file can follow.
     fn sync<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
         work.stage = Stage::Syncing;
-        work.is_due = false;
-        let (disk, len, folder) = (work.disk.clone(), work.len, work.folder.take());
+        let is_next_wanted = matches!(work.next, Next::Wanted);
+        let job = work.job();
         drop(work);
-        let result = disk.sync();
-        // Not every file system can, and those that cannot need it not.
-        let _ = folder.map(|folder| folder.sync_all());
-        drop(disk);
+        let done = job.run(self);
+        let next = (is_next_wanted && done.is_ok()).then(|| Next::Ready(self.place.prepare()));
         let mut work = self.work();
-        work.synced(result, len);
+        work.done(&job, done);
+        if is_next_wanted {
+            work.next = next.unwrap_or(Next::Unwanted);
+        }
         work.stage = Stage::Paused;
         self.changed.notify_all();
-        work
+        drop(work);
+        // A file may go with it, and that takes long.
+        drop(job);
+        self.work()
     }
 
     fn pause<'a>(&'a self, work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
-        let goes_on = |work: &mut Work| !work.is_ending;
+        let goes_on = |work: &mut Work| !work.is_ending && !matches!(work.next, Next::Wanted);
         let paused = self.changed.wait_timeout_while(work, self.pause, goes_on);
         paused.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
 impl Work {
-    fn synced(&mut self, result: io::Result<()>, len: u64) {
-        match result {
-            Ok(()) => self.synced = len,
-            Err(error) => self.error = Some(error.to_string()),
+    fn has_work(&self) -> bool {
+        match self.next {
+            Next::Taken => false,
+            Next::Wanted => true,
+            Next::Unwanted | Next::Ready(_) => self.is_due,
+        }
+    }
+
+    /// What is to be done now.
+    fn job(&mut self) -> Job {
+        self.is_due = false;
+        Job {
+            disk: self.disk.clone(),
+            len: self.len,
+            cuts: self.cuts,
+            before: self.before.take(),
+            is_renamed: mem::take(&mut self.is_renamed),
+        }
+    }
+
+    fn done(&mut self, job: &Job, done: Result<(), Trouble>) {
+        let is_synced = !matches!(done, Err(Trouble::Unsynced(_)));
+        if is_synced && job.cuts == self.cuts {
+            self.synced = job.len;
+        }
+        match done {
+            Err(Trouble::Elsewhere(_)) if job.cuts != self.cuts => {}
+            Err(Trouble::Unsynced(error) | Trouble::Elsewhere(error)) => {
+                self.error = Some(error.to_string());
+            }
+            Ok(()) => {}
         }
     }
 
     fn unsynced(&mut self) -> Option<Unsynced> {
         self.error.take().map(|error| Unsynced { synced: self.synced, error })
+    }
+}
+
+/// What is brought to the disk in one go.
+#[derive(Debug)]
+struct Job {
+    disk: Disk,
+    len: u64,
+    cuts: u64,
+    before: Option<Before>,
+    is_renamed: bool,
+}
+
+#[derive(Debug)]
+enum Trouble {
+    /// It did not reach the disk.
+    Unsynced(io::Error),
+    /// It did, but the file is no longer where it belongs.
+    Elsewhere(io::Error),
+}
+
+impl Job {
+    fn run(&self, shared: &Shared) -> Result<(), Trouble> {
+        if let Some(before) = &self.before {
+            before.sync().map_err(Trouble::Unsynced)?;
+        }
+        self.disk.sync().map_err(Trouble::Unsynced)?;
+        if self.is_renamed {
+            // Not every file system can, and those that cannot need it not.
+            let _ = shared.folder.sync_all();
+        }
+        if self.before.is_some() {
+            // Where this is not done, less is expected of the file before.
+            let _ = self.disk.settle();
+        }
+        let missing = match shared.place.stands(&self.disk) {
+            Ok(Stands::Itself) => return Ok(()),
+            Ok(Stands::Nothing) => io::Error::other("it is no longer there"),
+            Ok(Stands::Another) => io::Error::other("another file is there"),
+            Err(error) => error,
+        };
+        Err(Trouble::Elsewhere(missing))
+    }
+}
+
+impl Before {
+    /// Where it fails, what of the rest is there is unknown: so all of that goes, and the next file
+    /// says that something may be missing.
+    fn sync(&self) -> io::Result<()> {
+        self.disk.sync().inspect_err(|_| _ = self.disk.cut(self.synced))
     }
 }

@@ -31,6 +31,16 @@ impl Folder {
         self.0.join("journal.smoltalk-new")
     }
 
+    /// What a server leaves that is killed now.
+    fn copy(&self, test: &str) -> Self {
+        let copy = Self::new(test);
+        for file in fs::read_dir(&self.0).expect("a folder") {
+            let file = file.expect("a file");
+            fs::copy(file.path(), copy.0.join(file.file_name())).expect("a copy");
+        }
+        copy
+    }
+
     fn text(&self) -> String {
         String::from_utf8(fs::read(self.file()).expect("a journal")).expect("text")
     }
@@ -41,9 +51,15 @@ impl Folder {
 
     /// Opens the journal, and says what was read.
     fn open_with(&self, size: u64) -> io::Result<(Journal, Opened, Vec<String>)> {
+        self.open_in(None, size)
+    }
+
+    /// The same in that boot of the machine.
+    fn open_in(&self, boot: Option<&str>, size: u64) -> io::Result<(Journal, Opened, Vec<String>)> {
         let mut seen = Vec::new();
         let mut read = |what: Read<'_>| seen.push(shown(&what));
-        let (mut journal, opened) = Journal::open(&self.file(), size, at(1), &mut read)?;
+        let boot = boot.and_then(|name| Boot::new(name.as_bytes()));
+        let (mut journal, opened) = Journal::open_in(boot, &self.file(), size, at(1), &mut read)?;
         journal.retry = Duration::ZERO;
         Ok((journal, opened, seen))
     }
@@ -145,6 +161,27 @@ fn is_in(who: &str) -> String {
 
 fn fails(change: Option<Change>) -> bool {
     change.is_some_and(|change| matches!(change, Change::Fails(_)))
+}
+
+/// Waits until what was written after a failure is on the disk, and says what that changes.
+fn mends(journal: &mut Journal) -> Option<Change> {
+    if let Some(unsynced) = journal.syncer.sync_now() {
+        return journal.lose(&unsynced);
+    }
+    journal.write()
+}
+
+/// Waits until a new file has begun, or cannot.
+fn rotates(journal: &mut Journal) -> Option<Change> {
+    let begun = Instant::now();
+    while journal.len > journal.size.max(2 * journal.head) {
+        if let Some(change) = journal.write() {
+            return Some(change);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "no new file begins");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
 }
 
 /// What no file has.
@@ -412,6 +449,7 @@ fn past_its_size_a_new_file_begins_and_the_story_goes_on() {
     let mut all = vec![shown(&Read::Began(at(1))), joined(10, "ada"), joined(11, "bob")];
     for ms in 12..20 {
         assert_eq!(says(&mut journal, ms, "ada", "hi"), None);
+        assert_eq!(rotates(&mut journal), None);
         all.push(said(ms, "ada", "hi"));
     }
     assert!(folder.older().exists());
@@ -440,12 +478,13 @@ fn about_to_rotate(folder: &Folder) -> (Journal, Vec<String>) {
 
 #[test]
 fn a_server_killed_while_a_new_file_begins_loses_nothing() {
-    let folder = Folder::new("journal-steps");
     for step in 0..4 {
+        let folder = Folder::new("journal-steps");
         let (journal, all) = about_to_rotate(&folder);
         let mut header = Vec::new();
-        format::push_header(at(11), &journal.members, &mut header);
-        let prepared = journal.place.prepare(&header).expect("prepared");
+        format::push_header(Since::After(at(11)), &journal.members, &mut header);
+        let prepared = journal.place.prepare().expect("prepared");
+        prepared.disk.append(&header, 0).expect("written");
         if step == 0 {
             fs::write(folder.next(), &header[..7]).expect("half of it");
         }
@@ -458,6 +497,7 @@ fn a_server_killed_while_a_new_file_begins_loses_nothing() {
         }
         // All the while no other server gets in.
         assert_eq!(folder.open().expect_err("taken").kind(), ErrorKind::ResourceBusy, "{step}");
+        let folder = folder.copy("journal-steps-killed");
         drop((journal, prepared));
         for _ in 0..2 {
             let (mut journal, opened, seen) = folder.open().expect("a journal");
@@ -467,10 +507,9 @@ fn a_server_killed_while_a_new_file_begins_loses_nothing() {
         }
         let (mut journal, ..) = folder.open_with(0).expect("a journal");
         assert_eq!(says(&mut journal, 12, "ada", "more"), None);
+        assert_eq!(rotates(&mut journal), None);
         drop(journal);
         assert_eq!(folder.story().last(), Some(&said(12, "ada", "more")));
-        fs::remove_file(folder.file()).expect("gone");
-        let _ = fs::remove_file(folder.older());
     }
 }
 
@@ -493,6 +532,7 @@ fn an_older_file_that_does_not_fit_is_refused() {
     joins(&mut journal, 10, "ada");
     for ms in 11..16 {
         says(&mut journal, ms, "ada", "hi");
+        rotates(&mut journal);
     }
     drop(journal);
     let older = fs::read_to_string(folder.older()).expect("a journal");
@@ -540,7 +580,8 @@ fn where_no_new_file_can_begin_it_is_said_once_and_the_old_one_goes_on() {
     let (mut journal, ..) = folder.open_with(100).expect("a journal");
     fs::create_dir(folder.next()).expect("something in the way");
     joins(&mut journal, 10, "ada");
-    let first = says(&mut journal, 11, "ada", "hi");
+    assert_eq!(says(&mut journal, 11, "ada", "hi"), None);
+    let first = rotates(&mut journal);
     assert!(matches!(first, Some(Change::Grows(_))), "{first:?}");
     assert_eq!(says(&mut journal, 12, "ada", "hi"), None);
     fs::remove_dir(folder.next()).expect("out of the way");
@@ -548,6 +589,7 @@ fn where_no_new_file_can_begin_it_is_said_once_and_the_old_one_goes_on() {
     assert!(!folder.older().exists(), "it does not try each time");
     journal.rotates = Some(Instant::now());
     assert_eq!(says(&mut journal, 14, "ada", "hi"), None);
+    assert_eq!(rotates(&mut journal), None);
     assert!(folder.older().exists());
     drop(journal);
     assert_eq!(folder.story().len(), 6);
@@ -560,8 +602,9 @@ fn a_file_that_was_taken_away_is_not_put_in_anothers_place() {
     fs::write(folder.older(), "mine").expect("a file");
     fs::rename(folder.file(), folder.0.join("kept")).expect("a name");
     joins(&mut journal, 10, "ada");
-    let grows = says(&mut journal, 11, "ada", "hi");
-    assert!(matches!(grows, Some(Change::Grows(why)) if why.ends_with("no longer there")));
+    says(&mut journal, 11, "ada", "hi");
+    let fails = rotates(&mut journal);
+    assert!(matches!(fails, Some(Change::Fails(why)) if why.ends_with("no longer there")));
     assert_eq!(fs::read_to_string(folder.older()).ok().as_deref(), Some("mine"));
 }
 
@@ -587,7 +630,9 @@ fn when_the_disk_is_full_it_says_so_once_and_works_again_when_there_is_space() {
     assert_eq!(journal.added.len(), 0);
     assert!(journal.added.capacity() <= limits::ROUND);
     has_space(&journal, u64::MAX);
-    assert_eq!(says(&mut journal, 101, "bob", "kept again"), Some(Change::Works));
+    assert_eq!(says(&mut journal, 101, "bob", "kept again"), None);
+    assert!(journal.is_failing() && folder.text().contains("#holes"), "it may not be on the disk");
+    assert_eq!(mends(&mut journal), Some(Change::Works));
     assert_eq!(says(&mut journal, 102, "ada", "and this"), None);
     assert!(!journal.is_failing());
     drop(journal);
@@ -615,7 +660,8 @@ fn it_works_again_also_where_nobody_says_anything() {
     assert!(fails(says(&mut journal, 11, "ada", "lost")));
     assert_eq!(journal.write(), None);
     has_space(&journal, u64::MAX);
-    assert_eq!(journal.write(), Some(Change::Works));
+    assert_eq!(journal.write(), None);
+    assert_eq!(mends(&mut journal), Some(Change::Works));
     drop(journal);
     let seen = folder.story();
     assert_eq!(seen[2..], [shown(&Read::Gap(at(11))), is_in("ada")]);
@@ -667,7 +713,8 @@ fn a_gap_that_cannot_be_written_at_the_start_is_said_then() {
     assert!(fails(journal.write()));
     assert_eq!(journal.write(), None);
     has_space(&journal, u64::MAX);
-    assert_eq!(says(&mut journal, 60, "ada", "kept"), Some(Change::Works));
+    assert_eq!(says(&mut journal, 60, "ada", "kept"), None);
+    assert_eq!(mends(&mut journal), Some(Change::Works));
     drop(journal);
     assert_eq!(
         folder.story()[2..],
@@ -685,12 +732,22 @@ fn what_does_not_reach_the_disk_is_lost_too() {
     assert_eq!(says(&mut journal, 11, "ada", "perhaps lost"), None);
     assert!(fails(journal.finish()));
     assert_eq!(says(&mut journal, 12, "ada", "lost"), None);
+    // It is said once, however often it is tried.
+    assert_eq!(mends(&mut journal), None);
+    assert_eq!(says(&mut journal, 13, "ada", "perhaps lost"), None);
     journal.disk.faults.sync_fails.store(false, Relaxed);
-    assert_eq!(says(&mut journal, 13, "ada", "kept"), Some(Change::Works));
+    assert_eq!(says(&mut journal, 14, "ada", "kept"), None);
+    assert_eq!(mends(&mut journal), Some(Change::Works));
     drop(journal);
     assert_eq!(
         folder.story()[1..],
-        [joined(10, "ada"), shown(&Read::Gap(at(12))), is_in("ada"), said(13, "ada", "kept")]
+        [
+            joined(10, "ada"),
+            shown(&Read::Gap(at(12))),
+            is_in("ada"),
+            said(13, "ada", "perhaps lost"),
+            said(14, "ada", "kept"),
+        ]
     );
 }
 
@@ -700,8 +757,8 @@ fn the_thread_finds_out_what_does_not_reach_the_disk() {
     let (journal, ..) = folder.open().expect("a journal");
     let disk = journal.disk.clone();
     disk.faults.sync_fails.store(true, Relaxed);
-    let folder = journal.place.folder().expect("a folder");
-    let syncer = Syncer::start(disk.clone(), 5, folder, Duration::ZERO).expect("a thread");
+    let place = journal.place.clone();
+    let syncer = Syncer::start(disk.clone(), 5, place, Duration::ZERO).expect("a thread");
     let unsynced = loop {
         match syncer.unsynced() {
             Some(unsynced) => break unsynced,
@@ -710,10 +767,10 @@ fn the_thread_finds_out_what_does_not_reach_the_disk() {
     };
     assert_eq!((unsynced.synced, unsynced.error.as_str()), (5, "the disk fails"));
     disk.faults.sync_fails.store(false, Relaxed);
-    syncer.changed(9);
+    syncer.appended(9);
     assert!(syncer.sync_now().is_none());
     disk.faults.sync_fails.store(true, Relaxed);
-    syncer.changed(12);
+    syncer.appended(12);
     while syncer.unsynced().is_none_or(|unsynced| unsynced.synced != 9) {
         std::thread::yield_now();
     }
@@ -748,7 +805,8 @@ fn an_entry_that_no_journal_may_hold_is_a_gap() {
         let (mut journal, ..) = folder.open().expect("a journal");
         joins(&mut journal, 10, "ada");
         assert!(fails(says(&mut journal, ms, who, text)), "{ms}");
-        assert_eq!(says(&mut journal, 20, "ada", "kept"), Some(Change::Works));
+        assert_eq!(says(&mut journal, 20, "ada", "kept"), None);
+        assert_eq!(mends(&mut journal), Some(Change::Works));
         drop(journal);
         let seen = folder.story();
         assert_eq!(seen[2..], [shown(&Read::Gap(at(ms))), is_in("ada"), said(20, "ada", "kept")]);
@@ -766,4 +824,249 @@ fn holes_and_a_torn_end_come_together() {
     assert_eq!(seen.last(), Some(&shown(&Read::Gap(at(6).next(1)))));
     let mended = "#smoltalk journal 1\n#whole\n#began 5-0 0\n@6-0 NOTE hi\n#gap 6-1 0\n";
     assert_eq!(folder.text(), mended);
+}
+
+// A machine that dies.
+
+#[test]
+fn a_machine_that_dies_leaves_a_gap_and_a_server_that_is_killed_does_not() {
+    let folder = Folder::new("journal-boots");
+    let (mut journal, ..) = folder.open_in(Some("one"), LARGE).expect("a journal");
+    joins(&mut journal, 10, "ada");
+    assert!(folder.text().contains("#began 1-0 0\n#boot one\n#secret ada "));
+    let killed = folder.copy("journal-boots-killed");
+    let (again, _, seen) = killed.open_in(Some("one"), LARGE).expect("a journal");
+    assert_eq!(seen, [shown(&Read::Began(at(1))), joined(10, "ada")]);
+    drop(again);
+    // What came after that was never synced.
+    let died = folder.copy("journal-boots-died");
+    let gap = at(10).next(1);
+    for _ in 0..2 {
+        let (again, opened, seen) = died.open_in(Some("two"), LARGE).expect("a journal");
+        assert_eq!(opened.last, gap);
+        assert_eq!(seen[1..], [joined(10, "ada"), shown(&Read::Gap(gap)), is_in("ada")]);
+        // It ends as it should, and so the next boot is no gap.
+        drop(again);
+        assert!(died.text().ends_with("#boot two\n#closed\n"));
+    }
+}
+
+#[test]
+fn after_an_end_as_it_should_be_no_boot_is_a_gap() {
+    let folder = Folder::new("journal-closed");
+    let mut all = vec![shown(&Read::Began(at(1)))];
+    for (ms, boot) in [(10, Some("one")), (11, Some("one")), (12, Some("two")), (13, None)] {
+        let (mut journal, _, seen) = folder.open_in(boot, LARGE).expect("a journal");
+        assert_eq!(seen, all, "{ms}");
+        joins(&mut journal, ms, &format!("m{ms}"));
+        assert_eq!(journal.finish(), None);
+        // What follows an end all the same is not closed.
+        journal.add(at(ms).next(ms), Record::Note(b"more"));
+        assert_eq!(journal.write(), None);
+        assert!(!folder.text().ends_with("#closed\n"));
+        assert_eq!((journal.finish(), journal.finish()), (None, None));
+        assert_eq!(folder.text().ends_with("\n#closed\n"), boot.is_some());
+        drop(journal);
+        all.push(shown(&Read::Entry(
+            at(ms),
+            Record::Joined(name(&format!("m{ms}")), secret(b'm')),
+        )));
+        all.push(shown(&Read::Entry(at(ms).next(ms), Record::Note(b"more"))));
+    }
+    assert_eq!(folder.text().matches("#closed").count(), 6);
+}
+
+/// Whatever of the two files has reached the disk when the machine dies just after one has followed
+/// the other.
+#[test]
+fn a_machine_that_dies_while_a_new_file_begins_loses_nothing_unnoticed() {
+    let folder = Folder::new("journal-dies");
+    let (mut journal, ..) = folder.open_in(Some("one"), 120).expect("a journal");
+    joins(&mut journal, 10, "ada");
+    joins(&mut journal, 11, "bob");
+    says(&mut journal, 12, "ada", "long enough for a file of its own, and then some more of it");
+    assert_eq!(rotates(&mut journal), None);
+    says(&mut journal, 13, "bob", "in the new file");
+    let older = fs::read(folder.older()).expect("a journal");
+    let newer = fs::read_to_string(folder.file()).expect("a journal").replace("#began", "#after");
+    drop(journal);
+    let died = Folder::new("journal-dies-there");
+    let header = newer.find("#boot").expect("the end of the header");
+    let head = older.windows(6).position(|text| text == b"#secre").expect("an entry");
+    for of_older in [head, head + 30, older.len() - 1, older.len()] {
+        for of_newer in (0..newer.len()).step_by(9).chain([newer.len()]) {
+            fs::write(died.older(), &older[..of_older]).expect("a file");
+            fs::write(died.file(), &newer[..of_newer]).expect("a file");
+            let (_, _, seen) = died.open_in(Some("two"), LARGE).expect("a journal");
+            // One for the end of the newer, and one for that of the older.
+            let gaps = seen.iter().filter(|line| line.starts_with("Gap")).count();
+            let has_two = of_older < older.len() && of_newer >= header;
+            assert_eq!(gaps, 1 + usize::from(has_two), "{of_older} {of_newer}: {seen:?}");
+            let (_, _, again) = died.open_in(Some("two"), LARGE).expect("a journal");
+            assert_eq!(again, seen, "{of_older} {of_newer}");
+        }
+    }
+}
+
+#[test]
+fn once_both_files_are_on_the_disk_the_older_one_is_to_be_whole() {
+    let folder = Folder::new("journal-settles");
+    let (mut journal, _) = about_to_rotate(&folder);
+    journal.size = 0;
+    assert_eq!(says(&mut journal, 12, "ada", "more"), None);
+    assert_eq!(rotates(&mut journal), None);
+    assert_eq!(journal.syncer.sync_now().map(|unsynced| unsynced.error), None);
+    assert!(folder.text().starts_with("#smoltalk journal 1\n#whole\n#began 12-0 1\n"));
+}
+
+#[test]
+fn what_of_the_older_file_does_not_reach_the_disk_is_a_gap() {
+    let folder = Folder::new("journal-before-fails");
+    let (mut journal, mut all) = about_to_rotate(&folder);
+    let next = loop {
+        match journal.syncer.next() {
+            Some(next) => break next.expect("prepared"),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    // Nothing is synced meanwhile.
+    assert_eq!(says(&mut journal, 12, "ada", "lost"), None);
+    let old = journal.disk.clone();
+    old.faults.sync_fails.store(true, Relaxed);
+    drop(old);
+    journal.rotate(next).expect("a new file");
+    assert_eq!(says(&mut journal, 13, "ada", "lost"), None);
+    assert!(fails(mends(&mut journal)));
+    assert_eq!(says(&mut journal, 14, "ada", "kept"), None);
+    assert_eq!(mends(&mut journal), Some(Change::Works));
+    drop(journal);
+    for (gap, after) in [(12, &[][..]), (13, &[said(14, "ada", "kept")])] {
+        all.extend([shown(&Read::Gap(at(gap))), is_in("ada")]);
+        all.extend_from_slice(after);
+    }
+    assert_eq!(folder.story(), all);
+}
+
+// A file that is taken away.
+
+#[test]
+fn a_file_that_was_taken_away_is_missed_and_another_begins_at_its_place() {
+    let folder = Folder::new("journal-taken");
+    let (mut journal, ..) = folder.open().expect("a journal");
+    joins(&mut journal, 10, "ada");
+    fs::remove_file(folder.file()).expect("gone");
+    says(&mut journal, 11, "ada", "lost");
+    assert!(
+        matches!(mends(&mut journal), Some(Change::Fails(why)) if why.ends_with("no longer there"))
+    );
+    assert_eq!(says(&mut journal, 12, "ada", "kept"), None);
+    assert_eq!(mends(&mut journal), Some(Change::Works));
+    assert_eq!(says(&mut journal, 13, "ada", "kept too"), None);
+    assert_eq!(folder.open().expect_err("taken").kind(), ErrorKind::ResourceBusy);
+    assert_eq!(fs::metadata(folder.file()).expect("a file").permissions().mode() & 0o777, 0o600);
+    drop(journal);
+    let expected = [
+        shown(&Read::Began(at(11))),
+        shown(&Read::Gap(at(11))),
+        is_in("ada"),
+        said(12, "ada", "kept"),
+        said(13, "ada", "kept too"),
+    ];
+    assert_eq!(folder.story(), expected);
+}
+
+#[test]
+fn a_file_that_somebody_has_given_the_older_ones_name_is_read_before_the_new_one() {
+    let folder = Folder::new("journal-mv");
+    let (mut journal, ..) = folder.open().expect("a journal");
+    joins(&mut journal, 10, "ada");
+    fs::rename(folder.file(), folder.older()).expect("a name");
+    says(&mut journal, 11, "ada", "in the older one");
+    assert!(fails(mends(&mut journal)));
+    says(&mut journal, 12, "ada", "kept");
+    assert_eq!(mends(&mut journal), Some(Change::Works));
+    drop(journal);
+    let seen = folder.story();
+    assert_eq!(seen[..2], [shown(&Read::Began(at(1))), joined(10, "ada")]);
+    assert!(seen.iter().any(|line| line.starts_with("Gap")), "{seen:?}");
+    assert_eq!(seen.last(), Some(&said(12, "ada", "kept")));
+}
+
+#[test]
+fn what_stands_in_its_place_is_not_touched_and_it_goes_on_failing() {
+    let folder = Folder::new("journal-replaced");
+    let (mut journal, ..) = folder.open().expect("a journal");
+    joins(&mut journal, 10, "ada");
+    fs::rename(folder.file(), folder.0.join("kept")).expect("a name");
+    fs::write(folder.file(), "mine").expect("a file");
+    says(&mut journal, 11, "ada", "lost");
+    let change = mends(&mut journal);
+    assert!(matches!(change, Some(Change::Fails(why)) if why.ends_with("another file is there")));
+    for ms in 12..20 {
+        assert_eq!(says(&mut journal, ms, "ada", "lost"), None);
+        assert!(journal.is_failing());
+    }
+    assert_eq!(folder.text(), "mine");
+    // And when it is back, so is the journal.
+    fs::rename(folder.0.join("kept"), folder.file()).expect("a name");
+    assert_eq!(says(&mut journal, 20, "ada", "kept"), None);
+    assert_eq!(mends(&mut journal), Some(Change::Works));
+    drop(journal);
+    let seen = folder.story();
+    let end = [shown(&Read::Gap(at(19))), is_in("ada"), said(20, "ada", "kept")];
+    assert!(seen.ends_with(&end), "{seen:?}");
+}
+
+// What it may be given.
+
+#[test]
+fn a_journal_that_others_could_read_is_its_owners_alone_from_then_on() {
+    let folder = Folder::new("journal-mode");
+    for path in [folder.file(), folder.older()] {
+        fs::write(&path, if path == folder.file() { "" } else { HEAD }).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
+    }
+    folder.open().expect("a journal");
+    for path in [folder.file(), folder.older()] {
+        assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600);
+    }
+}
+
+const HEAD: &str = "#smoltalk journal 1\n#whole\n#began 5-0 0\n";
+
+#[test]
+fn what_is_large_and_no_journal_is_refused_at_once() {
+    let folder = Folder::new("journal-sparse");
+    let file = fs::File::create(folder.file()).expect("a file");
+    if file.set_len(1 << 40).is_ok() {
+        assert!(folder.refuses().ends_with("it is something else"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_only_looks_like_a_file_is_refused_and_nothing_is_written_to_it() {
+    for path in ["/proc/self/mem", "/proc/self/oom_score_adj", "/proc/self/comm"] {
+        let before = fs::read(path).ok();
+        let error = Journal::open(Path::new(path), 1, at(1), &mut |_| {}).expect_err("refused");
+        assert!(error.to_string().contains(path), "{error}");
+        assert_eq!(fs::read(path).ok(), before);
+    }
+    // To read this gives nothing.
+    let error = Journal::open(Path::new("/proc/self/clear_refs"), 1, at(1), &mut |_| {});
+    error.expect_err("refused");
+}
+
+#[test]
+fn a_path_cannot_drive_the_terminal_of_who_reads_what_is_said_of_it() {
+    let folder = Folder::new("journal-path");
+    let path = folder.0.join("log\u{1b}[2J\nx");
+    fs::write(&path, "hello").expect("a file");
+    let error = Journal::open(&path, 1, at(1), &mut |_| {}).expect_err("refused").to_string();
+    assert!(!error.contains(char::is_control) && error.contains("log\u{241b}[2J"), "{error}");
+    fs::remove_file(&path).expect("gone");
+    let (mut journal, _) = Journal::open_in(None, &path, 1, at(1), &mut |_| {}).expect("a journal");
+    has_space(&journal, 0);
+    let said = joins(&mut journal, 10, "ada").expect("it fails").to_string();
+    assert!(!said.contains(char::is_control), "{said}");
 }

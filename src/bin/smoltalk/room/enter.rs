@@ -34,11 +34,15 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
         (None, Some(kept)) => kept.to_string(),
         (None, None) => ask_username(console).await?,
     };
+    let mut late = 0;
     loop {
-        let arrival =
-            Box::pin(first_arrival(visit, &name, options(visit, books.as_mut(), console)));
+        let options = options(visit, books.as_mut(), console);
+        let arrival = Box::pin(first_arrival(visit, &name, options, &mut late));
         let error = match unless(console.ended(), arrival).await {
             Some(Ok((client, members))) => {
+                if let Some(books) = &mut books {
+                    (0..late).for_each(|_| books.ledger.unanswered());
+                }
                 return Ok(Some(Entered { client, name, members, whole, books }));
             }
             Some(Err(error)) => error,
@@ -56,11 +60,13 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     }
 }
 
-/// Gets in at one of the hosts, each of which has its turn to be the first.
+/// Gets in at one of the hosts, each of which has its turn to be the first. Counts the JOINs that may
+/// still come `late`.
 async fn first_arrival(
     visit: &Visit,
     name: &str,
     options: JoinOptions,
+    late: &mut u32,
 ) -> Result<(Client, usize), Error> {
     let Visit { timeout, hosts, .. } = visit;
     let mut tried = 0;
@@ -70,8 +76,9 @@ async fn first_arrival(
             Err(Missed { error: Error::Unreachable(error), unanswered: false }) => {
                 return Err(Error::Unreachable(error));
             }
-            Err(Missed { error, .. }) => {
+            Err(Missed { error, unanswered }) => {
                 tried += 1;
+                *late += u32::from(unanswered);
                 // It is the room that has answered.
                 let answered =
                     matches!(&error, Error::Refused { code, .. } if is_about_the_name(code));

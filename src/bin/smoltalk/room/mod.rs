@@ -197,6 +197,7 @@ impl Session<'_> {
     async fn close(&mut self) {
         self.console.prompt("");
         self.tell_unsent();
+        let mut confirmed = false;
         let closed = async {
             let room = self.client.has_room() || self.connected && self.send().await.is_ok();
             if self.connected && room && self.client.queue(Command::Leave).is_ok() {
@@ -208,11 +209,19 @@ impl Session<'_> {
                     // Nobody may be there to read it. The goodbye is the server's.
                     let _ = self.settle().await;
                 };
+                // The goodbye comes once all that was said before is in the room.
+                confirmed = matches!(&end, Error::Closed { reason } if reason.is_empty());
                 self.console.json(|now| json::ended(now, &end));
             }
             let _ = self.flush().await;
         };
         unless(Timer::after(limits::GOODBYE), closed).await;
+        // With a file, the next run knows what became of it.
+        let given = self.books.as_ref().map_or(0, |books| books.ledger.unconfirmed());
+        if given > 0 && !confirmed && !self.is_kept() {
+            self.tell_lost(given);
+            unless(Timer::after(limits::GOODBYE), self.flush()).await;
+        }
     }
 
     /// Says how many lines nobody will get, or not before the next run.

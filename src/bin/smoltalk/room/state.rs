@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The second line is written over in one piece: the place of the last line that was printed, and how
-//! many of one's own were settled by then belong together. Lines to be said are appended before they
+//! many of one's own were settled by then belong together. It begins with `gap ` where something was
+//! missing before that place, and what came behind it was not all there yet. Lines to be said are appended before they
 //! are sent. Once all are settled the file is cut off behind the second line: so it needs no second
 //! one to be written anew, and stays locked.
 
@@ -43,8 +44,16 @@ pub struct State {
     last_at: u64,
     lines_at: u64,
     end: u64,
-    /// What the second line says.
-    written: (Option<Id>, u64),
+    written: Last,
+}
+
+/// What the second line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Last {
+    id: Option<Id>,
+    settled: u64,
+    /// One is in doubt about what is not settled.
+    doubt: bool,
 }
 
 /// What an earlier run has left.
@@ -52,15 +61,15 @@ pub struct State {
 pub struct Before {
     pub name: Name,
     secret: Secret,
-    last: Option<Id>,
-    settled: u64,
+    last: Last,
     lines: Vec<Saying>,
 }
 
 /// The second line, always as long.
-fn last_line(last: Option<Id>, settled: u64) -> String {
-    let last = last.map_or_else(|| "-".into(), |id| id.to_string());
-    format!("last {last:41} {settled:020}\n")
+fn last_line(last: Last) -> String {
+    let word = if last.doubt { "gap" } else { "last" };
+    let id = last.id.map_or_else(|| "-".into(), |id| id.to_string());
+    format!("{word:4} {id:41} {:020}\n", last.settled)
 }
 
 impl State {
@@ -76,14 +85,15 @@ impl State {
             Errno::WOULDBLOCK => io::Error::new(ErrorKind::WouldBlock, "another run uses it"),
             error => error.into(),
         })?;
-        let mut state = Self { file, last_at: 0, lines_at: 0, end: 0, written: (None, 0) };
+        let mut state = Self { file, last_at: 0, lines_at: 0, end: 0, written: Last::default() };
         let before = state.read()?;
         Ok((state, before))
     }
 
     /// Reads what is there, if anything is.
     fn read(&mut self) -> io::Result<Option<Before>> {
-        let no_state = || io::Error::new(ErrorKind::InvalidData, "this is no state of smoltalk");
+        let no_state =
+            || io::Error::new(ErrorKind::InvalidData, "this is no file that --resume has made");
         if self.file.metadata()?.len() > LONGEST {
             return Err(no_state());
         }
@@ -94,11 +104,11 @@ impl State {
         }
         let (before, lines) = parse(&bytes).ok_or_else(no_state)?;
         self.lines_at = (bytes.len() - lines.rest.len()) as u64;
-        self.last_at = self.lines_at - last_line(None, 0).len() as u64;
+        self.last_at = self.lines_at - last_line(Last::default()).len() as u64;
         // A last line that was not written whole was not sent either.
         self.end = self.lines_at + lines.whole as u64;
         self.file.set_len(self.end)?;
-        self.written = (before.last, before.settled);
+        self.written = before.last;
         Ok(Some(before))
     }
 
@@ -106,12 +116,17 @@ impl State {
     pub fn begin(&mut self, name: Name, secret: Secret) -> io::Result<()> {
         let first = format!("{MAGIC} {name} {}\n", secret.as_str());
         self.last_at = first.len() as u64;
-        let head = first + &last_line(None, 0);
+        let head = first + &last_line(Last::default());
         self.lines_at = head.len() as u64;
         self.end = self.lines_at;
         // There may have been an empty file.
         self.file.set_permissions(Permissions::from_mode(0o600))?;
-        self.file.write_all_at(head.as_bytes(), 0)
+        let written = self.file.write_all_at(head.as_bytes(), 0);
+        if written.is_err() {
+            // Half of it would be no state, also when there is room again.
+            self.file.set_len(0)?;
+        }
+        written
     }
 
     /// A line is to be said. After this, it may be sent.
@@ -135,12 +150,13 @@ impl State {
 
     /// All has been printed that was taken so far.
     pub fn printed(&mut self, ledger: &Ledger) -> io::Result<()> {
-        let now = (ledger.last(), ledger.settled());
+        let (id, settled, doubt) = (ledger.last(), ledger.settled(), ledger.is_in_doubt());
+        let now = Last { id, settled, doubt };
         // Half of something is neither here nor there.
-        if now.0.is_none() || now == self.written {
+        if id.is_none() || now == self.written {
             return Ok(());
         }
-        self.file.write_all_at(last_line(now.0, now.1).as_bytes(), self.last_at)?;
+        self.file.write_all_at(last_line(now).as_bytes(), self.last_at)?;
         self.written = now;
         if ledger.unsettled() == 0 && self.end - self.lines_at >= MUCH {
             self.file.set_len(self.lines_at)?;
@@ -151,7 +167,7 @@ impl State {
 
     /// Whether one may send: not before it is known since when nothing may be missed.
     pub fn has_begun(&self) -> bool {
-        self.written.0.is_some()
+        self.written.id.is_some()
     }
 
     /// Whether more lines should be taken to be said.
@@ -163,8 +179,9 @@ impl State {
 impl Before {
     /// The books of that run, to be gone on with.
     pub fn ledger(self) -> Ledger {
-        let Self { secret, last, settled, lines, .. } = self;
-        Ledger::restored(secret, last, settled, lines)
+        let Self { secret, last, lines, .. } = self;
+        let ledger = Ledger::restored(secret, last.id, last.settled, lines);
+        if last.doubt { ledger.in_doubt() } else { ledger }
     }
 }
 
@@ -182,25 +199,30 @@ fn parse(bytes: &[u8]) -> Option<(Before, Lines<'_>)> {
     let name = Name::new(name.as_bytes()).filter(|_| magic == MAGIC && words.next().is_none())?;
     let secret = Secret::new(secret.as_bytes())?;
     let (second, rest) = line(rest)?;
-    let (last, settled) = parse_last(str::from_utf8(second).ok()?)?;
+    let last = parse_last(str::from_utf8(second).ok()?)?;
     let (mut lines, mut whole) = (Vec::new(), 0);
     while let Some((number, saying, behind)) = parse_line(&rest[whole..])? {
         whole = rest.len() - behind;
-        if number >= settled {
+        if number >= last.settled {
             lines.push(saying);
         }
     }
-    Some((Before { name, secret, last, settled, lines }, Lines { rest, whole }))
+    Some((Before { name, secret, last, lines }, Lines { rest, whole }))
 }
 
-fn parse_last(line: &str) -> Option<(Option<Id>, u64)> {
-    let mut words = line.strip_prefix("last ")?.split_whitespace();
-    let last = match words.next()? {
+fn parse_last(line: &str) -> Option<Last> {
+    let (doubt, words) = match line.strip_prefix("last ") {
+        Some(words) => (false, words),
+        None => (true, line.strip_prefix("gap  ")?),
+    };
+    let mut words = words.split_whitespace();
+    let id = match words.next()? {
         "-" => None,
         id => Some(Id::parse(id.as_bytes())?),
     };
-    let settled = words.next()?.parse().ok()?;
-    (line.len() + 1 == last_line(None, 0).len()).then_some((last, settled))
+    // There are many more numbers than lines that anybody could say.
+    let settled = words.next()?.parse().ok().filter(|settled| *settled <= u64::MAX / 2)?;
+    (line.len() + 1 == last_line(Last::default()).len()).then_some(Last { id, settled, doubt })
 }
 
 /// The next line to be said: its number, itself, and how many bytes follow. The inner is `None` at the
@@ -315,10 +337,33 @@ mod tests {
         state.printed(&ledger).expect("written");
         drop(state);
         let (_state, before) = opened(&place);
-        let last = Some(Id::from_ms(9));
+        let last = Last { id: Some(Id::from_ms(9)), settled: 1, doubt: false };
         let lines = sayings()[1..].to_vec();
-        let expected = Before { name: ada(), secret: secret(), last, settled: 1, lines };
+        let expected = Before { name: ada(), secret: secret(), last, lines };
         assert_eq!(before, Some(expected));
+    }
+
+    #[test]
+    fn a_doubt_reads_back_and_goes() {
+        let place = Place::new("doubt");
+        let (mut state, mut ledger) = begun(&place);
+        ledger.disconnected();
+        ledger.joined(ada(), Standing { id: Id::from_ms(20), token: secret() });
+        ledger.heard(None, &Event::Gap);
+        ledger.heard(Some(Id::from_ms(19)), &Event::Note("hi".into()));
+        state.printed(&ledger).expect("written");
+        drop(state);
+        let (mut state, before) = opened(&place);
+        let before = before.expect("a run");
+        assert_eq!(before.last, Last { id: Some(Id::from_ms(19)), settled: 0, doubt: true });
+        let mut ledger = before.ledger();
+        assert!(ledger.is_in_doubt());
+        ledger.joined(ada(), Standing { id: Id::from_ms(20), token: secret() });
+        assert_eq!(ledger.caught_up(), 4);
+        state.printed(&ledger).expect("written");
+        drop(state);
+        let last = opened(&place).1.expect("a run").last;
+        assert_eq!(last, Last { id: Some(Id::from_ms(20)), settled: 4, doubt: false });
     }
 
     #[test]
@@ -351,12 +396,13 @@ mod tests {
             "smoltalk-state/2 ada 0123456789abcdef\n",
             &head,
             &format!("{head}last 1-1 0\n"),
-            &format!("{head}{}hello\n", last_line(None, 0)),
-            &format!("{head}{}0 shout hello\n", last_line(None, 0)),
+            &format!("{head}last {:41} {}\n", "1-1", u64::MAX),
+            &format!("{head}{}hello\n", last_line(Last::default())),
+            &format!("{head}{}0 shout hello\n", last_line(Last::default())),
         ] {
             fs::write(&place.0, text).expect("written");
             let error = State::open(&place.0).err().expect("no state");
-            assert_eq!(error.to_string(), "this is no state of smoltalk", "{text:?}");
+            assert_eq!(error.to_string(), "this is no file that --resume has made", "{text:?}");
             assert_eq!(fs::read_to_string(&place.0).expect("a file"), text);
         }
         assert!(State::open(Path::new("/dev/null")).is_err());
@@ -390,6 +436,6 @@ mod tests {
         assert_eq!(fs::metadata(&place.0).expect("a file").len(), state.lines_at);
         drop(state);
         let before = opened(&place).1.expect("a run");
-        assert_eq!((before.settled, before.lines), (ledger.settled(), vec![]));
+        assert_eq!((before.last.settled, before.lines), (ledger.settled(), vec![]));
     }
 }
