@@ -49,6 +49,10 @@ fn serve(mut config: Config) -> io::Result<()> {
         notices.close();
         log.end(farewell).await;
     });
+    // A server alone ends by a signal only.
+    if cfg!(feature = "redis") && !stopped.is_closed() {
+        return Err(io::Error::other("the room cannot be kept in this Redis"));
+    }
     Ok(())
 }
 
