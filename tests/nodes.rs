@@ -232,6 +232,15 @@ fn members_stay_while_redis_takes_nothing_and_the_log_says_why() {
 }
 
 #[test]
+fn a_redis_that_would_evict_what_it_likes_is_refused() {
+    let Some(redis) = redis::Server::start() else { return };
+    redis.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let (status, log) = Node::start(redis.port).daemon.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(log.iter().any(|line| line.contains("and has to be noeviction")), "{log:?}");
+}
+
+#[test]
 fn whatever_breaks_between_the_nodes_changes_nobodys_story() {
     let Some(mut redis) = redis::Server::start() else { return };
     let (seed, seconds) = (seed("NODES_SEED"), setting("NODES_SECONDS").unwrap_or(15));

@@ -64,6 +64,14 @@ pub struct NodesConfig {
     pub room: Name,
 }
 
+#[cfg(feature = "redis")]
+impl NodesConfig {
+    /// Whether that is the address of a Redis, be there one or not; [`Server::bind`] refuses it if not.
+    pub fn check(&self) -> io::Result<()> {
+        crate::log::nodes::address(&self.url).map(drop)
+    }
+}
+
 /// Where a server keeps its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalConfig {

@@ -43,6 +43,7 @@ pub enum Start {
     error_code(1, "cannot run, as where an address is in use"),
     error_code(2, "called wrongly")
 )]
+#[cfg_attr(feature = "redis", argh(note = "SMOLTALK_REDIS stands in for --redis."))]
 struct Flags {
     /// where to listen: host:port, [v6]:port or unix:PATH; may be repeated (default:
     /// 127.0.0.1:7878)
@@ -154,17 +155,30 @@ pub fn read() -> Result<Start, String> {
     let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
-        Ok(flags) if flags.version => Ok(Start::Print(version())),
+        Ok(flags) if flags.version => Ok(Start::Print(VERSION.into())),
         Ok(flags) => flags
             .config(env::var_os("SMOLTALK_LISTEN"))
             .map(|config| Start::Serve(Box::new(config))),
         Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
-        Err(early) => Err(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())),
+        Err(early) => {
+            Err(unfit(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())))
+        }
     }
 }
 
-fn version() -> String {
-    format!("smoltalkd {}\n", env!("CARGO_PKG_VERSION"))
+/// What `--version` says: with what was built in.
+const VERSION: &str = if cfg!(feature = "redis") {
+    concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), " (redis)\n")
+} else {
+    concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), "\n")
+};
+
+/// What is wrong with the flags; of one that another build has, that.
+fn unfit(mut why: String) -> String {
+    if !cfg!(feature = "redis") && (why.ends_with(" --redis") || why.ends_with(" --room")) {
+        why.push_str(" (needs a build with the feature redis)");
+    }
+    why
 }
 
 impl Flags {
@@ -213,12 +227,15 @@ fn nodes(
     environment: Option<OsString>,
     room: Name,
 ) -> Result<Option<NodesConfig>, String> {
-    let url = match (flag, environment) {
-        (Some(url), _) => url,
-        (None, Some(url)) if !url.is_empty() => unicode(url)?,
+    let (source, url) = match (flag, environment) {
+        (Some(url), _) => ("--redis", url),
+        (None, Some(url)) if !url.is_empty() => ("SMOLTALK_REDIS", unicode(url)?),
         _ => return Ok(None),
     };
-    Ok(Some(NodesConfig { url, room }))
+    let nodes = NodesConfig { url, room };
+    // What was given is not repeated: it may hold a password.
+    nodes.check().map_err(|why| format!("{source} {why}"))?;
+    Ok(Some(nodes))
 }
 
 #[cfg(feature = "redis")]
@@ -339,7 +356,8 @@ mod tests {
             })
             .flatten()
             .collect();
-        assert_eq!(shown.len(), 2 * 12, "a flag with a value has a default: {shown:?}");
+        let flags = 12 + usize::from(cfg!(feature = "redis"));
+        assert_eq!(shown.len(), 2 * flags, "a flag with a value has a default: {shown:?}");
         assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }
 }

@@ -40,11 +40,20 @@ use crate::protocol::Name;
 use async_channel::Receiver;
 use engine::Engine;
 use link::Keys;
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use stay::Shared;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Where a Redis is; fails where the address is none. What the crate would say of it may repeat a
+/// password.
+pub fn address(url: &str) -> io::Result<ConnectionInfo> {
+    let info = url.into_connection_info().ok();
+    let plain = info.filter(|info| !matches!(info.addr(), ConnectionAddr::TcpTls { .. }));
+    let takes = "takes redis://[user:password@]host[:port][/db] or unix:PATH, and no TLS";
+    plain.ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, takes))
+}
 
 /// A node's handle: where its members' deeds go.
 #[derive(Debug)]
@@ -60,11 +69,7 @@ impl Node {
         room: Name,
         limits: &Limits,
     ) -> io::Result<(Self, Receiver<Event>, impl Future<Output = ()> + Send + use<>)> {
-        let bad = |e: redis::RedisError| io::Error::new(ErrorKind::InvalidInput, e.to_string());
-        let redis = url.into_connection_info().map_err(bad)?;
-        if matches!(redis.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Err(io::Error::new(ErrorKind::Unsupported, "this build has no TLS to Redis"));
-        }
+        let redis = address(url)?;
         let (bell, rung) = async_channel::bounded(1);
         let (events, heard) = async_channel::bounded(limits::DELIVERIES);
         let shared = Arc::new(Shared::new(bell));
