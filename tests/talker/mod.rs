@@ -348,6 +348,8 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     pub fn new(name: &str) -> Self {
         let path = env::temp_dir().join(format!("smoltalk-{}-{name}", std::process::id()));
+        // What a test that failed has left, long ago, under the same number of a process.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a folder");
         Self(path)
     }
