@@ -6,7 +6,7 @@
 --       2 epoch    the node's
 --       3 number   of the batch, from 1 on without a gap; 0 for a beat, which has no items
 --       4 at       the last id that the node has applied
---       5 read     the bytes of the log up to there
+--       5 read     the bytes of the log up to there, or `-` while it starts: nobody waits for it then
 --       6 keep     the oldest id that it still wants
 --       7 lease    milliseconds of room time for which a node is alive that says nothing
 --       8 longest  milliseconds of room time that may pass at once
@@ -214,7 +214,9 @@ if entries > 0 then
   tail = id
 end
 redis.call('HSET', nodes, epoch, string.format('%d', math.max(number, done)) .. ' ' .. keep)
-redis.call('ZADD', applied, 'GT', read, epoch)
+if read ~= '-' then
+  redis.call('ZADD', applied, 'GT', read, epoch)
+end
 if number == 0 then
   -- Trimmed to the oldest that anybody wants.
   local oldest = keep
@@ -232,4 +234,4 @@ end
 redis.call('HSET', room, 'floor', floor, 'tail', tail, 'bytes', string.format('%d', bytes),
   'clock', string.format('%d', clock), 'seen', string.format('%d', now))
 local slowest = redis.call('ZRANGE', applied, 0, 0, 'WITHSCORES')
-return {'DONE', math.max(bytes - tonumber(slowest[2]), 0), more}
+return {'DONE', math.max(bytes - tonumber(slowest[2] or bytes), 0), more}

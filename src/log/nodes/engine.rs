@@ -162,6 +162,7 @@ impl Engine {
             return Err(self.doubt());
         }
         (self.asked, self.is_doubted, self.is_standing) = (None, false, true);
+        stay.is_started = true;
         self.stay = Some(stay);
         self.outside.shared.gathered().begin(Some(epoch));
         self.away = None;

@@ -70,7 +70,8 @@ pub struct Commit<'a> {
     pub mark: &'a str,
     pub epoch: Epoch,
     pub at: Id,
-    pub read: u64,
+    /// None while the node starts.
+    pub read: Option<u64>,
     pub keep: Id,
 }
 
@@ -207,7 +208,8 @@ impl Link {
         let mut command = self.run(&self.commit);
         command.arg(commit.mark).arg(commit.epoch.as_str());
         command.arg(batch.map_or(0, |(number, _)| number));
-        command.arg(commit.at.to_string()).arg(commit.read).arg(commit.keep.to_string());
+        let read = commit.read.map_or("-".into(), |read| read.to_string());
+        command.arg(commit.at.to_string()).arg(read).arg(commit.keep.to_string());
         command.arg(millis(limits::LEASE)).arg(millis(limits::ROOM_TIME_STEP));
         command.arg(limits::TAKEN_OUT);
         for argument in batch.iter().flat_map(|(_, batch)| batch.arguments()) {

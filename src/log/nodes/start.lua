@@ -78,5 +78,4 @@ redis.call('HSET', room, 'format', format, 'mark', mark, 'began', began, 'floor'
   'clock', string.format('%d', clock), 'seen', string.format('%d', now))
 redis.call('HSETNX', nodes, epoch, '0 ' .. floor)
 redis.call('ZADD', leases, clock + lease, epoch)
-redis.call('ZADD', applied, 'GT', bytes, epoch)
 return {'STARTED', mark, began, floor, tail, string.format('%d', bytes)}

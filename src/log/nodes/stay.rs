@@ -57,6 +57,8 @@ pub struct Stay {
     beat: Instant,
     /// There are more names of dead nodes.
     is_more_to_take_out: bool,
+    /// The room stands on what it has read: from now on others wait for it, should it be slow.
+    pub is_started: bool,
 }
 
 /// Why the node does not stay as it is.
@@ -84,6 +86,7 @@ impl Stay {
             under_way: None,
             beat: Instant::now(),
             is_more_to_take_out: false,
+            is_started: false,
         }
     }
 }
@@ -136,7 +139,8 @@ impl Stay {
     ) -> Result<(), Ended> {
         let commit = {
             let progress = outside.progress();
-            let (at, read, keep) = (progress.at, progress.read, progress.keep());
+            let read = self.is_started.then_some(progress.read);
+            let (at, keep) = (progress.at, progress.keep());
             Commit { mark: &self.mark, epoch: self.epoch, at, read, keep }
         };
         let batch = self.under_way.as_ref().filter(|_| is_batch).map(|batch| (self.number, batch));

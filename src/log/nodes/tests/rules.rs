@@ -142,6 +142,19 @@ fn shorten(word: &str) -> String {
 }
 
 #[test]
+fn nobody_waits_for_a_node_that_has_not_started_yet() {
+    let Some(room) = Room::new() else { return };
+    let (mut a, b) = (room.start("a"), room.start("b"));
+    assert_eq!(room.commit_as(&Node { read: "-".into(), ..b.clone() }, 0, &[])[..2], ["DONE", "0"]);
+    room.does(&mut a, &["J 1 ada -", "M 1 ada | hi"]);
+    assert_eq!(room.beats(&mut a)[..2], ["DONE", "0"]);
+    // From its first word on, what it has not read counts.
+    let behind = &room.commit_as(&b, 0, &[])[1];
+    assert_ne!(behind, "0");
+    assert_eq!(room.beats(&mut a)[1], *behind);
+}
+
+#[test]
 fn the_first_to_ask_for_a_name_gets_it() {
     let Some(room) = Room::new() else { return };
     let (mut a, mut b) = (room.start("a"), room.start("b"));
@@ -381,6 +394,7 @@ impl Room {
 fn a_commit_says_how_far_the_slowest_node_is_behind() {
     let Some(room) = Room::new() else { return };
     let (mut a, b) = (room.start("a"), room.start("b"));
+    room.commit_as(&b, 0, &[]);
     room.does(&mut a, &["J 1 ada -"]);
     let text = "x".repeat(10_000);
     room.does(&mut a, &[&format!("M 1 ada | {text}")]);
