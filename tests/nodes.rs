@@ -218,6 +218,47 @@ fn while_redis_is_away_all_wait_and_nothing_is_lost() {
 }
 
 #[test]
+fn who_has_gone_and_is_not_out_yet_is_nobodys_addressee() {
+    let Some((redis, nodes)) = room(1) else { return };
+    let (mut ada, mut bob) = (nodes[0].member("ada"), nodes[0].member("bob"));
+    ada.sees("JOINED bob");
+    redis.signal("-STOP");
+    ada.types("LEAVE");
+    ada.finds("BYE");
+    ada.sees_the_end();
+    drop(ada);
+    // Until nothing of the connection is left.
+    thread::sleep(Duration::from_millis(200));
+    bob.types("TELL ada hi");
+    thread::sleep(Duration::from_millis(100));
+    redis.signal("-CONT");
+    bob.sees("LEFT ada");
+    bob.sees("ERR no-such-member ...");
+    bob.fence();
+}
+
+#[test]
+fn who_has_gone_and_is_not_out_yet_does_not_go_again_with_the_log() {
+    let Some((mut redis, nodes)) = room(1) else { return };
+    let mut ada = nodes[0].member("ada");
+    redis.copy();
+    let mut bob = nodes[0].member("bob");
+    ada.sees("JOINED bob");
+    redis.signal("-STOP");
+    ada.types("LEAVE");
+    ada.finds("BYE");
+    ada.sees_the_end();
+    drop(ada);
+    thread::sleep(Duration::from_millis(200));
+    // It may have the seat now.
+    let mut eve = nodes[0].daemon.guest();
+    redis.go_back();
+    bob.finds("BYE log-lost");
+    eve.types("JOIN eve");
+    eve.sees("OK eve 1");
+}
+
+#[test]
 fn members_stay_while_redis_takes_nothing_and_the_log_says_why() {
     let Some((redis, mut nodes)) = room(2) else { return };
     let (mut ada, mut bob) = (nodes[0].member("ada"), nodes[1].member("bob"));

@@ -194,6 +194,12 @@ impl<S: Sink + Clone> Registry<S> {
             self.enter(&entry);
         }
         self.log.forget(id);
+        #[cfg(feature = "redis")]
+        if let Was::Member(name) = was
+            && self.log.is_shared()
+        {
+            self.room.vacate(name, id);
+        }
         match was {
             Was::Closed => return,
             Was::Member(_) if closed == Closed::Replaced => {}
