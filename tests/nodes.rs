@@ -117,6 +117,19 @@ fn who_says_a_word_and_ends_its_stream_has_said_it() {
 }
 
 #[test]
+fn who_ends_its_stream_is_answered_first() {
+    let Some((_redis, nodes)) = room(1) else { return };
+    let mut bob = nodes[0].daemon.guest();
+    bob.sends(b"JOIN bob echo\nMSG hi\nTELL ada hi\nMSG end");
+    bob.ends();
+    let answers = ["OK bob 1", "MSG bob hi", "ERR no-such-member ...", "MSG bob end"];
+    for line in answers {
+        bob.sees(line);
+    }
+    bob.sees_the_end();
+}
+
+#[test]
 fn a_place_is_taken_over_at_another_node_unseen() {
     let Some((_redis, nodes)) = room(2) else { return };
     let mut bob = nodes[0].member("bob");

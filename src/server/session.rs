@@ -165,6 +165,13 @@ impl Session {
             // The stream will end once more.
             return wait;
         }
+        // It goes as by LEAVE: what it said before is answered first.
+        if closed == Closed::Ended
+            && !registry.is_closed(self.seat)
+            && let Some(gate) = registry.must_wait(self.seat, &Command::Leave)
+        {
+            return Next::Wait(gate);
+        }
         registry.stream_ended(self.seat, closed, now);
         Next::End
     }
