@@ -130,6 +130,15 @@ fn who_ends_its_stream_is_answered_first() {
 }
 
 #[test]
+fn what_waits_for_an_answer_is_what_was_said() {
+    let Some((_redis, nodes)) = room(1) else { return };
+    let mut bob = nodes[0].member("bob");
+    // An escaped byte that would be, with the next one, telnet's wish to go; and two CRs.
+    bob.sends(b"MSG hi\nPING \xff\xff\xf4\r\r\n");
+    bob.sees("PONG \u{fffd}\u{fffd}\u{240d}");
+}
+
+#[test]
 fn a_place_is_taken_over_at_another_node_unseen() {
     let Some((_redis, nodes)) = room(2) else { return };
     let mut bob = nodes[0].member("bob");
