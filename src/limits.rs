@@ -353,6 +353,9 @@ mod nodes {
 
     /// Bytes of the log by which a node may be behind before the members of all nodes wait for it.
     pub const BEHIND: u64 = 4 * 1024 * 1024;
+    /// How often a node looks whether somebody for whom all wait has caught up, before it takes in more:
+    /// such a one has half an outbox to take meanwhile.
+    pub const LAGGER_AWAITED: Duration = Duration::from_millis(5);
     /// Bytes of the log that are kept, however few messages are among them.
     pub const LOG_BYTES: usize = 64 * 1024 * 1024;
 }

@@ -13,7 +13,8 @@ mod proxy;
 mod redis;
 
 use proxy::Proxy;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Daemon, Telnet, command};
@@ -203,6 +204,32 @@ fn a_log_that_is_emptied_is_said_to_all_and_is_a_gap() {
     ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
     ada.sees("OK ada 1 ...");
     ada.sees("GAP");
+}
+
+#[test]
+fn a_steady_reader_stays_whatever_is_said_at_another_node() {
+    let Some(redis) = redis::Server::start() else { return };
+    let nodes = [0, 1].map(|_| {
+        let url = format!("redis://127.0.0.1:{}", redis.port);
+        let small = ["--outbox", "131072", "--memory", "4194304"];
+        let listen = ["--listen", "127.0.0.1:0", "--redis", &url];
+        Daemon::spawn(command(&[&listen[..], &small[..]].concat()))
+    });
+    let slow = nodes[1].member("slow");
+    let flood = nodes[0].member("flood");
+    let mut flooding = flood.writer();
+    let line = [&b"MSG "[..], &[b'x'; 1500], b"\n"].concat();
+    // It ends with the connection.
+    let flooder = thread::spawn(move || while flooding.write_all(&line).is_ok() {});
+    let mut reading = slow.writer();
+    let mut bytes = [0; 16 * 1024];
+    let end = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < end {
+        reading.read_exact(&mut bytes).expect("it stays");
+        thread::sleep(Duration::from_millis(20));
+    }
+    flood.socket().shutdown(Shutdown::Both).expect("it is there");
+    flooder.join().expect("it ends");
 }
 
 #[test]

@@ -405,6 +405,13 @@ impl<S: Sink + Clone> Registry<S> {
         self.room.round().is_full()
     }
 
+    /// Whether nothing more is to be said for now, wherever it comes from, because somebody here lags too
+    /// far behind: other nodes' members wait as those of this one do.
+    #[cfg(feature = "redis")]
+    pub fn keeps_all_waiting(&self) -> bool {
+        self.delivery.keeps_all_waiting()
+    }
+
     /// How many bytes of output the current round has.
     pub fn output(&self) -> usize {
         self.room.round().len()
