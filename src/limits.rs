@@ -356,6 +356,8 @@ mod nodes {
     /// How often a node looks whether somebody for whom all wait has caught up, before it takes in more:
     /// such a one has half an outbox to take meanwhile.
     pub const LAGGER_AWAITED: Duration = Duration::from_millis(5);
+    /// How long after an operator was told that a node is behind it is said again, at the earliest.
+    pub const BEHIND_SAID: Duration = Duration::from_secs(60);
     /// Bytes of the log that are kept, however few messages are among them.
     pub const LOG_BYTES: usize = 64 * 1024 * 1024;
 }
