@@ -358,6 +358,9 @@ mod nodes {
     pub const LAGGER_AWAITED: Duration = Duration::from_millis(5);
     /// How long after an operator was told that a node is behind it is said again, at the earliest.
     pub const BEHIND_SAID: Duration = Duration::from_secs(60);
+    /// Bytes that a node has read after which it says so, where it would say nothing else: well before the
+    /// others would take it for slow.
+    pub const UNSAID: u64 = BEHIND / 4;
     /// Bytes of the log that are kept, however few messages are among them.
     pub const LOG_BYTES: usize = 64 * 1024 * 1024;
 }
