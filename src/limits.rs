@@ -349,6 +349,14 @@ mod nodes {
 
     /// Bytes of the log by which a node may be behind before the members of all nodes wait for it.
     pub const BEHIND: u64 = 4 * 1024 * 1024;
+    /// How often a node looks whether somebody for whom all wait has caught up, before it takes in more:
+    /// such a one has half an outbox to take meanwhile.
+    pub const LAGGER_AWAITED: Duration = Duration::from_millis(5);
+    /// How long after an operator was told that a node is behind it is said again, at the earliest.
+    pub const BEHIND_SAID: Duration = Duration::from_secs(60);
+    /// Bytes that a node has read after which it says so, where it would say nothing else: well before the
+    /// others would take it for slow.
+    pub const UNSAID: u64 = BEHIND / 4;
     /// Bytes of the log that are kept, however few messages are among them.
     pub const LOG_BYTES: usize = 64 * 1024 * 1024;
 }

@@ -13,7 +13,8 @@ mod proxy;
 mod redis;
 
 use proxy::Proxy;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Daemon, Telnet, command};
@@ -117,6 +118,28 @@ fn who_says_a_word_and_ends_its_stream_has_said_it() {
 }
 
 #[test]
+fn who_ends_its_stream_is_answered_first() {
+    let Some((_redis, nodes)) = room(1) else { return };
+    let mut bob = nodes[0].daemon.guest();
+    bob.sends(b"JOIN bob echo\nMSG hi\nTELL ada hi\nMSG end");
+    bob.ends();
+    let answers = ["OK bob 1", "MSG bob hi", "ERR no-such-member ...", "MSG bob end"];
+    for line in answers {
+        bob.sees(line);
+    }
+    bob.sees_the_end();
+}
+
+#[test]
+fn what_waits_for_an_answer_is_what_was_said() {
+    let Some((_redis, nodes)) = room(1) else { return };
+    let mut bob = nodes[0].member("bob");
+    // An escaped byte that would be, with the next one, telnet's wish to go; and two CRs.
+    bob.sends(b"MSG hi\nPING \xff\xff\xf4\r\r\n");
+    bob.sees("PONG \u{fffd}\u{fffd}\u{240d}");
+}
+
+#[test]
 fn a_place_is_taken_over_at_another_node_unseen() {
     let Some((_redis, nodes)) = room(2) else { return };
     let mut bob = nodes[0].member("bob");
@@ -184,6 +207,32 @@ fn a_log_that_is_emptied_is_said_to_all_and_is_a_gap() {
 }
 
 #[test]
+fn a_steady_reader_stays_whatever_is_said_at_another_node() {
+    let Some(redis) = redis::Server::start() else { return };
+    let nodes = [0, 1].map(|_| {
+        let url = format!("redis://127.0.0.1:{}", redis.port);
+        let small = ["--outbox", "131072", "--memory", "4194304"];
+        let listen = ["--listen", "127.0.0.1:0", "--redis", &url];
+        Daemon::spawn(command(&[&listen[..], &small[..]].concat()))
+    });
+    let slow = nodes[1].member("slow");
+    let flood = nodes[0].member("flood");
+    let mut flooding = flood.writer();
+    let line = [&b"MSG "[..], &[b'x'; 1500], b"\n"].concat();
+    // It ends with the connection.
+    let flooder = thread::spawn(move || while flooding.write_all(&line).is_ok() {});
+    let mut reading = slow.writer();
+    let mut bytes = [0; 16 * 1024];
+    let end = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < end {
+        reading.read_exact(&mut bytes).expect("it stays");
+        thread::sleep(Duration::from_millis(20));
+    }
+    flood.socket().shutdown(Shutdown::Both).expect("it is there");
+    flooder.join().expect("it ends");
+}
+
+#[test]
 fn a_node_that_was_stopped_for_too_long_says_so_and_takes_members_again() {
     let Some((_redis, mut nodes)) = room(2) else { return };
     let mut bob = nodes[0].member("bob");
@@ -215,6 +264,47 @@ fn while_redis_is_away_all_wait_and_nothing_is_lost() {
     redis.restart();
     nodes[0].member("eve");
     bob.sees("JOINED eve");
+}
+
+#[test]
+fn who_has_gone_and_is_not_out_yet_is_nobodys_addressee() {
+    let Some((redis, nodes)) = room(1) else { return };
+    let (mut ada, mut bob) = (nodes[0].member("ada"), nodes[0].member("bob"));
+    ada.sees("JOINED bob");
+    redis.signal("-STOP");
+    ada.types("LEAVE");
+    ada.finds("BYE");
+    ada.sees_the_end();
+    drop(ada);
+    // Until nothing of the connection is left.
+    thread::sleep(Duration::from_millis(200));
+    bob.types("TELL ada hi");
+    thread::sleep(Duration::from_millis(100));
+    redis.signal("-CONT");
+    bob.sees("LEFT ada");
+    bob.sees("ERR no-such-member ...");
+    bob.fence();
+}
+
+#[test]
+fn who_has_gone_and_is_not_out_yet_does_not_go_again_with_the_log() {
+    let Some((mut redis, nodes)) = room(1) else { return };
+    let mut ada = nodes[0].member("ada");
+    redis.copy();
+    let mut bob = nodes[0].member("bob");
+    ada.sees("JOINED bob");
+    redis.signal("-STOP");
+    ada.types("LEAVE");
+    ada.finds("BYE");
+    ada.sees_the_end();
+    drop(ada);
+    thread::sleep(Duration::from_millis(200));
+    // It may have the seat now.
+    let mut eve = nodes[0].daemon.guest();
+    redis.go_back();
+    bob.finds("BYE log-lost");
+    eve.types("JOIN eve");
+    eve.sees("OK eve 1");
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::nodes::{Deed, Epoch, Holder, Item, Node};
 use super::{Arrival, Entry, Speaker};
+use crate::limits;
 use crate::protocol::Name;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// The node, and who of this server's connections is known to it.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Shared {
     waiting: BTreeSet<usize>,
     /// What was submitted and has not come back, of those who are gone too.
     under_way: usize,
+    /// When it was said last that the slowest node is behind.
+    behind_said: Option<Instant>,
 }
 
 /// A connection that is in, or wants to be.
@@ -45,6 +49,7 @@ impl Shared {
             seats: BTreeMap::new(),
             waiting: BTreeSet::new(),
             under_way: 0,
+            behind_said: None,
         }
     }
 
@@ -169,6 +174,18 @@ impl Shared {
     /// The log is out of reach, or within it.
     pub fn set_away(&mut self, is_away: bool) {
         self.is_away = is_away;
+    }
+
+    /// Whether it is worth a line that the slowest node is behind, or no longer: in a busy room it may be so
+    /// many times a second.
+    pub fn is_worth_a_line(&mut self, behind: u64, now: Instant) -> bool {
+        let is_long_ago =
+            |said: Instant| now.saturating_duration_since(said) >= limits::BEHIND_SAID;
+        let is_worth_it = behind > limits::BEHIND && self.behind_said.is_none_or(is_long_ago);
+        if is_worth_it {
+            self.behind_said = Some(now);
+        }
+        is_worth_it
     }
 
     /// Something has come back that was done by this member. Which connection that is, if it is one of

@@ -300,7 +300,16 @@ impl Room {
 
     /// The members that are here.
     pub fn members_here(&self) -> Vec<SeatId> {
-        self.names.values().copied().flatten().collect()
+        let is_member = |seat: &Seat| matches!(seat.stage, Stage::Member(..));
+        self.seats.iter().filter(|(_, seat)| is_member(seat)).map(|(id, _)| id).collect()
+    }
+
+    /// A member is here no longer. Its name is still held, until the log says that it has gone: but its seat
+    /// may be another's before that.
+    pub fn vacate(&mut self, name: Name, id: SeatId) {
+        if let Some(seat) = self.names.get_mut(&name).filter(|seat| **seat == Some(id)) {
+            *seat = None;
+        }
     }
 
     /// Nobody is in.

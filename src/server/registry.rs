@@ -194,6 +194,12 @@ impl<S: Sink + Clone> Registry<S> {
             self.enter(&entry);
         }
         self.log.forget(id);
+        #[cfg(feature = "redis")]
+        if let Was::Member(name) = was
+            && self.log.is_shared()
+        {
+            self.room.vacate(name, id);
+        }
         match was {
             Was::Closed => return,
             Was::Member(_) if closed == Closed::Replaced => {}
@@ -397,6 +403,13 @@ impl<S: Sink + Clone> Registry<S> {
     #[cfg(feature = "redis")]
     pub fn is_full(&self) -> bool {
         self.room.round().is_full()
+    }
+
+    /// Whether nothing more is to be said for now, wherever it comes from, because somebody here lags too
+    /// far behind: other nodes' members wait as those of this one do.
+    #[cfg(feature = "redis")]
+    pub fn keeps_all_waiting(&self) -> bool {
+        self.delivery.keeps_all_waiting()
     }
 
     /// How many bytes of output the current round has.

@@ -6,7 +6,7 @@ use crate::net::sink::Sink;
 use crate::net::socket::Socket;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
-use crate::protocol::telnet::WILL_TIMING_MARK;
+use crate::protocol::telnet::{IAC, WILL_TIMING_MARK};
 use crate::protocol::{Command, Event, Refusal, begins_foreign, is_foreign};
 use crate::room::notice::Closed;
 use crate::room::{SeatId, Speech};
@@ -127,7 +127,7 @@ impl Session {
                     return Next::Wait(gate);
                 }
                 Then::Again(line, gate) => {
-                    self.unheard = [&line, &b"\n"[..], bytes].concat().into();
+                    self.unheard = once_more(&line, bytes);
                     return Next::Wait(gate);
                 }
                 Then::Expect(len) => self.frames.expect(len),
@@ -165,9 +165,29 @@ impl Session {
             // The stream will end once more.
             return wait;
         }
+        // It goes as by LEAVE: what it said before is answered first.
+        if closed == Closed::Ended
+            && !registry.is_closed(self.seat)
+            && let Some(gate) = registry.must_wait(self.seat, &Command::Leave)
+        {
+            return Next::Wait(gate);
+        }
         registry.stream_ended(self.seat, closed, now);
         Next::End
     }
+}
+
+/// A line as it was before it was read, and what comes behind it: a CR at its end, and a byte that would
+/// be telnet's command, are its own.
+fn once_more(line: &[u8], behind: &[u8]) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(line.len() + 2 + behind.len());
+    for part in line.split_inclusive(|byte| *byte == IAC) {
+        bytes.extend_from_slice(part);
+        bytes.extend(part.last().filter(|byte| **byte == IAC));
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(behind);
+    bytes.into()
 }
 
 /// What follows a frame.

@@ -106,10 +106,18 @@ impl Shared {
     async fn apply(&self, packs: Vec<Pack>) {
         for pack in &packs {
             let mut registry = self.registry.lock().await;
-            while registry.is_full() {
+            loop {
+                let is_kept_waiting = registry.keeps_all_waiting();
+                if !is_kept_waiting && !registry.is_full() {
+                    break;
+                }
                 drop(registry);
-                // The flusher has been called.
-                future::yield_now().await;
+                if is_kept_waiting {
+                    Timer::after(limits::LAGGER_AWAITED).await;
+                } else {
+                    // The flusher has been called.
+                    future::yield_now().await;
+                }
                 registry = self.registry.lock().await;
             }
             registry.heed_pack(pack, Instant::now());

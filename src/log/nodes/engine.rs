@@ -145,7 +145,7 @@ impl Engine {
     async fn start(&mut self, link: &mut Link) -> Result<(), Ended> {
         let standing = self.register(link).await?;
         let epoch = self.asked.as_ref().map(|(epoch, _)| *epoch).ok_or(Ended::Lost)?;
-        let mut stay = Stay::new(standing.mark.clone(), epoch);
+        let mut stay = Stay::new(standing.mark.clone(), epoch, standing.bytes);
         let mut members = self.names(link, &mut stay).await?;
         // What was seen of the names is at most so new. From their state as of some time between then and
         // now, the entries of that time lead to this one.

@@ -55,6 +55,8 @@ pub struct Stay {
     under_way: Option<Batch>,
     /// When it has last said that it is alive.
     beat: Instant,
+    /// How many bytes of the log it has said that it has read.
+    said: u64,
     /// There are more names of dead nodes.
     is_more_to_take_out: bool,
     /// The room stands on what it has read: from now on others wait for it, should it be slow.
@@ -77,14 +79,15 @@ impl From<Trouble> for Ended {
 }
 
 impl Stay {
-    /// It has been registered now, as this, to read the log with this mark.
-    pub fn new(mark: String, epoch: Epoch) -> Self {
+    /// It has been registered now, as this, to read the log with this mark, so far.
+    pub fn new(mark: String, epoch: Epoch, said: u64) -> Self {
         Self {
             mark,
             epoch,
             number: 0,
             under_way: None,
             beat: Instant::now(),
+            said,
             is_more_to_take_out: false,
             is_started: false,
         }
@@ -127,7 +130,9 @@ impl Stay {
 
     /// Says that the node is alive, where it is time for that.
     pub async fn beat_if_due(&mut self, link: &mut Link, outside: &Outside) -> Result<(), Ended> {
-        if self.beat.elapsed() < outside.pace() { Ok(()) } else { self.beat(link, outside).await }
+        let is_due =
+            self.beat.elapsed() >= outside.pace() || outside.unsaid(self.said) >= limits::UNSAID;
+        if is_due { self.beat(link, outside).await } else { Ok(()) }
     }
 
     /// Has a batch done, under the last number, or nothing.
@@ -143,6 +148,7 @@ impl Stay {
             let (at, keep) = (progress.at, progress.keep());
             Commit { mark: &self.mark, epoch: self.epoch, at, read, keep }
         };
+        self.said = commit.read;
         let batch = self.under_way.as_ref().filter(|_| is_batch).map(|batch| (self.number, batch));
         match link.commit(commit, batch).await? {
             Committed::Done { behind, is_more_to_take_out } => {
@@ -214,10 +220,20 @@ impl Outside {
         let passed: Vec<_> = packs.iter().map(|pack| pack.extent).collect();
         self.tell(Event::Entries(packs)).await?;
         let mut progress = self.progress();
+        let before = progress.read / limits::UNSAID;
         for extent in &passed {
             progress.pass(extent);
         }
+        if progress.read / limits::UNSAID > before {
+            // Others may wait to hear of it.
+            let _ = self.shared.bell.try_send(());
+        }
         Ok(())
+    }
+
+    /// How many bytes it has read since it said so.
+    fn unsaid(&self, said: u64) -> u64 {
+        self.progress().read.saturating_sub(said)
     }
 
     /// How often the node says that it is alive, and hears how far the slowest is behind.

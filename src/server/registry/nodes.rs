@@ -29,7 +29,10 @@ impl<S: Sink + Clone> Registry<S> {
             }
             Event::Lost => self.put_out(Closed::LogLost, "lost: it begins anew", now),
             Event::Behind(bytes) => {
-                self.say_of_log(format!("the slowest node is behind by {bytes} bytes"));
+                let shared = self.log.shared_mut();
+                if shared.is_some_and(|shared| shared.is_worth_a_line(bytes, now)) {
+                    self.say_of_log(format!("the slowest node is behind by {bytes} bytes"));
+                }
             }
             Event::Unfit(why) => {
                 self.put_out(Closed::LogLost, &why, now);
