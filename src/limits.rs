@@ -184,6 +184,10 @@ pub const JOURNAL_BUFFER: usize = 128 * 1024;
 /// dies may take with it.
 pub const JOURNAL_SYNC: Duration = Duration::from_secs(1);
 
+/// How long whoever opens a journal waits for another to let go of it: one that was killed, or a program
+/// that one has just started, holds it for a moment longer.
+pub const JOURNAL_LOCK: Duration = Duration::from_millis(200);
+
 /// How long after a journal failed it is tried again, at the earliest. Each time costs a few system
 /// calls, and a line for everybody who is in.
 pub const JOURNAL_RETRY: Duration = Duration::from_secs(1);
