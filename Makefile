@@ -9,10 +9,10 @@ BASHDIR = $(SHARE)/bash-completion/completions
 ZSHDIR  = $(SHARE)/zsh/site-functions
 FISHDIR = $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build run test check conversation e2e crash bench bench-compare siege demo docs/demo.svg man doc install uninstall clean help
+.PHONY: build run test check conversation e2e crash chaos bench bench-compare siege demo nodes docs/demo.svg man doc install uninstall clean help
 
-build: ## build both programs, optimised (the default)
-	$(CARGO) build --release --bins
+build: ## build both programs, optimised (the default); FEATURES=redis for one room on several nodes
+	$(CARGO) build --release --bins $(if $(FEATURES),--features $(FEATURES))
 
 run: ## start a server; ARGS='--listen …' passes flags
 	$(CARGO) run -- $(ARGS)
@@ -22,9 +22,11 @@ test: ## unit and integration tests
 
 check: ## format, every feature set, lints and docs, warnings denied
 	$(CARGO) fmt --check
-	$(CARGO) build --all-targets --no-default-features
-	$(CARGO) build --all-targets --all-features
+	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features --features redis -- -D warnings
+	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	$(CARGO) build --bins --no-default-features
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --lib --no-deps --all-features
 
 conversation: ## one server, two clients, one message
@@ -37,8 +39,15 @@ e2e: conversation ## the promises, kept by the real programs, nc and telnet
 crash: ## kill the server 1,000 times under load and compare all stories; ROUNDS=… for more
 	CRASH_ROUNDS=$(or $(ROUNDS),1000) $(CARGO) test --release --test crash -- --nocapture
 
+chaos: ## break all there is between three nodes for SECONDS=600, SEED=… as then; compare all stories
+	NODES_SECONDS=$(or $(SECONDS),600) NODES_SEED=$(SEED) NODES_NAMES=10000 \
+	  $(CARGO) test --release --features redis --test nodes -- --nocapture whatever of_two
+	SMOLTALK_CHAOS_SECONDS=$(or $(SECONDS),600) SMOLTALK_SEED=$(SEED) \
+	  $(CARGO) test --release --features redis --lib -- --nocapture nodes::tests::chaos
+
+# What is measured with Redis, is so where there is one.
 bench: ## measure the room; ARGS=--quick takes a minute
-	$(CARGO) bench --bench room -- $(ARGS)
+	$(CARGO) bench --bench room $(if $(shell command -v redis-server),--features redis) -- $(ARGS)
 
 bench-compare: ## the same for Redis, NATS, ngircd and Mosquitto, as far as installed; draws the plot
 	mkdir -p docs $(TARGET)
@@ -49,6 +58,10 @@ siege: ## attack a server in all the ways that once worked; ARGS='--only NAME', 
 
 demo: build ## three people talk, in tmux; needs tmux and nc
 	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py live
+
+nodes: ## one room on three nodes, in tmux if it is there; needs redis-server
+	$(CARGO) build --features redis --bins
+	deploy/nodes $(TARGET)/debug
 
 docs/demo.svg: build ## the same as a picture, for the README
 	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py record $@

@@ -5,15 +5,15 @@ _smoltalkd() {
     COMPREPLY=()
     case $prev in
         --listen | --max-connections | --max-per-address | --presence-limit | --join-timeout | \
-            --stall-timeout | --outbox | --history | --history-bytes | --journal-size | --memory | \
-            --shutdown-timeout) return ;;
+            --stall-timeout | --outbox | --history | --history-bytes | --journal-size | --redis | \
+            --room | --memory | --shutdown-timeout) return ;;
         --journal)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
     esac
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
-        --stall-timeout --outbox --history --history-bytes --journal --journal-size --memory
+        --stall-timeout --outbox --history --history-bytes --journal --journal-size --redis --room --memory
         --shutdown-timeout --quiet --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }

@@ -29,7 +29,7 @@
 //! let listen = vec!["127.0.0.1:0".parse()?];
 //! let server = Server::bind(Config { listen, ..Config::default() })?;
 //! println!("listening on {}", server.addresses()[0]);
-//! server.run(std::future::ready(())).await;
+//! server.run(std::future::ready(())).await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```

@@ -184,6 +184,10 @@ pub const JOURNAL_BUFFER: usize = 128 * 1024;
 /// dies may take with it.
 pub const JOURNAL_SYNC: Duration = Duration::from_secs(1);
 
+/// How long whoever opens a journal waits for another to let go of it: one that was killed, or a program
+/// that one has just started, holds it for a moment longer.
+pub const JOURNAL_LOCK: Duration = Duration::from_millis(200);
+
 /// How long after a journal failed it is tried again, at the earliest. Each time costs a few system
 /// calls, and a line for everybody who is in.
 pub const JOURNAL_RETRY: Duration = Duration::from_secs(1);
@@ -303,6 +307,63 @@ pub const GOODBYE: Duration = Duration::from_millis(250);
 
 /// Characters shown of what a server says that is no smoltalk server.
 pub const QUOTE: usize = 80;
+
+/// Numbers of a room on several nodes.
+#[cfg(feature = "redis")]
+pub(crate) use nodes::*;
+
+#[cfg(feature = "redis")]
+mod nodes {
+    use std::time::Duration;
+
+    /// Room time for which a node is alive that says nothing.
+    ///
+    /// Others learn within 10 s that a node has died. A node that is only slow has five beats for it.
+    pub const LEASE: Duration = Duration::from_secs(5);
+    /// Room time that may pass between two runs of a script: a Redis that was away for longer, or whose
+    /// clock jumps, costs nobody the lease.
+    pub const ROOM_TIME_STEP: Duration = Duration::from_secs(2);
+    /// How often a node says that it is alive.
+    pub const BEAT: Duration = Duration::from_secs(1);
+    /// The same while members wait for a slow node: so long they wait for longer than they have to.
+    pub const BEAT_WHILE_HELD: Duration = Duration::from_millis(25);
+    /// Names of dead nodes that one run of a script takes out: it holds up all nodes meanwhile, for
+    /// about a millisecond.
+    pub const TAKEN_OUT: usize = 200;
+
+    /// Time from one try to reach Redis to the next.
+    pub const RETRY: Duration = Duration::from_millis(500);
+    /// How long Redis may take for an answer. A disk that is asked to sync takes a tenth of it.
+    pub const REPLY: Duration = Duration::from_secs(2);
+    /// How long Redis waits for news before it says that there are none. So long a connection that is
+    /// dead stays unnoticed, and [`REPLY`].
+    pub const NEWS: Duration = Duration::from_secs(1);
+
+    /// Bytes of a batch after which another one begins: as many as a round has.
+    pub const BATCH: usize = super::ROUND;
+    /// Items of a batch after which another one begins: Redis takes some 2 µs for one, and does nothing
+    /// else meanwhile.
+    pub const BATCH_ITEMS: usize = 2048;
+    /// Packs that are read at once, at most: 8 MiB where they are as large as batches may be.
+    pub const PACKS: usize = 64;
+    /// Names that are read at once.
+    pub const NAMES: usize = 1000;
+    /// Deliveries to the room that may wait for it.
+    pub const DELIVERIES: usize = 1;
+
+    /// Bytes of the log by which a node may be behind before the members of all nodes wait for it.
+    pub const BEHIND: u64 = 4 * 1024 * 1024;
+    /// How often a node looks whether somebody for whom all wait has caught up, before it takes in more:
+    /// such a one has half an outbox to take meanwhile.
+    pub const LAGGER_AWAITED: Duration = Duration::from_millis(5);
+    /// How long after an operator was told that a node is behind it is said again, at the earliest.
+    pub const BEHIND_SAID: Duration = Duration::from_secs(60);
+    /// Bytes that a node has read after which it says so, where it would say nothing else: well before the
+    /// others would take it for slow.
+    pub const UNSAID: u64 = BEHIND / 4;
+    /// Bytes of the log that are kept, however few messages are among them.
+    pub const LOG_BYTES: usize = 64 * 1024 * 1024;
+}
 
 /// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
 ///

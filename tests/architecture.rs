@@ -272,6 +272,27 @@ fn the_server_needs_the_five_packages_and_what_is_in_smols_tree_already() {
     assert_eq!(names, five.into_iter().chain(in_smols_tree).collect());
 }
 
+#[test]
+fn redis_comes_with_its_feature_alone_and_one_module_knows_it() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let line = |start: &str| manifest.lines().find(|line| line.starts_with(start)).expect("a line");
+    for package in ["redis = {", "tokio = {"] {
+        assert!(line(package).contains("optional = true"));
+        assert!(line(package).contains("default-features = false"));
+    }
+    assert_eq!(line("redis = ["), r#"redis = ["dep:redis", "dep:tokio"]"#);
+    assert!(!line("default = [").contains("redis"));
+    for file in sources("src") {
+        let of = |path: &String| path.split("::").next().unwrap_or_default().to_string();
+        let knows = file.uses.iter().map(of).any(|of| of == "redis" || of == "tokio");
+        assert!(!knows || file.path.starts_with("log/nodes"), "{}", file.path.display());
+    }
+    let map = fs::read_to_string(root().join("src/log/mod.rs")).expect("the log");
+    let (before, _) = map.split_once("mod nodes;").expect("the module");
+    let attributes = before.rsplit("\nmod ").next().unwrap_or_default();
+    assert!(attributes.contains(r#"#[cfg(feature = "redis")]"#));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_member_takes_less_than_a_kilobyte() {

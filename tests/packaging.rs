@@ -30,6 +30,8 @@ struct Flag {
     value: Option<String>,
     /// The first word of its default.
     default: Option<String>,
+    /// Only builds with this feature have it.
+    feature: Option<String>,
 }
 
 fn pages() -> Vec<Page> {
@@ -158,7 +160,7 @@ impl Flag {
         let first = |text: &str| text.split([' ', ',', ')']).next().unwrap_or_default().to_string();
         let long = names.last().expect("a name");
         let value = if long == "--help" { None } else { argument(long, source) };
-        Self { default: default.map(first), value, names }
+        Self { default: default.map(first), value, feature: feature(long, source), names }
     }
 
     /// What it is written as: `--flag ARG`, with `flag` and `argument` to write each with.
@@ -169,12 +171,30 @@ impl Flag {
     }
 }
 
+/// The field of `flag`: what stands before its attributes, and from these on.
+fn field<'a>(flag: &str, source: &'a str) -> (&'a str, &'a str) {
+    let field = format!("{}:", flag.trim_start_matches('-').replace('-', "_"));
+    let mut fields = source.match_indices("#[argh(").map(|(at, _)| source.split_at(at));
+    let is_it = |(_, after): &(&str, &str)| {
+        after.split_once(")]\n").is_some_and(|(_, after)| after.trim_start().starts_with(&field))
+    };
+    fields.find(is_it).expect("a field for each flag")
+}
+
+/// The feature that `flag` belongs to, if it is one's.
+fn feature(flag: &str, source: &str) -> Option<String> {
+    if ["--help", "--version"].contains(&flag) {
+        return None;
+    }
+    let condition = field(flag, source).0.trim_end().lines().next_back().unwrap_or_default();
+    let (_, feature) = condition.split_once("#[cfg(feature = \"")?;
+    feature.split('"').next().map(String::from)
+}
+
 /// What the field of `flag` says that it takes.
 fn argument(flag: &str, source: &str) -> Option<String> {
-    let field = format!("{}:", flag.trim_start_matches('-').replace('-', "_"));
-    let fields = source.split("#[argh(").filter_map(|part| part.split_once(")]\n"));
-    let is_it = |(_, after): &(&str, &str)| after.trim_start().starts_with(&field);
-    let (attributes, _) = fields.into_iter().find(is_it).expect("a field for each flag");
+    let (attributes, _) =
+        field(flag, source).1["#[argh(".len()..].split_once(")]\n").expect("an end");
     if attributes.trim_start().starts_with("switch") {
         return None;
     }
@@ -249,6 +269,36 @@ fn each_man_page_lists_the_flags_of_its_program() {
         let written = |flag: &Flag| flag.written(" , ", "Fl ", |value| format!("Ar {value}"));
         let flags: Words = page.flags.iter().map(written).collect();
         assert_eq!(documented, flags, "{}", page.name());
+    }
+}
+
+#[test]
+fn a_flag_that_not_all_builds_have_is_said_to_be_one_wherever_it_is_described() {
+    for page in pages() {
+        for flag in &page.flags {
+            let Some(feature) = &flag.feature else { continue };
+            let long = flag.names.last().expect("a name");
+            let (program, word) = (page.program(), &long[2..]);
+            let zsh = file(&format!("completions/_{program}"));
+            let fish = file(&format!("completions/{program}.fish"));
+            let described = [
+                (
+                    page.chapter(),
+                    format!("| `{long} "),
+                    format!("Builds with the feature `{feature}` |"),
+                ),
+                (zsh, format!("'{long}["), format!("(feature {feature})]")),
+                (fish, format!(" -l {word} "), format!("(feature {feature})'")),
+            ];
+            for (text, start, said) in described {
+                let line = text.lines().find(|line| line.contains(&start));
+                assert!(line.is_some_and(|line| line.contains(&said)), "{start} {said}");
+            }
+            let item =
+                page.man.split(".It Fl -").find(|item| item.starts_with(&format!("{word} ")));
+            let said = format!("Builds with the feature {feature} have it");
+            assert!(item.is_some_and(|item| item.contains(&said)), "{}: {long}", page.name());
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use support::{DEADLINE, Daemon, SocketPath, Telnet, command, command_after, has_
 #[test]
 fn version_and_help_are_answered_on_standard_output() {
     let version = run(command(&["--version"]));
-    let expected = format!("smoltalkd {}\n", env!("CARGO_PKG_VERSION"));
+    let features = if cfg!(feature = "redis") { " (redis)" } else { "" };
+    let expected = format!("smoltalkd {}{features}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(said(&version), (0, expected, String::new()));
     let help = run(command(&["--help"]));
     assert_eq!(said(&help), said(&run(command(&["-h"]))));
@@ -50,6 +51,34 @@ fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
     }
     is_a_usage_error(&run(command(&["--no-such-flag"])), "--no-such-flag");
     is_a_usage_error(&run(command(&["argument"])), "argument");
+}
+
+#[test]
+#[cfg(feature = "redis")]
+fn an_address_that_is_none_of_a_redis_is_a_usage_error_and_not_repeated() {
+    for bad in ["", "x", "127.0.0.1:6379", "http://h", "redis://:secret@h:x", "rediss://:secret@h"]
+    {
+        let output = run(command(&["--redis", bad]));
+        is_a_usage_error(&output, "--redis ");
+        assert!(!said(&output).2.contains("secret"), "{bad}");
+    }
+    let mut smoltalkd = command(&[]);
+    smoltalkd.env("SMOLTALK_REDIS", "nonsense");
+    is_a_usage_error(&run(smoltalkd), "SMOLTALK_REDIS takes redis://");
+    let good = ["--redis", "redis://127.0.0.1:1"];
+    for bad in ["", "a room", "x/y", "{x}"] {
+        is_a_usage_error(&run(command(&[&good[..], &["--room", bad]].concat())), "--room");
+    }
+    is_a_usage_error(&run(command(&[&good[..], &["--journal", "/x"]].concat())), "--journal");
+}
+
+#[test]
+#[cfg(not(feature = "redis"))]
+fn a_flag_of_another_build_is_a_usage_error_that_says_which() {
+    for flag in ["--redis", "--room"] {
+        let output = run(command(&[flag, "redis://127.0.0.1"]));
+        is_a_usage_error(&output, &format!("{flag} (needs a build with the feature redis)"));
+    }
 }
 
 #[test]

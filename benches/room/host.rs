@@ -14,12 +14,14 @@ pub struct Candidate {
     /// How long messages go through it, if they do.
     pub way: Option<Way>,
     program: PathBuf,
-    /// `PORT`, `CONFIG` and `JOURNAL` stand for what they say, here and in the configuration.
+    /// `PORT`, `CONFIG`, `JOURNAL` and `REDIS` stand for what they say, here and in the configuration.
     args: &'static str,
     config: &'static str,
     running: Option<(SocketAddr, u32)>,
     /// It is smoltalkd once more, in another way: the fan-outs to many tell what that costs.
     pub is_variant: bool,
+    /// Its log is in a Redis that is started along with it.
+    pub has_redis: bool,
 }
 
 /// The peers as their packages bring them, but without logs, persistence, and limits that the jobs
@@ -67,8 +69,7 @@ impl Candidate {
     pub fn floor() -> Result<Self> {
         let (program, args) = (std::env::current_exe()?, "--floor PORT");
         let (name, wire, way) = ("floor", Wire::Smoltalk, Some(Way::Lines));
-        let is_variant = false;
-        Ok(Self { name, wire, way, program, args, config: "", running: None, is_variant })
+        Ok(Self { name, wire, way, program, args, ..Self::smoltalkd() })
     }
 
     /// The floor of those who talk one to one.
@@ -81,7 +82,8 @@ impl Candidate {
         let program = env!("CARGO_BIN_EXE_smoltalkd").into();
         let (name, wire, way) = ("smoltalkd", Wire::Smoltalk, Some(Way::Data));
         let args = "--listen 127.0.0.1:PORT --quiet";
-        Self { name, wire, way, program, args, config: "", running: None, is_variant: false }
+        let (config, running, is_variant, has_redis) = ("", None, false, false);
+        Self { name, wire, way, program, args, config, running, is_variant, has_redis }
     }
 
     /// The same, with its log in a file.
@@ -96,6 +98,28 @@ impl Candidate {
         Self { name, wire, way: None, is_variant: true, ..Self::smoltalkd() }
     }
 
+    /// The same as a node, the only one of its room; `None` where that cannot be.
+    pub fn with_redis() -> Option<Self> {
+        let why = match installed("redis-server") {
+            _ if !cfg!(feature = "redis") => "was built without the feature redis",
+            None => "finds no redis-server",
+            Some(_) => {
+                let args = "--listen 127.0.0.1:PORT --quiet --redis redis://127.0.0.1:REDIS";
+                let (name, is_variant, has_redis) = ("with Redis", true, true);
+                return Some(Self {
+                    name,
+                    args,
+                    way: None,
+                    is_variant,
+                    has_redis,
+                    ..Self::smoltalkd()
+                });
+            }
+        };
+        eprintln!("room: {why}: smoltalkd with Redis is left out");
+        None
+    }
+
     /// The side that waits when two talk without a server; `None` where it was not built.
     pub fn direct() -> Option<Self> {
         let program = option_env!("CARGO_BIN_EXE_smoltalk")?.into();
@@ -107,7 +131,7 @@ impl Candidate {
     pub fn running(wire: Wire, addr: SocketAddr, pid: u32) -> Self {
         let (name, program, running) = ("server", PathBuf::new(), Some((addr, pid)));
         let way = (wire == Wire::Smoltalk).then_some(Way::Data);
-        Self { name, wire, way, program, args: "", config: "", running, is_variant: false }
+        Self { name, wire, way, program, args: "", running, ..Self::smoltalkd() }
     }
 
     /// Those of the peers that are wanted and installed.
@@ -119,8 +143,7 @@ impl Candidate {
                 eprintln!("room: {program} is not installed: left out");
                 return None;
             };
-            let (way, running, is_variant) = (None, None, false);
-            Some(Self { name, wire, way, program, args, config, running, is_variant })
+            Some(Self { name, wire, way: None, program, args, config, ..Self::smoltalkd() })
         });
         found.collect()
     }
@@ -132,23 +155,36 @@ impl Candidate {
         }
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = free.port().to_string();
+        let redis = if self.has_redis { Some(redis()?) } else { None };
+        let redis_port = redis.as_ref().map_or(0, |redis| redis.addr.port()).to_string();
         let config = std::env::temp_dir().join(format!("room-{}", std::process::id()));
         let journal = std::env::temp_dir().join(format!("room-{}-journal", std::process::id()));
         fs::write(&config, self.config.replace("PORT", &port))?;
         let mut command = on_cpu_0(&self.program);
         for word in self.args.split(' ') {
             let word = word.replace("PORT", &port).replace("CONFIG", &config.to_string_lossy());
-            command.arg(word.replace("JOURNAL", &journal.to_string_lossy()));
+            let word = word.replace("JOURNAL", &journal.to_string_lossy());
+            command.arg(word.replace("REDIS", &redis_port));
         }
         if without_notices && self.args.contains("--quiet") {
             command.args(["--presence-limit", "0"]);
         }
-        let server = Server::start(&mut command, free);
+        let server = Server::start(&mut command, free).map(|server| server.beside(redis));
         fs::remove_file(&config)?;
         // Where there is one, it is written on all the same.
         let _ = fs::remove_file(&journal);
         server
     }
+}
+
+/// A Redis that keeps nothing on the disk: what a disk takes is not smoltalkd's.
+fn redis() -> Result<Server> {
+    let program = installed("redis-server").ok_or("redis-server is not installed any more")?;
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let port = free.port().to_string();
+    let mut command = on_cpu_0(&program);
+    command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+    Server::start(&mut command, free)
 }
 
 fn installed(program: &str) -> Option<PathBuf> {

@@ -94,6 +94,7 @@ impl Job {
             Self::Stream => matches!(candidate.way, Some(Way::Direct | Way::Lines)),
             Self::Payloads => matches!(candidate.way, Some(Way::Data | Way::Lines)),
             Self::FanOut { members: 1000, .. } => !one_to_one,
+            Self::RoundTrip => !one_to_one && (!candidate.is_variant || candidate.has_redis),
             _ => !one_to_one && !candidate.is_variant,
         }
     }

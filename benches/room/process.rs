@@ -42,19 +42,27 @@ pub struct Server {
     pub addr: SocketAddr,
     pid: u32,
     child: Option<Child>,
+    /// Another one, which it needs.
+    beside: Option<Box<Server>>,
 }
 
 impl Server {
     /// One that somebody else started.
     pub fn running(addr: SocketAddr, pid: u32) -> Self {
-        Self { addr, pid, child: None }
+        Self { addr, pid, child: None, beside: None }
+    }
+
+    /// It with another one, which ends with it.
+    pub fn beside(mut self, other: Option<Self>) -> Self {
+        self.beside = other.map(Box::new);
+        self
     }
 
     /// Starts it, without standard streams, and waits until it answers at `addr`.
     pub fn start(command: &mut Command, addr: SocketAddr) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn()?;
-        Self { addr, pid: child.id(), child: Some(child) }.once_it_answers()
+        Self { addr, pid: child.id(), child: Some(child), beside: None }.once_it_answers()
     }
 
     /// The number of its process.

@@ -103,7 +103,7 @@ fn run(args: &Args) -> Result<bool> {
         let svg = plot::svg(&report).ok_or("the plot needs fan-outs of two sizes at least")?;
         std::fs::write(file, svg)?;
     }
-    let ours = ["floor", "smoltalkd", "with a journal", "half with ids", "server"];
+    let ours = ["floor", "smoltalkd", "with a journal", "half with ids", "with Redis", "server"];
     Ok(report.failures().all(|failure| !ours.contains(&failure.server.as_str())))
 }
 
@@ -146,6 +146,7 @@ fn candidates(args: &Args) -> Result<Vec<Candidate>> {
     });
     if args.addr.is_none() {
         candidates.extend([Candidate::with_journal(), Candidate::with_ids()]);
+        candidates.extend(Candidate::with_redis());
         candidates.push(Candidate::echo()?);
         candidates.extend(Candidate::direct());
     }

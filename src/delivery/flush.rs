@@ -304,6 +304,10 @@ mod tests {
 
         fn shut(&self) {}
 
+        fn is_over(&self) -> bool {
+            false
+        }
+
         fn peer(&self) -> Peer {
             Peer::Unknown
         }

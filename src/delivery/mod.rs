@@ -242,6 +242,12 @@ impl<S: Sink> Delivery<S> {
         self.hold.held() > Waiting::Nobody
     }
 
+    /// Whether so much waits for somebody who lags that all have to.
+    #[cfg(feature = "redis")]
+    pub fn keeps_all_waiting(&self) -> bool {
+        self.hold.held() == Waiting::All
+    }
+
     /// Whether there is somebody to be watched.
     pub fn is_watchful(&self) -> bool {
         !self.hold.is_empty()

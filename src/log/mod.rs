@@ -7,8 +7,12 @@
 mod entry;
 mod history;
 mod journal;
+#[cfg(feature = "redis")]
+pub mod nodes;
+#[cfg_attr(not(feature = "redis"), path = "alone.rs")]
+mod shared;
 
-pub use entry::{Entry, Party, Speaker};
+pub use entry::{Arrival, Entry, Party, Speaker};
 pub use history::{Piece, Replay, Resumed, Wanted};
 pub use journal::Change;
 
@@ -16,6 +20,7 @@ use crate::limits::Limits;
 use crate::protocol::{Id, Name, Secret};
 use history::History;
 use journal::{Journal, Read, Record};
+pub use shared::Shared;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -28,13 +33,14 @@ pub struct Log {
     last: Id,
     history: History,
     journal: Option<Journal>,
+    shared: Option<Shared>,
 }
 
 impl Log {
     /// An empty log, which begins now and is nowhere but in memory.
     pub fn new(limits: &Limits) -> Self {
         let began = Id::from_ms(unix_ms());
-        Self { last: began, history: History::new(limits, began), journal: None }
+        Self { last: began, history: History::new(limits, began), journal: None, shared: None }
     }
 
     /// The log that is kept in the file at `path`, of which a new one begins past `size` bytes; and how
@@ -47,7 +53,12 @@ impl Log {
             Retold { history: History::new(limits, Id::default()), secrets: BTreeMap::new() };
         let (journal, opened) = Journal::open(path, size, began, &mut |read| retold.read(read))?;
         let lost: Vec<Name> = journal.members().collect();
-        let mut log = Self { last: opened.last, history: retold.history, journal: Some(journal) };
+        let mut log = Self {
+            last: opened.last,
+            history: retold.history,
+            journal: Some(journal),
+            shared: None,
+        };
         for name in lost {
             log.last = log.last.next(unix_ms());
             log.record(Record::Left(name, b"lost"));
@@ -61,11 +72,26 @@ impl Log {
     }
 
     /// Takes an entry in, and gives it its id, which is behind all others, whatever the clock says.
-    pub fn append(&mut self, entry: &Entry<'_>) -> Id {
+    ///
+    /// Where the log is shared it has none yet: it comes back, or what was done is refused.
+    pub fn append(&mut self, entry: &Entry<'_>) -> Option<Id> {
+        if let Some(shared) = &mut self.shared {
+            shared.submit(entry);
+            return None;
+        }
         if let Entry::Resumed(..) = entry {
-            return self.last;
+            return Some(self.last);
         }
         self.last = self.last.next(unix_ms());
+        self.remember(entry);
+        if self.journal.is_some() {
+            self.record_entry(entry);
+        }
+        Some(self.last)
+    }
+
+    /// Keeps what of an entry others may want to have later.
+    fn remember(&mut self, entry: &Entry<'_>) {
         match entry {
             Entry::Msg(by, text) => self.history.say(self.last, by.party(), false, text),
             Entry::Data(by, bytes) => self.history.say(self.last, by.party(), true, bytes),
@@ -74,10 +100,6 @@ impl Log {
             }
             Entry::Joined(..) | Entry::Left(..) | Entry::Resumed(..) => {}
         }
-        if self.journal.is_some() {
-            self.record_entry(entry);
-        }
-        self.last
     }
 
     /// What one who joins gets of what was said before, where `newest` was the last id until it came.
@@ -100,6 +122,99 @@ impl Log {
         if let Some(journal) = &mut self.journal {
             journal.add(self.last, record);
         }
+    }
+}
+
+// What others share. Alone, nothing is ever under way.
+impl Log {
+    /// Whether others share it, and decide what comes of what is done here.
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Whether something that this connection did has not come back.
+    pub fn is_under_way(&self, seat: usize) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.is_under_way(seat))
+    }
+
+    /// Whether this connection is to say no more for now.
+    pub fn holds(&self, seat: usize) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.holds(seat))
+    }
+
+    /// Whether this connection waits to be let in.
+    pub fn is_joining(&self, seat: usize) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.is_joining(seat))
+    }
+
+    /// This connection waits until it need not any longer.
+    pub fn wait(&mut self, seat: usize) {
+        if let Some(shared) = &mut self.shared {
+            shared.wait(seat);
+        }
+    }
+
+    /// This connection is over.
+    pub fn forget(&mut self, seat: usize) {
+        if let Some(shared) = &mut self.shared {
+            shared.forget(seat);
+        }
+    }
+
+    /// Whether all that was done here has come back.
+    pub fn is_settled(&self) -> bool {
+        self.shared.as_ref().is_none_or(Shared::is_settled)
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Log {
+    /// A log that is shared through this node. It begins when the node says so.
+    pub fn of_node(limits: &Limits, node: nodes::Node) -> Self {
+        Self { shared: Some(Shared::new(node)), ..Self::new(limits) }
+    }
+
+    /// What this server does with the log that others share.
+    pub fn shared_mut(&mut self) -> Option<&mut Shared> {
+        self.shared.as_mut()
+    }
+
+    /// The log is what the node has found.
+    pub fn restore(&mut self, limits: &Limits, started: &nodes::Started) {
+        self.history = History::new(limits, started.floor);
+        for (id, fact) in started.history.iter().flat_map(nodes::Pack::entries) {
+            self.last = id;
+            match fact {
+                nodes::Entry::Begun => self.history.lacks(id),
+                nodes::Entry::Msg(by, said) => self.history.say(id, by.into(), false, said),
+                nodes::Entry::Data(by, said) => self.history.say(id, by.into(), true, said),
+                nodes::Entry::Tell(by, to, said) => {
+                    self.history.tell(id, by.into(), to.into(), said);
+                }
+                _ => {}
+            }
+        }
+        self.last = started.at;
+    }
+
+    /// Something has come back that nobody is told of.
+    pub fn pass(&mut self, id: Id) {
+        self.last = id;
+    }
+
+    /// Something has come back.
+    pub fn keep(&mut self, id: Id, entry: &Entry<'_>) {
+        self.last = id;
+        self.remember(entry);
+    }
+}
+
+#[cfg(feature = "redis")]
+impl From<nodes::Party> for Party {
+    /// By what a member is known again is, where all nodes know it, a hash.
+    fn from(party: nodes::Party) -> Self {
+        let secret = party.secret.and_then(nodes::SecretHash::as_secret).map(Arc::new);
+        Self { name: party.name, secret }
     }
 }
 

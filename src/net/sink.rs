@@ -15,6 +15,8 @@ pub trait Sink {
     fn shut_writing(&self);
     /// Ends the connection in both directions; whoever waits for it is woken.
     fn shut(&self);
+    /// Whether the peer's stream has ended, and all that it said has been read.
+    fn is_over(&self) -> bool;
     /// Who is at the other end.
     fn peer(&self) -> Peer;
 }
@@ -34,6 +36,10 @@ impl<S: Sink> Sink for Arc<S> {
 
     fn shut(&self) {
         (**self).shut();
+    }
+
+    fn is_over(&self) -> bool {
+        (**self).is_over()
     }
 
     fn peer(&self) -> Peer {

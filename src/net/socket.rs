@@ -67,6 +67,12 @@ impl Sink for Socket {
         let _ = sys::shutdown(&self.io, sys::Shutdown::Both);
     }
 
+    fn is_over(&self) -> bool {
+        let flags = sys::RecvFlags::PEEK | sys::RecvFlags::DONTWAIT;
+        let peeked = sys::recv(&self.io, &mut [0; 1], flags);
+        !matches!(peeked, Ok((1.., _)) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR))
+    }
+
     fn peer(&self) -> Peer {
         self.peer
     }

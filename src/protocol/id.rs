@@ -90,6 +90,15 @@ fn push_number(mut n: u64, out: &mut Vec<u8>) {
     }
 }
 
+#[cfg(feature = "redis")]
+impl Id {
+    /// The id that is so many before this one in the same millisecond, if there is one.
+    #[must_use]
+    pub(crate) fn back(self, many: u64) -> Option<Self> {
+        Some(Self { n: self.n.checked_sub(many)?, ..self })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,12 +27,15 @@ impl Event<'_> {
         }
     }
 
-    /// Appends the HELLO of a server with these limits. What a program needs of them stands in
-    /// brackets at its end.
-    pub fn render_hello(limits: &Limits, out: &mut Vec<u8>) {
+    /// Appends the HELLO of a server with these limits, which may be one of several nodes. What a program
+    /// needs of that stands in brackets at its end.
+    pub fn render_hello(limits: &Limits, is_node: bool, out: &mut Vec<u8>) {
         let mut words = format!("line={} payload={}", limits::LINE, limits.payload);
         if limits.has_history() {
             words.push_str(" history");
+        }
+        if is_node {
+            words.push_str(" nodes");
         }
         let text = format!("{WELCOME} [{words}]");
         Event::Hello(VERSION.as_bytes(), text.as_bytes()).render(out);
@@ -229,7 +232,7 @@ mod tests {
     #[test]
     fn hello_ends_in_what_a_program_needs() {
         let limits = Limits { payload: 1000, ..Limits::default() };
-        let hello = rendered(|out| Event::render_hello(&limits, out));
+        let hello = rendered(|out| Event::render_hello(&limits, false, out));
         assert!(hello.starts_with("HELLO smoltalk/1 "));
         assert!(hello.ends_with(" [line=4096 payload=1000 history]\n"));
     }

@@ -60,12 +60,12 @@ pub enum Was {
 
 impl Room {
     /// Seats a new connection as a guest, and greets it.
-    pub fn arrive(&mut self, now: Instant) -> SeatId {
+    pub fn arrive(&mut self, is_node: bool, now: Instant) -> SeatId {
         let until = now + self.limits.join_timeout;
         let id = self.seats.insert(Seat::new(Stage::Guest { until, errors: 0 }));
         self.deadlines.insert((until, id));
         let view = self.view(id);
-        self.round.answer(view, |out| Event::render_hello(&self.limits, out));
+        self.round.answer(view, |out| Event::render_hello(&self.limits, is_node, out));
         id
     }
 
@@ -88,7 +88,7 @@ impl Room {
         (closed != Closed::Replaced).then_some(Entry::Left(speaker, reason))
     }
 
-    /// Closes a connection, after its [departure](Self::departure) has been applied: the reason is
+    /// Closes a connection, whose [departure](Self::departure) is to be applied after that: the reason is
     /// said if there is one to say, and its stream ends.
     pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) -> Was {
         let was = match self.seats[id].stage {
@@ -96,6 +96,7 @@ impl Room {
             Stage::Member(name, _) => Was::Member(name),
             Stage::Farewell { .. } | Stage::Linger { .. } => return Was::Closed,
         };
+        self.forget_listener(id);
         let view = self.view(id);
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),
@@ -168,6 +169,14 @@ impl Room {
     /// Whether anybody's time will be up.
     pub fn is_watchful(&self) -> bool {
         !self.deadlines.is_empty()
+    }
+
+    /// A guest has so much time more: it waits for something that is not its own.
+    pub fn wait_longer(&mut self, id: SeatId, now: Instant) {
+        if let Stage::Guest { errors, .. } = self.seats[id].stage {
+            let until = now + self.limits.join_timeout;
+            self.set_stage(id, Stage::Guest { until, errors });
+        }
     }
 
     /// Whether the connection has not joined yet.

@@ -12,7 +12,7 @@ mod seat;
 pub use life::{Due, Next, Was};
 
 use crate::limits::{self, Limits};
-use crate::log::{Entry, Log, Piece, Resumed, Speaker, Wanted};
+use crate::log::{Arrival, Entry, Log, Piece, Resumed, Speaker, Wanted};
 use crate::protocol::{Event, Form, Id, JoinOptions, Name, Refusal, Secret, Standing};
 use round::{Listeners, Round, ViewId};
 use seat::{Seat, Stage};
@@ -30,7 +30,8 @@ pub type SeatId = usize;
 pub struct Room {
     limits: Limits,
     seats: Slab<Seat>,
-    names: BTreeMap<Name, SeatId>,
+    /// Who is in, and where, if it is here.
+    names: BTreeMap<Name, Option<SeatId>>,
     listeners: Listeners,
     round: Round,
     /// The memory of the round before.
@@ -73,17 +74,30 @@ impl Room {
 
 // From commands to entries.
 impl Room {
-    /// What becomes of a member's words, or why nothing does.
-    pub fn propose<'a>(&self, id: SeatId, speech: Speech<'a>) -> Result<Entry<'a>, Refusal> {
+    /// What becomes of a member's words, or why nothing does. Where others share the log, it is for them
+    /// to say whether there is somebody of a name.
+    pub fn propose<'a>(
+        &self,
+        id: SeatId,
+        speech: Speech<'a>,
+        is_shared: bool,
+    ) -> Result<Entry<'a>, Refusal> {
         let speaker = self.speaker(id)?;
         Ok(match speech {
             Speech::Msg(text) => Entry::Msg(speaker, text),
             Speech::Data(bytes) => Entry::Data(speaker, bytes),
             Speech::Tell(to, text) => {
-                let to = self.seat_of(to).ok_or(Refusal::NoSuchMember)?;
-                Entry::Tell(speaker, self.speaker(to)?, text)
+                let elsewhere = Speaker { seat: None, name: to, secret: None };
+                let addressee = self.addressee(to).or_else(|| is_shared.then_some(elsewhere));
+                Entry::Tell(speaker, addressee.ok_or(Refusal::NoSuchMember)?, text)
             }
         })
+    }
+
+    fn addressee(&self, name: Name) -> Option<Speaker> {
+        let (held, seat) = self.names.get_key_value(&name)?;
+        let secret = seat.and_then(|seat| self.seats[seat].secret.clone());
+        Some(Speaker { seat: *seat, name: *held, secret })
     }
 
     /// What becomes of a guest that wants to enter, or why it may not. Who has a secret can come back
@@ -99,23 +113,22 @@ impl Room {
         if !self.is_guest(id) {
             return Err(Refusal::AlreadyJoined);
         }
-        let Some((held, seat)) = self.names.get_key_value(&name) else {
-            let speaker = Speaker { seat: id, name, secret: secret.map(Arc::new) };
-            return Ok(Entry::Joined(speaker, options));
+        let arrival = Arrival { options, token: secret };
+        let Some(holder) = self.addressee(name) else {
+            let speaker = Speaker { seat: Some(id), name, secret: secret.map(Arc::new) };
+            return Ok(Entry::Joined(speaker, arrival));
         };
-        let of_holder = self.seats[*seat].secret.clone();
-        if options.resume.is_none() || of_holder.as_deref() != options.resume.as_ref() {
+        if options.resume.is_none() || holder.secret.as_deref() != options.resume.as_ref() {
             return Err(Refusal::NameTaken);
         }
-        // It stays as it was first typed.
-        let speaker = Speaker { seat: id, name: *held, secret: of_holder };
-        Ok(Entry::Resumed(speaker, options, *seat))
+        // The name stays as it was first typed.
+        Ok(Entry::Resumed(Speaker { seat: Some(id), ..holder }, arrival))
     }
 
-    fn speaker(&self, seat: SeatId) -> Result<Speaker, Refusal> {
-        match &self.seats[seat] {
+    fn speaker(&self, id: SeatId) -> Result<Speaker, Refusal> {
+        match &self.seats[id] {
             Seat { stage: Stage::Member(name, _), secret, .. } => {
-                Ok(Speaker { seat, name: *name, secret: secret.clone() })
+                Ok(Speaker { seat: Some(id), name: *name, secret: secret.clone() })
             }
             _ => Err(Refusal::NotJoined),
         }
@@ -130,18 +143,15 @@ impl Room {
         let before = mem::replace(&mut self.applied, id);
         debug_assert!(before < id || matches!(entry, Entry::Resumed(..)), "the log has one order");
         match entry {
-            Entry::Joined(speaker, options) => self.joined(id, speaker, *options, before, log),
-            Entry::Resumed(speaker, options, from) => {
-                self.forget_listener(*from);
-                self.enter(speaker, *options, before, log);
-            }
-            Entry::Left(speaker, reason) => self.left(id, speaker, *reason),
+            Entry::Joined(speaker, arrival) => self.joined(id, speaker, arrival, before, log),
+            Entry::Resumed(speaker, arrival) => self.enter(speaker, arrival, before, log),
+            Entry::Left(speaker, reason) => self.left(id, speaker.name, *reason),
             Entry::Msg(speaker, text) => {
-                let but = self.view_without_echo(speaker.seat);
+                let but = self.view_without_echo(speaker);
                 self.announce(id, but, Event::Msg(speaker.name, text));
             }
             Entry::Data(speaker, bytes) => {
-                let but = self.view_without_echo(speaker.seat);
+                let but = self.view_without_echo(speaker);
                 let most = self.limits.payload;
                 let render = |form, out: &mut _| {
                     Event::render_payload(speaker.name, bytes, form, id, most, out);
@@ -152,35 +162,30 @@ impl Room {
         }
     }
 
-    fn joined(
-        &mut self,
-        id: Id,
-        speaker: &Speaker,
-        options: JoinOptions,
-        before: Id,
-        log: &mut Log,
-    ) {
+    fn joined(&mut self, id: Id, speaker: &Speaker, arrival: &Arrival, before: Id, log: &mut Log) {
         self.who = None;
-        self.enter(speaker, options, before, log);
+        self.enter(speaker, arrival, before, log);
         if self.names.len() <= self.limits.presence_limit {
-            let view = self.view(speaker.seat);
-            self.announce(id, Some(view), Event::Joined(speaker.name));
+            let view = speaker.seat.map(|seat| self.view(seat));
+            self.announce(id, view, Event::Joined(speaker.name));
         }
     }
 
-    /// A guest becomes a member: OK, what it wants of what was said before, and from then on what all
-    /// get.
-    fn enter(&mut self, speaker: &Speaker, options: JoinOptions, before: Id, log: &mut Log) {
+    /// A name is somebody's. Who is here and had none becomes a member: OK, what it wants of what was said
+    /// before, and from then on what all get.
+    fn enter(&mut self, speaker: &Speaker, arrival: &Arrival, before: Id, log: &mut Log) {
         let Speaker { seat, name, secret } = speaker;
         self.names.insert(*name, *seat);
-        let (view, members) = (self.view(*seat), self.names.len());
-        self.become_member(*seat, *name, options.form);
+        let Some(seat) = *seat else { return };
+        let Arrival { options, token } = arrival;
+        let (view, members) = (self.view(seat), self.names.len());
+        self.become_member(seat, *name, options.form);
         self.listeners[options.form.index()] += 1;
-        (self.seats[*seat].secret, self.seats[*seat].echo) = (secret.clone(), options.echo);
-        let token = secret.as_deref().filter(|_| options.form.ids);
-        let standing = token.map(|token| Standing { id: before, token: *token });
+        (self.seats[seat].secret, self.seats[seat].echo) = (secret.clone(), options.echo);
+        let token = token.filter(|_| options.form.ids);
+        let standing = token.map(|token| Standing { id: before, token });
         self.round.answer(view, |out| Event::Ok(*name, members, standing).render(out));
-        self.replay(view, speaker, options, before, log);
+        self.replay(view, speaker, *options, before, log);
         self.round.enter(view, options.form);
     }
 
@@ -205,15 +210,17 @@ impl Room {
     }
 
     fn told(&mut self, id: Id, speaker: &Speaker, to: &Speaker, text: &[u8]) {
-        if let Some(form) = self.form_of(to.seat) {
-            let view = self.view(to.seat);
+        if let Some((seat, form)) = self.listener(to) {
+            let view = self.view(seat);
             self.round.tell(view, |out| {
                 form.stamp(id, out);
                 Event::Tell(speaker.name, text).render(out);
             });
         }
-        if let Some(form) = self.form_of(speaker.seat).filter(|_| self.seats[speaker.seat].echo) {
-            let view = self.view(speaker.seat);
+        if let Some((seat, form)) = self.listener(speaker)
+            && self.seats[seat].echo
+        {
+            let view = self.view(seat);
             self.round.answer(view, |out| {
                 form.stamp(id, out);
                 Event::Told(to.name, text).render(out);
@@ -221,13 +228,25 @@ impl Room {
         }
     }
 
-    fn left(&mut self, id: Id, speaker: &Speaker, reason: Option<&str>) {
-        self.forget_listener(speaker.seat);
+    fn left(&mut self, id: Id, name: Name, reason: Option<&str>) {
         let members = self.names.len();
-        self.names.remove(&speaker.name);
+        self.names.remove(&name);
         self.who = None;
         if let Some(reason) = reason.filter(|_| members <= self.limits.presence_limit) {
-            self.announce(id, None, Event::Left(speaker.name, reason.as_bytes()));
+            self.announce(id, None, Event::Left(name, reason.as_bytes()));
+        }
+    }
+
+    /// Who is here of those, and in which form it gets what all get.
+    fn listener(&self, speaker: &Speaker) -> Option<(SeatId, Form)> {
+        let seat = speaker.seat?;
+        self.form_of(seat).map(|form| (seat, form))
+    }
+
+    fn form_of(&self, seat: SeatId) -> Option<Form> {
+        match self.seats.get(seat)?.stage {
+            Stage::Member(_, form) => Some(form),
+            _ => None,
         }
     }
 
@@ -239,16 +258,10 @@ impl Room {
         self.round.exit(view);
     }
 
-    fn form_of(&self, seat: SeatId) -> Option<Form> {
-        match self.seats.get(seat)?.stage {
-            Stage::Member(_, form) => Some(form),
-            _ => None,
-        }
-    }
-
-    /// The view of a speaker who does not get what it says itself.
-    fn view_without_echo(&mut self, seat: SeatId) -> Option<ViewId> {
-        (!self.seats[seat].echo).then(|| self.view(seat))
+    /// The view of a speaker who is here and does not get what it says itself.
+    fn view_without_echo(&mut self, speaker: &Speaker) -> Option<ViewId> {
+        let seat = speaker.seat.filter(|seat| !self.seats[*seat].echo)?;
+        Some(self.view(seat))
     }
 
     /// Says something to all members but one.
@@ -257,6 +270,52 @@ impl Room {
             form.stamp(id, out);
             event.render(out);
         });
+    }
+}
+
+// Where others share the log.
+#[cfg(feature = "redis")]
+impl Room {
+    /// What becomes of a guest that wants to enter, where others have a say in it.
+    pub fn propose_join_elsewhere(
+        &self,
+        id: SeatId,
+        name: Name,
+        options: JoinOptions,
+        secret: Option<Secret>,
+    ) -> Result<Entry<'static>, Refusal> {
+        if !self.is_guest(id) {
+            return Err(Refusal::AlreadyJoined);
+        }
+        let speaker = Speaker { seat: Some(id), name, secret: secret.map(Arc::new) };
+        Ok(Entry::Joined(speaker, Arrival { options, token: secret }))
+    }
+
+    /// The log stands there, and those are in, none of them here.
+    pub fn stand_on(&mut self, at: Id, members: impl Iterator<Item = Name>) {
+        self.applied = at;
+        self.who = None;
+        self.names = members.map(|name| (name, None)).collect();
+    }
+
+    /// The members that are here.
+    pub fn members_here(&self) -> Vec<SeatId> {
+        let is_member = |seat: &Seat| matches!(seat.stage, Stage::Member(..));
+        self.seats.iter().filter(|(_, seat)| is_member(seat)).map(|(id, _)| id).collect()
+    }
+
+    /// A member is here no longer. Its name is still held, until the log says that it has gone: but its seat
+    /// may be another's before that.
+    pub fn vacate(&mut self, name: Name, id: SeatId) {
+        if let Some(seat) = self.names.get_mut(&name).filter(|seat| **seat == Some(id)) {
+            *seat = None;
+        }
+    }
+
+    /// Nobody is in.
+    pub fn forget_members(&mut self) {
+        self.who = None;
+        self.names.clear();
     }
 }
 
@@ -299,9 +358,15 @@ impl Room {
         self.names.len()
     }
 
-    /// Whose name that is.
+    /// The connection of the member of that name, if it is here.
     pub fn seat_of(&self, name: Name) -> Option<SeatId> {
-        self.names.get(&name).copied()
+        self.names.get(&name).copied().flatten()
+    }
+
+    /// Its limits.
+    #[cfg(feature = "redis")]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// How many bytes a payload may have.

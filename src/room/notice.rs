@@ -27,6 +27,10 @@ pub enum Closed {
     BadFrame,
     /// It came back by another connection.
     Replaced,
+    /// The others have given this server up.
+    NodeLost,
+    /// The log is lost.
+    LogLost,
     /// The server stops.
     Shutdown,
 }
@@ -42,6 +46,8 @@ impl Closed {
             Self::JoinTimeout => Some("join-timeout"),
             Self::TooManyErrors => Some("too-many-errors"),
             Self::Replaced => Some("replaced"),
+            Self::NodeLost => Some("node-lost"),
+            Self::LogLost => Some("log-lost"),
             Self::Shutdown => Some("shutdown"),
         }
     }
@@ -57,6 +63,8 @@ impl Closed {
             | Self::Ended
             | Self::Shutdown
             | Self::Replaced
+            | Self::NodeLost
+            | Self::LogLost
             | Self::JoinTimeout
             | Self::TooManyErrors
             | Self::NotSmoltalk => "",
@@ -81,6 +89,8 @@ impl Closed {
             | Self::JoinTimeout
             | Self::TooManyErrors
             | Self::Replaced
+            | Self::NodeLost
+            | Self::LogLost
             | Self::Shutdown => self.bye().unwrap_or_default(),
         }
     }
@@ -101,6 +111,8 @@ pub enum Notice {
     Full(Peer, Full),
     /// What a guest asked for was refused.
     Refused(Peer, Refusal),
+    /// What there is to say of a log that others share.
+    Log(String),
     /// What there is to say of the journal.
     Journal(String),
     /// No connection can be taken for now.
@@ -124,6 +136,7 @@ impl fmt::Display for Notice {
                 write!(f, "refused {peer}: {} ({full})", Refusal::Full.code())
             }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
+            Self::Log(what) => write!(f, "log: {what}"),
             Self::Journal(what) => write!(f, "journal: {what}"),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::CutShort(connections) => {

@@ -20,6 +20,8 @@ pub use crate::net::listener::Bound;
 use crate::net::listener::Listener;
 pub use crate::net::peer::Peer;
 use crate::net::socket::{Socket, Turn};
+#[cfg(feature = "redis")]
+use crate::protocol::Name;
 use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;
@@ -42,11 +44,32 @@ pub struct Config {
     pub limits: Limits,
     /// Where the log is kept, if it is to outlive the server.
     pub journal: Option<JournalConfig>,
+    /// With whom it shares the room, if it does; it has no journal then.
+    #[cfg(feature = "redis")]
+    pub nodes: Option<NodesConfig>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
     /// take at once is lost; the server never waits for it.
     pub notices: Option<Sender<Notice>>,
     /// Tells of troubles alone.
     pub quiet: bool,
+}
+
+/// Where servers share the log of a room.
+#[cfg(feature = "redis")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodesConfig {
+    /// The Redis, as `redis://[user:password@]host[:port][/db]`, or `unix:` and a path.
+    pub url: String,
+    /// Which of its rooms.
+    pub room: Name,
+}
+
+#[cfg(feature = "redis")]
+impl NodesConfig {
+    /// Whether that is the address of a Redis, be there one or not; [`Server::bind`] refuses it if not.
+    pub fn check(&self) -> io::Result<()> {
+        crate::log::nodes::address(&self.url).map(drop)
+    }
 }
 
 /// Where a server keeps its log.
@@ -66,6 +89,8 @@ pub struct Server {
     door: Arc<Door>,
     turn: Turn,
     log: Log,
+    #[cfg(feature = "redis")]
+    node: Option<work::NodeTask>,
     /// How many bytes of the journal's end a crash had torn.
     torn: Option<u64>,
     secrets: Secrets,
@@ -84,12 +109,29 @@ impl Server {
         }
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
+        #[cfg(feature = "redis")]
+        let node = config.nodes.as_ref().map(|nodes| work::open_node(nodes, &config.limits));
+        #[cfg(feature = "redis")]
+        let (node, log_of_node) = node.transpose()?.unzip();
         let (log, torn) = match &config.journal {
             None => (Log::new(&config.limits), None),
             Some(JournalConfig { path, size }) => Log::open(&config.limits, path, *size)?,
         };
+        #[cfg(feature = "redis")]
+        let log = log_of_node.unwrap_or(log);
         let (turn, secrets) = (Turn::new()?, Secrets::open()?);
-        Ok(Self { listeners, addresses, door, turn, log, torn, secrets, config })
+        Ok(Self {
+            listeners,
+            addresses,
+            door,
+            turn,
+            log,
+            #[cfg(feature = "redis")]
+            node,
+            torn,
+            secrets,
+            config,
+        })
     }
 
     /// Where it listens, with the ports that it got.
@@ -107,7 +149,9 @@ impl Server {
     /// Serves until `shutdown` completes. Then it accepts no more, sends every connection what is
     /// queued for it and `BYE shutdown`, and returns once all are over, or after
     /// [`Limits::shutdown_timeout`]: who has not taken all by then is cut short.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    ///
+    /// It fails where it cannot go on: where a log that others share cannot be kept where it should be.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
         let Config { limits, notices: troubles, quiet, .. } = self.config;
@@ -145,14 +189,25 @@ impl Server {
             }
             let empty = registry.lock().await.close_all(Instant::now());
             let everybody_gone = async { _ = empty.recv().await };
-            everybody_gone.or(async { _ = Timer::after(long_enough).await }).await;
+            let settled = async {
+                everybody_gone.await;
+                shared.settled().await;
+            };
+            settled.or(async { _ = Timer::after(long_enough).await }).await;
         };
+        #[cfg(feature = "redis")]
+        let serve = serve.or(shared.clone().follow(self.node));
         executor.run(serve.or(flusher).or(watch)).await;
         // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
         let cut_short = registry.lock().await.clear();
         if cut_short > 0 {
             note(troubles.as_ref(), || Notice::CutShort(cut_short));
         }
+        #[cfg(feature = "redis")]
+        if let Some(why) = registry.lock().await.unfit.take() {
+            return Err(io::Error::other(why));
+        }
+        Ok(())
     }
 }
 

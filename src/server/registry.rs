@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod model;
+#[cfg(feature = "redis")]
+mod nodes;
 
 use super::clock::Clock;
 use super::line::{Line, Parked};
@@ -16,7 +18,7 @@ use crate::limits::{self, Limits};
 use crate::log::{Entry, Log};
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
-use crate::protocol::{JoinOptions, Name, Refusal, Speaker};
+use crate::protocol::{Command, JoinOptions, Name, Refusal, Speaker};
 use crate::room::notice::{Closed, Notice, note};
 use crate::room::{Due, Next, Room, SeatId, Speech, Was};
 use async_channel::{Receiver, Sender};
@@ -41,6 +43,9 @@ pub struct Registry<S> {
     bells: Bells,
     /// Closed once the last connection of a server that stops is over.
     emptied: Option<Sender<()>>,
+    /// Why the log cannot be kept where it should be, for good.
+    #[cfg(feature = "redis")]
+    pub unfit: Option<String>,
     /// What one `recv` takes, for all connections: reading happens under the lock.
     pub scratch: Vec<u8>,
     /// What the model test holds everybody's story against.
@@ -77,6 +82,8 @@ impl<S: Sink + Clone> Registry<S> {
             secrets,
             bells,
             emptied: None,
+            #[cfg(feature = "redis")]
+            unfit: None,
             scratch: vec![0; limits::SCRATCH],
             #[cfg(test)]
             entered: Vec::new(),
@@ -129,6 +136,11 @@ impl<S: Sink + Clone> Registry<S> {
         note(self.bells.notices.as_ref(), || notice(self));
     }
 
+    /// How many are in without one who has just gone: where others share the log, it is not out yet.
+    fn members_left(&self) -> usize {
+        self.room.members().saturating_sub(usize::from(self.log.is_shared()))
+    }
+
     fn peer(&self, id: SeatId) -> Peer {
         self.delivery.sink(id).map_or(Peer::Unknown, Sink::peer)
     }
@@ -138,43 +150,60 @@ impl<S: Sink + Clone> Registry<S> {
 impl<S: Sink + Clone> Registry<S> {
     /// Seats a new connection as a guest, and greets it.
     pub fn arrive(&mut self, sink: S, now: Instant) -> SeatId {
-        let id = self.room.arrive(self.clock.at(now));
+        let id = self.room.arrive(self.log.is_shared(), self.clock.at(now));
         self.delivery.open(id, sink);
         self.settle();
         id
     }
 
-    /// Makes a guest a member; in another's place, if it has that one's secret.
+    /// Makes a guest a member; in another's place, if it has that one's secret. Returns what it has to wait
+    /// for until that is decided.
     pub fn join(
         &mut self,
         id: SeatId,
         name: Name,
         options: JoinOptions,
         now: Instant,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Receiver<()>>, Refusal> {
         let secret = options.resume.or_else(|| options.form.ids.then(|| self.secrets.next()));
+        #[cfg(feature = "redis")]
+        if self.log.is_shared() {
+            let entry = self.room.propose_join_elsewhere(id, name, options, secret)?;
+            self.enter(&entry);
+            return Ok(Some(self.wait_for_log(id)));
+        }
+        let before = self.room.seat_of(name);
         let entry = self.room.propose_join(id, name, options, secret)?;
         self.enter(&entry);
-        match entry {
-            Entry::Resumed(by, _, from) => {
+        match (entry, before) {
+            (Entry::Resumed(by, _), Some(before)) => {
                 self.note(|own| Notice::Resumed(by.name, own.peer(id)));
-                self.close(from, Closed::Replaced, now);
+                self.close(before, Closed::Replaced, now);
             }
             _ => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Ends a connection: the name is free, the others are told, the reason is said if there is one
     /// to say, and the server's side will be shut when all that is queued has been sent.
     pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) {
-        if let Some(entry) = self.room.departure(id, closed) {
+        let departure = self.room.departure(id, closed);
+        let was = self.room.close(id, closed, self.clock.at(now));
+        if let Some(entry) = departure {
             self.enter(&entry);
         }
-        match self.room.close(id, closed, self.clock.at(now)) {
+        self.log.forget(id);
+        #[cfg(feature = "redis")]
+        if let Was::Member(name) = was
+            && self.log.is_shared()
+        {
+            self.room.vacate(name, id);
+        }
+        match was {
             Was::Closed => return,
             Was::Member(_) if closed == Closed::Replaced => {}
-            Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.room.members())),
+            Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.members_left())),
             Was::Guest if closed.is_worth_a_notice() => {
                 self.note(|own| Notice::SentAway(own.peer(id), closed));
             }
@@ -212,6 +241,11 @@ impl<S: Sink + Clone> Registry<S> {
         empty
     }
 
+    /// Whether all that was done here has come back from a log that others share.
+    pub fn is_settled(&self) -> bool {
+        self.log.is_settled()
+    }
+
     /// Drops all connections, as they are, and ends the log. Returns how many of them had not been sent
     /// all.
     pub fn clear(&mut self) -> usize {
@@ -247,7 +281,7 @@ impl<S: Sink + Clone> Registry<S> {
         speech: Speech<'_>,
         now: Instant,
     ) -> Result<Option<Receiver<()>>, Refusal> {
-        let entry = self.room.propose(id, speech)?;
+        let entry = self.room.propose(id, speech, self.log.is_shared())?;
         self.enter(&entry);
         let waits = match speech {
             Speech::Tell(to, _) => {
@@ -260,7 +294,22 @@ impl<S: Sink + Clone> Registry<S> {
             }
             Speech::Msg(_) | Speech::Data(_) => false,
         };
+        if self.log.holds(id) {
+            return Ok(Some(self.wait_for_log(id)));
+        }
         Ok(waits.then(|| self.parked.park(id)))
+    }
+
+    /// What a connection has to wait for before this is done: that all that it did before has come back.
+    pub fn must_wait(&mut self, id: SeatId, command: &Command<'_>) -> Option<Receiver<()>> {
+        let is_answered =
+            matches!(command, Command::Join(..) | Command::Ping(_) | Command::Who | Command::Leave);
+        (is_answered && self.log.is_under_way(id)).then(|| self.wait_for_log(id))
+    }
+
+    fn wait_for_log(&mut self, id: SeatId) -> Receiver<()> {
+        self.log.wait(id);
+        self.parked.park(id)
     }
 
     /// Counts what a member says while others wait for somebody who lags, and says whether that is
@@ -281,7 +330,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// An entry gets its place in the log, and takes effect.
     fn enter(&mut self, entry: &Entry<'_>) {
-        let id = self.log.append(entry);
+        let Some(id) = self.log.append(entry) else { return };
         #[cfg(test)]
         self.entered.push(model::Entered::new(id, entry));
         self.room.apply(id, entry, &mut self.log);
@@ -320,6 +369,10 @@ impl<S: Sink + Clone> Registry<S> {
         if self.room.is_closed(id) {
             return self.room.is_leaving(id).then(|| self.pass(id));
         }
+        if self.log.holds(id) || self.log.is_joining(id) {
+            self.log.wait(id);
+            return Some(self.pass(id));
+        }
         let most = if self.room.is_guest(id) { limits::ASKED_BY_GUEST } else { limits::ASKED };
         if self.delivery.makes_asker_wait(id, most) {
             return Some(self.pass(id));
@@ -344,6 +397,19 @@ impl<S: Sink + Clone> Registry<S> {
     pub fn stand_in_line(&mut self, id: SeatId, has_had_a_turn: bool) -> Receiver<()> {
         self.line.stand(id, has_had_a_turn || self.room.is_guest(id));
         self.parked.park(id)
+    }
+
+    /// Whether readers have to wait for the flusher.
+    #[cfg(feature = "redis")]
+    pub fn is_full(&self) -> bool {
+        self.room.round().is_full()
+    }
+
+    /// Whether nothing more is to be said for now, wherever it comes from, because somebody here lags too
+    /// far behind: other nodes' members wait as those of this one do.
+    #[cfg(feature = "redis")]
+    pub fn keeps_all_waiting(&self) -> bool {
+        self.delivery.keeps_all_waiting()
     }
 
     /// How many bytes of output the current round has.
@@ -455,6 +521,9 @@ impl<S: Sink + Clone> Registry<S> {
         self.clock.tick(now);
         while let Some((id, due)) = self.room.due(self.clock.at(now)) {
             match due {
+                Due::Close(Closed::JoinTimeout) if self.waits_to_be_let_in(id) => {
+                    self.room.wait_longer(id, self.clock.at(now));
+                }
                 Due::Close(closed) => self.close(id, closed, now),
                 Due::CutOff => self.act(id, Next::Shut),
             }
@@ -472,6 +541,11 @@ impl<S: Sink + Clone> Registry<S> {
             self.clock.rest();
         }
         watchful
+    }
+
+    /// Whether a guest is still there, and waits for a log that is out of reach: that is not its fault.
+    fn waits_to_be_let_in(&self, id: SeatId) -> bool {
+        self.log.is_joining(id) && self.delivery.sink(id).is_some_and(|sink| !sink.is_over())
     }
 
     /// Where more waits for all together than may, those go who keep most of it in memory alone. Who

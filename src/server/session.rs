@@ -6,7 +6,7 @@ use crate::net::sink::Sink;
 use crate::net::socket::Socket;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
-use crate::protocol::telnet::WILL_TIMING_MARK;
+use crate::protocol::telnet::{IAC, WILL_TIMING_MARK};
 use crate::protocol::{Command, Event, Refusal, begins_foreign, is_foreign};
 use crate::room::notice::Closed;
 use crate::room::{SeatId, Speech};
@@ -126,6 +126,10 @@ impl Session {
                     self.unheard = bytes.into();
                     return Next::Wait(gate);
                 }
+                Then::Again(line, gate) => {
+                    self.unheard = once_more(&line, bytes);
+                    return Next::Wait(gate);
+                }
                 Then::Expect(len) => self.frames.expect(len),
                 Then::Skip(len) => self.frames.skip(len),
             }
@@ -155,13 +159,35 @@ impl Session {
         if closed == Closed::Ended
             && !registry.is_closed(self.seat)
             && !registry.has_ids(self.seat)
-            && let Some(line) = self.frames.pending()
+            && self.frames.pending().is_some()
+            && let wait @ Next::Wait(_) = self.hear(b"\n", registry, now)
         {
-            obey_line(self.seat, line, registry, now);
+            // The stream will end once more.
+            return wait;
+        }
+        // It goes as by LEAVE: what it said before is answered first.
+        if closed == Closed::Ended
+            && !registry.is_closed(self.seat)
+            && let Some(gate) = registry.must_wait(self.seat, &Command::Leave)
+        {
+            return Next::Wait(gate);
         }
         registry.stream_ended(self.seat, closed, now);
         Next::End
     }
+}
+
+/// A line as it was before it was read, and what comes behind it: a CR at its end, and a byte that would
+/// be telnet's command, are its own.
+fn once_more(line: &[u8], behind: &[u8]) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(line.len() + 2 + behind.len());
+    for part in line.split_inclusive(|byte| *byte == IAC) {
+        bytes.extend_from_slice(part);
+        bytes.extend(part.last().filter(|byte| **byte == IAC));
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(behind);
+    bytes.into()
 }
 
 /// What follows a frame.
@@ -170,6 +196,8 @@ enum Then {
     Line,
     /// A line, once this is closed.
     Wait(Receiver<()>),
+    /// This line once more, once this is closed.
+    Again(Box<[u8]>, Receiver<()>),
     /// A payload of so many bytes.
     Expect(usize),
     /// So many bytes that are not wanted.
@@ -208,10 +236,16 @@ fn obey_line<S: Sink + Clone>(
         Line::TooLong { .. } => Refusal::TooLong.into(),
         Line::Whole(line) => match Command::parse(line, registry.speaker(seat)) {
             Ok(Command::Data(len)) => return Then::Expect(len),
-            Ok(command) => match carry_out(seat, command, registry, now) {
-                Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
-                Err(refusal) => refusal.into(),
-            },
+            Ok(command) => {
+                // What is answered waits for what was done before.
+                if let Some(gate) = registry.must_wait(seat, &command) {
+                    return Then::Again(line.into(), gate);
+                }
+                match carry_out(seat, command, registry, now) {
+                    Ok(gate) => return gate.map_or(Then::Line, Then::Wait),
+                    Err(refusal) => refusal.into(),
+                }
+            }
             Err(refused) => refused,
         },
         Line::TimingMark => {
@@ -237,7 +271,7 @@ fn carry_out<S: Sink + Clone>(
     match command {
         Command::Msg(text) => return registry.say(seat, Speech::Msg(text), now),
         Command::Tell(to, text) => return registry.say(seat, Speech::Tell(to, text), now),
-        Command::Join(name, options) => registry.join(seat, name, options, now)?,
+        Command::Join(name, options) => return registry.join(seat, name, options, now),
         Command::Who => registry.who(seat)?,
         Command::Ping(token) => registry.answer(seat, |out| Event::Pong(token).render(out)),
         Command::Help => registry.answer(seat, Event::render_help),

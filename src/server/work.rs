@@ -11,8 +11,18 @@ use crate::net::socket::{Socket, Turn};
 use async_channel::Receiver;
 use async_lock::{Mutex, Semaphore};
 use smol::Timer;
+use smol::future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+#[cfg(feature = "redis")]
+use {
+    super::NodesConfig,
+    crate::limits::Limits,
+    crate::log::Log,
+    crate::log::nodes::{Event, Node, Pack},
+    std::io,
+    std::pin::Pin,
+};
 
 impl Shared {
     /// Writes each round. Being woken by its first line, it runs after every reader that was ready;
@@ -33,6 +43,13 @@ impl Shared {
         }
     }
 
+    /// Waits until all that was done here has come back, if others share the log.
+    pub async fn settled(&self) {
+        while !self.registry.lock().await.is_settled() {
+            Timer::after(limits::TICK).await;
+        }
+    }
+
     /// Ticks only as long as there is something to watch.
     pub async fn watch(self, bell: Receiver<()>) {
         while bell.recv().await.is_ok() {
@@ -40,6 +57,70 @@ impl Shared {
             while self.registry.lock().await.tick(Instant::now()) {
                 Timer::after(limits::TICK).await;
             }
+        }
+    }
+}
+
+/// A node at work, and what it says.
+#[cfg(feature = "redis")]
+pub struct NodeTask {
+    events: Receiver<Event>,
+    task: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+#[cfg(feature = "redis")]
+impl std::fmt::Debug for NodeTask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeTask")
+    }
+}
+
+/// A node, and a log that is shared through it.
+#[cfg(feature = "redis")]
+pub fn open_node(nodes: &NodesConfig, limits: &Limits) -> io::Result<(NodeTask, Log)> {
+    let (node, events, task) = Node::open(&nodes.url, nodes.room, limits)?;
+    Ok((NodeTask { events, task: Box::pin(task) }, Log::of_node(limits, node)))
+}
+
+#[cfg(feature = "redis")]
+impl Shared {
+    /// Does what the node says. Ends where the room can be kept there no longer; never without a node.
+    pub async fn follow(self, node: Option<NodeTask>) {
+        let Some(NodeTask { events, task }) = node else { return future::pending().await };
+        let Some(executor) = self.executor.upgrade() else { return };
+        let _task = executor.spawn(task);
+        while let Ok(event) = events.recv().await {
+            match event {
+                Event::Entries(packs) => self.apply(packs).await,
+                event => self.registry.lock().await.heed_node(event, Instant::now()),
+            }
+            if self.registry.lock().await.go_on() {
+                // All members have been told; they get to know.
+                Timer::after(limits::LINGER).await;
+                return;
+            }
+        }
+    }
+
+    /// Has the room take packs in, as its rounds have room for them.
+    async fn apply(&self, packs: Vec<Pack>) {
+        for pack in &packs {
+            let mut registry = self.registry.lock().await;
+            loop {
+                let is_kept_waiting = registry.keeps_all_waiting();
+                if !is_kept_waiting && !registry.is_full() {
+                    break;
+                }
+                drop(registry);
+                if is_kept_waiting {
+                    Timer::after(limits::LAGGER_AWAITED).await;
+                } else {
+                    // The flusher has been called.
+                    future::yield_now().await;
+                }
+                registry = self.registry.lock().await;
+            }
+            registry.heed_pack(pack, Instant::now());
         }
     }
 }
@@ -72,7 +153,7 @@ async fn drain(
                     return;
                 }
                 // However fast it is taken: the others get their turn.
-                smol::future::yield_now().await;
+                future::yield_now().await;
             }
             Err(error) => {
                 return registry.lock().await.broke(seat, error.kind(), Instant::now());

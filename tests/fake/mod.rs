@@ -150,7 +150,7 @@ impl Real {
         let Bound::Tcp(address) = server.addresses()[0] else { panic!("it is TCP") };
         let (stop, stopped) = async_channel::bounded::<()>(1);
         let shutdown = async move { _ = stopped.recv().await };
-        let thread = thread::spawn(|| smol::block_on(server.run(shutdown)));
+        let thread = thread::spawn(|| smol::block_on(server.run(shutdown)).expect("it goes on"));
         Self { port: address.port(), stop, thread }
     }
 

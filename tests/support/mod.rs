@@ -56,7 +56,8 @@ impl TestServer {
         let thread = thread::spawn(move || {
             let _ends = ends;
             watch_for_panics();
-            smol::block_on(server.run(async move { stopped.recv().await.unwrap_or(()) }));
+            let stopped = async move { stopped.recv().await.unwrap_or(()) };
+            smol::block_on(server.run(stopped)).expect("it goes on");
         });
         Self { addresses, stop: Some(stop), running: Mutex::new(running), thread: Some(thread) }
     }

@@ -7,6 +7,8 @@ use argh::FromArgs;
 use smoltalk::limits::{self, Limits};
 use smoltalk::protocol::text::to_safe;
 use smoltalk::server::{Address, Config, JournalConfig};
+#[cfg(feature = "redis")]
+use smoltalk::{protocol::Name, server::NodesConfig};
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ const JOURNAL_SIZE: u64 = 64 * 1024 * 1024;
 /// What to do.
 pub enum Start {
     /// Serve.
-    Serve(Config),
+    Serve(Box<Config>),
     /// Print this on standard output; that is all.
     Print(String),
 }
@@ -41,6 +43,7 @@ pub enum Start {
     error_code(1, "cannot run, as where an address is in use"),
     error_code(2, "called wrongly")
 )]
+#[cfg_attr(feature = "redis", argh(note = "SMOLTALK_REDIS stands in for --redis."))]
 struct Flags {
     /// where to listen: host:port, [v6]:port or unix:PATH; may be repeated (default:
     /// 127.0.0.1:7878)
@@ -109,6 +112,17 @@ struct Flags {
     #[argh(option, arg_name = "bytes", from_str_fn(file_size), default = "JOURNAL_SIZE")]
     journal_size: u64,
 
+    /// a Redis or Valkey through which several servers are one room:
+    /// redis://[user:password@]host[:port][/db]
+    #[cfg(feature = "redis")]
+    #[argh(option, arg_name = "url")]
+    redis: Option<String>,
+
+    /// which room of it (default: smoltalk)
+    #[cfg(feature = "redis")]
+    #[argh(option, arg_name = "name", from_str_fn(room), default = "room_of_all()")]
+    room: Name,
+
     /// bytes that may wait for all connections together (default: 268435456)
     #[argh(
         option,
@@ -141,15 +155,30 @@ pub fn read() -> Result<Start, String> {
     let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
-        Ok(flags) if flags.version => Ok(Start::Print(version())),
-        Ok(flags) => flags.config(env::var_os("SMOLTALK_LISTEN")).map(Start::Serve),
+        Ok(flags) if flags.version => Ok(Start::Print(VERSION.into())),
+        Ok(flags) => flags
+            .config(env::var_os("SMOLTALK_LISTEN"))
+            .map(|config| Start::Serve(Box::new(config))),
         Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
-        Err(early) => Err(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())),
+        Err(early) => {
+            Err(unfit(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())))
+        }
     }
 }
 
-fn version() -> String {
-    format!("smoltalkd {}\n", env!("CARGO_PKG_VERSION"))
+/// What `--version` says: with what was built in.
+const VERSION: &str = if cfg!(feature = "redis") {
+    concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), " (redis)\n")
+} else {
+    concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), "\n")
+};
+
+/// What is wrong with the flags; of one that another build has, that.
+fn unfit(mut why: String) -> String {
+    if !cfg!(feature = "redis") && (why.ends_with(" --redis") || why.ends_with(" --room")) {
+        why.push_str(" (needs a build with the feature redis)");
+    }
+    why
 }
 
 impl Flags {
@@ -173,8 +202,50 @@ impl Flags {
             ..Limits::default()
         };
         let journal = self.journal.map(|path| JournalConfig { path, size: self.journal_size });
-        Ok(Config { listen, limits, journal, notices: None, quiet: self.quiet })
+        #[cfg(feature = "redis")]
+        let nodes = nodes(self.redis, env::var_os("SMOLTALK_REDIS"), self.room)?;
+        #[cfg(feature = "redis")]
+        if nodes.is_some() && journal.is_some() {
+            return Err("--journal and --redis are two places for one log: give one".into());
+        }
+        Ok(Config {
+            listen,
+            limits,
+            journal,
+            #[cfg(feature = "redis")]
+            nodes,
+            notices: None,
+            quiet: self.quiet,
+        })
     }
+}
+
+/// Where servers share the room, by the flag or by the environment.
+#[cfg(feature = "redis")]
+fn nodes(
+    flag: Option<String>,
+    environment: Option<OsString>,
+    room: Name,
+) -> Result<Option<NodesConfig>, String> {
+    let (source, url) = match (flag, environment) {
+        (Some(url), _) => ("--redis", url),
+        (None, Some(url)) if !url.is_empty() => ("SMOLTALK_REDIS", unicode(url)?),
+        _ => return Ok(None),
+    };
+    let nodes = NodesConfig { url, room };
+    // What was given is not repeated: it may hold a password.
+    nodes.check().map_err(|why| format!("{source} {why}"))?;
+    Ok(Some(nodes))
+}
+
+#[cfg(feature = "redis")]
+fn room(written: &str) -> Result<Name, String> {
+    Name::new(written.as_bytes()).ok_or_else(|| "takes 1 to 32 of A-Z a-z 0-9 _ - .".into())
+}
+
+#[cfg(feature = "redis")]
+fn room_of_all() -> Name {
+    Name::new(b"smoltalk").expect("a name")
 }
 
 fn listen_from(environment: OsString) -> Result<Vec<Address>, String> {
@@ -285,7 +356,8 @@ mod tests {
             })
             .flatten()
             .collect();
-        assert_eq!(shown.len(), 2 * 12, "a flag with a value has a default: {shown:?}");
+        let flags = 12 + usize::from(cfg!(feature = "redis"));
+        assert_eq!(shown.len(), 2 * flags, "a flag with a value has a default: {shown:?}");
         assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match flags::read() {
-        Ok(Start::Serve(config)) => match serve(config) {
+        Ok(Start::Serve(config)) => match serve(*config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.to_string(), 1),
         },
@@ -45,11 +45,11 @@ fn serve(mut config: Config) -> io::Result<()> {
     signals::obey(signals, stop)?;
     let log = Log::begin(first_lines(&server, wanted), noticed)?;
     smol::block_on(async {
-        server.run(async { _ = stopped.recv().await }).await;
+        let ended = server.run(async { _ = stopped.recv().await }).await;
         notices.close();
         log.end(farewell).await;
-    });
-    Ok(())
+        ended
+    })
 }
 
 /// What the log begins with: how many connections it can be, and where it listens.

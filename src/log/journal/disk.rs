@@ -1,12 +1,15 @@
 //! One open file of a journal: what is done to its bytes. Where they stand is the caller's to know.
 
 use super::format::{BEGAN, BEGAN_AT, MAGIC, MARK_AT, Mark};
+use crate::limits;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
 /// An open file, shared with the thread that syncs it. Its lock goes when the last one drops it.
 #[derive(Debug, Clone)]
@@ -36,12 +39,18 @@ impl Disk {
         }
     }
 
-    /// Locks it, if nobody else has.
+    /// Locks it, if nobody else has; a moment later, if that one is about to end.
     pub fn lock(&self) -> io::Result<bool> {
-        match flock(&*self.file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
+        let until = Instant::now() + limits::JOURNAL_LOCK;
+        loop {
+            match flock(&*self.file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(true),
+                Err(Errno::WOULDBLOCK) if Instant::now() < until => {
+                    thread::sleep(limits::JOURNAL_LOCK / 20);
+                }
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 

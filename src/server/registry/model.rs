@@ -68,27 +68,33 @@ pub struct Entered {
 #[derive(Debug, Clone)]
 enum What {
     Joined(JoinOptions),
-    Resumed(JoinOptions, SeatId),
+    Resumed(JoinOptions),
     Msg(Vec<u8>),
     Data(Vec<u8>),
     Tell(Name, Option<Secret>, Vec<u8>),
-    Left(Option<&'static str>),
+    Left(Option<String>),
 }
 
 impl Entered {
     /// What the model keeps of it.
     pub fn new(id: Id, entry: &Entry<'_>) -> Self {
         let (by, what) = match entry {
-            Entry::Joined(by, options) => (by, What::Joined(*options)),
-            Entry::Resumed(by, options, from) => (by, What::Resumed(*options, *from)),
+            Entry::Joined(by, arrival) => (by, What::Joined(arrival.options)),
+            Entry::Resumed(by, arrival) => (by, What::Resumed(arrival.options)),
             Entry::Msg(by, text) => (by, What::Msg(text.to_vec())),
             Entry::Data(by, bytes) => (by, What::Data(bytes.to_vec())),
             Entry::Tell(by, to, text) => {
                 (by, What::Tell(to.name, to.secret.as_deref().copied(), text.to_vec()))
             }
-            Entry::Left(by, reason) => (by, What::Left(*reason)),
+            Entry::Left(by, reason) => (by, What::Left(reason.map(str::to_owned))),
         };
-        Self { id, seat: by.seat, name: by.name, secret: by.secret.as_deref().copied(), what }
+        Self {
+            id,
+            seat: by.seat.expect("all are here"),
+            name: by.name,
+            secret: by.secret.as_deref().copied(),
+            what,
+        }
     }
 }
 
@@ -250,6 +256,10 @@ impl Sink for Wire {
 
     fn shut(&self) {
         self.ends().shut = true;
+    }
+
+    fn is_over(&self) -> bool {
+        self.ends().ended.is_some() && self.ends().said.is_empty()
     }
 
     fn peer(&self) -> Address {
@@ -646,7 +656,7 @@ impl World {
             let at = self.log.len();
             let number = self.seats[&entered.seat];
             match &entered.what {
-                What::Joined(options) | What::Resumed(options, _) => {
+                What::Joined(options) | What::Resumed(options) => {
                     self.peers[number].replay = self.replay(options, entered.name);
                     let peer = &mut self.peers[number];
                     (peer.joined, peer.name, peer.options) = (Some(at), entered.name, *options);
@@ -654,8 +664,14 @@ impl World {
                 What::Left(_) => self.peers[number].left = Some(at),
                 _ => self.peers[number].entered.push(at),
             }
-            if let What::Resumed(_, from) = entered.what {
-                self.peers[self.seats[&from]].left = Some(at);
+            if let What::Resumed(_) = entered.what {
+                let held = |other: &usize| {
+                    let peer = &self.peers[*other];
+                    let is_in = peer.joined.is_some() && peer.left.is_none();
+                    *other != number && is_in && peer.name == entered.name
+                };
+                let from = self.seats.values().copied().find(held).expect("somebody held it");
+                self.peers[from].left = Some(at);
             }
             self.members += usize::from(matches!(entered.what, What::Joined(_)));
             let announced = self.members <= self.limits.presence_limit;

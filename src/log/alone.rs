@@ -1,0 +1,44 @@
+//! What stands in where this program was built to be one server alone: nobody shares its log.
+
+use super::Entry;
+
+/// There is none.
+#[derive(Debug)]
+pub enum Shared {}
+
+impl Shared {
+    /// Has something done, of which will come back what becomes of it.
+    pub fn submit(&mut self, _: &Entry<'_>) {
+        match *self {}
+    }
+
+    /// Whether something that this connection did has not come back.
+    pub fn is_under_way(&self, _: usize) -> bool {
+        match *self {}
+    }
+
+    /// Whether this connection is to say no more for now.
+    pub fn holds(&self, _: usize) -> bool {
+        match *self {}
+    }
+
+    /// Whether this connection waits to be let in.
+    pub fn is_joining(&self, _: usize) -> bool {
+        match *self {}
+    }
+
+    /// This connection waits until it need not any longer.
+    pub fn wait(&mut self, _: usize) {
+        match *self {}
+    }
+
+    /// This connection is over.
+    pub fn forget(&mut self, _: usize) {
+        match *self {}
+    }
+
+    /// Whether all that was done here has come back.
+    pub fn is_settled(&self) -> bool {
+        match *self {}
+    }
+}

@@ -1,0 +1,214 @@
+//! This server's part of a log that others share: what its connections did that has not come back.
+
+use super::nodes::{Deed, Epoch, Holder, Item, Node};
+use super::{Arrival, Entry, Speaker};
+use crate::limits;
+use crate::protocol::Name;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// The node, and who of this server's connections is known to it.
+#[derive(Debug)]
+pub struct Shared {
+    node: Node,
+    /// As what the node is registered, while it is.
+    epoch: Option<Epoch>,
+    is_away: bool,
+    /// A number for each who asks to come in, never given twice.
+    serials: u64,
+    seated: BTreeMap<usize, Seated>,
+    seats: BTreeMap<u64, usize>,
+    /// Connections that wait until what they did has come back, or until there is room for more.
+    waiting: BTreeSet<usize>,
+    /// What was submitted and has not come back, of those who are gone too.
+    under_way: usize,
+    /// When it was said last that the slowest node is behind.
+    behind_said: Option<Instant>,
+}
+
+/// A connection that is in, or wants to be.
+#[derive(Debug)]
+struct Seated {
+    serial: u64,
+    name: Name,
+    /// What it asked for, until it is in.
+    wants: Option<Arrival>,
+    /// What it did that has not come back.
+    under_way: usize,
+}
+
+impl Shared {
+    /// Nobody is known to it yet.
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            epoch: None,
+            is_away: true,
+            serials: 0,
+            seated: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            under_way: 0,
+            behind_said: None,
+        }
+    }
+
+    /// Has something done, of which will come back what becomes of it.
+    pub fn submit(&mut self, entry: &Entry<'_>) {
+        match entry {
+            Entry::Joined(by, arrival) | Entry::Resumed(by, arrival) => self.join(by, *arrival),
+            Entry::Msg(by, text) => self.submit_deed(by, Deed::Msg(text)),
+            Entry::Data(by, bytes) => self.submit_deed(by, Deed::Data(bytes)),
+            Entry::Tell(by, to, text) => self.submit_deed(by, Deed::Tell(to.name, text)),
+            // Who can come back may do so at another node, and nobody notices: its name is held for a
+            // while after this one's end.
+            Entry::Left(by, None) if by.secret.is_some() => {}
+            Entry::Left(by, reason) => {
+                self.submit_deed(by, Deed::Left(reason.filter(|reason| !reason.is_empty())));
+            }
+        }
+    }
+
+    fn join(&mut self, by: &Speaker, arrival: Arrival) {
+        let Some(seat) = by.seat else { return };
+        let seated = Seated { serial: 0, name: by.name, wants: Some(arrival), under_way: 0 };
+        self.seated.insert(seat, seated);
+        self.ask(seat);
+    }
+
+    /// Asks for one who wants to come in, now or when the node is registered.
+    fn ask(&mut self, seat: usize) {
+        self.serials += 1;
+        let Some(seated) = self.seated.get_mut(&seat) else { return };
+        let Some(arrival) = seated.wants else { return };
+        (seated.serial, seated.under_way) = (self.serials, 0);
+        self.seats.insert(self.serials, seat);
+        self.put(seat, Deed::Join(arrival.token));
+    }
+
+    fn submit_deed(&mut self, by: &Speaker, deed: Deed<'_>) {
+        if let Some(seat) = by.seat {
+            self.put(seat, deed);
+        }
+    }
+
+    fn put(&mut self, seat: usize, deed: Deed<'_>) {
+        let (Some(epoch), Some(seated)) = (self.epoch, self.seated.get_mut(&seat)) else { return };
+        seated.under_way += 1;
+        self.under_way += 1;
+        self.node.submit(epoch, &Item { serial: seated.serial, name: seated.name, deed });
+    }
+
+    /// Whether something that this connection did has not come back.
+    pub fn is_under_way(&self, seat: usize) -> bool {
+        self.seated.get(&seat).is_some_and(|seated| seated.under_way > 0 || seated.wants.is_some())
+    }
+
+    /// Whether this connection waits to be let in.
+    pub fn is_joining(&self, seat: usize) -> bool {
+        self.seated.get(&seat).is_some_and(|seated| seated.wants.is_some())
+    }
+
+    /// Whether this connection is to say no more for now: what it says would only wait elsewhere.
+    pub fn holds(&self, seat: usize) -> bool {
+        let is_full = || self.node.is_full() || self.node.is_held();
+        self.seated.contains_key(&seat) && (self.is_away || is_full())
+    }
+
+    /// This connection waits until it need not any longer.
+    pub fn wait(&mut self, seat: usize) {
+        self.waiting.insert(seat);
+    }
+
+    /// Those who need not wait any longer.
+    pub fn released(&mut self) -> Vec<usize> {
+        let waits = |seat: &usize| self.is_under_way(*seat) || self.holds(*seat);
+        let released: Vec<usize> =
+            self.waiting.iter().copied().filter(|seat| !waits(seat)).collect();
+        for seat in &released {
+            self.waiting.remove(seat);
+        }
+        released
+    }
+
+    /// This connection is over.
+    pub fn forget(&mut self, seat: usize) {
+        self.waiting.remove(&seat);
+        if self.is_joining(seat) {
+            // Should it be let in, it is gone.
+            self.put(seat, Deed::Left(None));
+        }
+        self.turn_away(seat);
+    }
+
+    /// This connection is not let in: it may ask once more.
+    pub fn turn_away(&mut self, seat: usize) {
+        if let Some(seated) = self.seated.remove(&seat) {
+            self.seats.remove(&seated.serial);
+        }
+    }
+
+    /// Whether all that was done here has come back.
+    pub fn is_settled(&self) -> bool {
+        self.under_way == 0 || self.epoch.is_none()
+    }
+}
+
+// What comes back.
+impl Shared {
+    /// The node is registered: who wants to come in is asked for, whether or not it was before.
+    pub fn begin(&mut self, epoch: Epoch) {
+        (self.epoch, self.is_away, self.under_way) = (Some(epoch), false, 0);
+        self.seats.clear();
+        let joining: Vec<usize> = self.seated.keys().copied().collect();
+        for seat in joining {
+            self.ask(seat);
+        }
+    }
+
+    /// The node is not registered any more.
+    pub fn end(&mut self) {
+        (self.epoch, self.under_way) = (None, 0);
+    }
+
+    /// The log is out of reach, or within it.
+    pub fn set_away(&mut self, is_away: bool) {
+        self.is_away = is_away;
+    }
+
+    /// Whether it is worth a line that the slowest node is behind, or no longer: in a busy room it may be so
+    /// many times a second.
+    pub fn is_worth_a_line(&mut self, behind: u64, now: Instant) -> bool {
+        let is_long_ago =
+            |said: Instant| now.saturating_duration_since(said) >= limits::BEHIND_SAID;
+        let is_worth_it = behind > limits::BEHIND && self.behind_said.is_none_or(is_long_ago);
+        if is_worth_it {
+            self.behind_said = Some(now);
+        }
+        is_worth_it
+    }
+
+    /// Something has come back that was done by this member. Which connection that is, if it is one of
+    /// this server's and not over.
+    pub fn returned(&mut self, holder: Holder) -> Option<usize> {
+        if self.epoch != Some(holder.epoch) {
+            return None;
+        }
+        self.under_way = self.under_way.saturating_sub(1);
+        let seat = *self.seats.get(&holder.serial)?;
+        let seated = self.seated.get_mut(&seat)?;
+        seated.under_way = seated.under_way.saturating_sub(1);
+        Some(seat)
+    }
+
+    /// The connection of this member, if it is one of this server's and not over.
+    pub fn seat_of(&self, holder: Holder) -> Option<usize> {
+        let is_own = self.epoch == Some(holder.epoch);
+        self.seats.get(&holder.serial).copied().filter(|_| is_own)
+    }
+
+    /// One who wanted to come in is in: what it asked for.
+    pub fn let_in(&mut self, seat: usize) -> Option<Arrival> {
+        self.seated.get_mut(&seat)?.wants.take()
+    }
+}
