@@ -144,11 +144,11 @@ impl Stay {
     ) -> Result<(), Ended> {
         let commit = {
             let progress = outside.progress();
+            self.said = progress.read;
             let read = self.is_started.then_some(progress.read);
             let (at, keep) = (progress.at, progress.keep());
             Commit { mark: &self.mark, epoch: self.epoch, at, read, keep }
         };
-        self.said = commit.read;
         let batch = self.under_way.as_ref().filter(|_| is_batch).map(|batch| (self.number, batch));
         match link.commit(commit, batch).await? {
             Committed::Done { behind, is_more_to_take_out } => {
