@@ -127,6 +127,9 @@ fn a_server_that_is_killed_and_started_again_is_found_again() {
     let mut talk = Talk::start(&mut back(port));
     talk.types("send hi\nwho\n");
     assert_eq!(talk.shows(), "* 1 here: ada\n");
+    // What was said waits for the server's word that one is in; what is asked now comes behind it.
+    talk.types("who\n");
+    assert_eq!(talk.shows(), "* 1 here: ada\n");
     daemon.kill();
     is_lost(&talk.complains());
     let failed = "smoltalk: attempt 1: cannot connect: Connection refused\n";
