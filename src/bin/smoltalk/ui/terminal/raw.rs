@@ -125,8 +125,11 @@ fn show_at_last(bytes: &[u8]) {
     while !rest.is_empty() && start.elapsed() < MUCH {
         let mut out = [PollFd::new(&terminal, PollFlags::OUT)];
         let left = MUCH.saturating_sub(start.elapsed()).try_into().ok();
-        if !poll(&mut out, left.as_ref()).is_ok_and(|ready| ready > 0) {
-            return;
+        match poll(&mut out, left.as_ref()) {
+            Ok(0) => return,
+            // A signal came: that is no reason to leave the terminal as it is.
+            Err(_) => continue,
+            Ok(_) => {}
         }
         match rustix::io::write(&terminal, rest) {
             Ok(written) => rest = &rest[written..],
