@@ -17,6 +17,8 @@ pub enum Entry<'a> {
     Data(Speaker, &'a [u8]),
     /// A member said something to one other, who is the second.
     Tell(Speaker, Speaker, &'a [u8]),
+    /// The operator said something to all.
+    Note(&'a [u8]),
     /// A member went; the reason is that of LEFT. It is not for the others where all go at once.
     Left(Speaker, Option<&'a str>),
 }

@@ -98,7 +98,7 @@ impl Log {
             Entry::Tell(by, to, text) => {
                 self.history.tell(self.last, by.party(), to.party(), text);
             }
-            Entry::Joined(..) | Entry::Left(..) | Entry::Resumed(..) => {}
+            Entry::Joined(..) | Entry::Left(..) | Entry::Resumed(..) | Entry::Note(_) => {}
         }
     }
 
@@ -114,6 +114,7 @@ impl Log {
             Entry::Data(by, bytes) => Record::Data(by.name, bytes),
             Entry::Tell(by, to, text) => Record::Tell { from: by.name, to: to.name, text },
             Entry::Left(by, reason) => Record::Left(by.name, reason.unwrap_or_default().as_bytes()),
+            Entry::Note(text) => Record::Note(text),
             Entry::Resumed(..) => return,
         });
     }

@@ -37,6 +37,14 @@ struct Seated {
     under_way: usize,
 }
 
+/// The number of none who asks to come in.
+const OPERATOR: u64 = 0;
+
+/// What stands where there is no member to be named.
+fn nobody() -> Name {
+    Name::new(b"-").expect("a name")
+}
+
 impl Shared {
     /// Nobody is known to it yet.
     pub fn new(node: Node) -> Self {
@@ -60,6 +68,7 @@ impl Shared {
             Entry::Msg(by, text) => self.submit_deed(by, Deed::Msg(text)),
             Entry::Data(by, bytes) => self.submit_deed(by, Deed::Data(bytes)),
             Entry::Tell(by, to, text) => self.submit_deed(by, Deed::Tell(to.name, text)),
+            Entry::Note(text) => self.put_of_operator(nobody(), Deed::Note(text)),
             // Who can come back may do so at another node, and nobody notices: its name is held for a
             // while after this one's end.
             Entry::Left(by, None) if by.secret.is_some() => {}
@@ -97,6 +106,19 @@ impl Shared {
         seated.under_way += 1;
         self.under_way += 1;
         self.node.submit(epoch, &Item { serial: seated.serial, name: seated.name, deed });
+    }
+
+    /// Has the member of that name shown the door by the node that it is at.
+    pub fn kick(&mut self, name: Name, reason: &[u8]) {
+        self.put_of_operator(name, Deed::Kick(reason));
+    }
+
+    /// What no member did. Where the node is not registered, nobody would hear of it.
+    fn put_of_operator(&mut self, name: Name, deed: Deed<'_>) {
+        if let Some(epoch) = self.epoch {
+            self.under_way += 1;
+            self.node.submit(epoch, &Item { serial: OPERATOR, name, deed });
+        }
     }
 
     /// Whether something that this connection did has not come back.

@@ -89,8 +89,8 @@ impl Room {
     }
 
     /// Closes a connection, whose [departure](Self::departure) is to be applied after that: the reason is
-    /// said if there is one to say, and its stream ends.
-    pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) -> Was {
+    /// said if there is one to say, with what there is to `add` to it, and its stream ends.
+    pub fn close(&mut self, id: SeatId, closed: Closed, add: &[u8], now: Instant) -> Was {
         let was = match self.seats[id].stage {
             Stage::Guest { .. } => Was::Guest,
             Stage::Member(name, _) => Was::Member(name),
@@ -106,7 +106,9 @@ impl Room {
         };
         self.round.end(view, last);
         if let Some(reason) = closed.bye() {
-            self.round.answer(view, |out| Event::Bye(reason.as_bytes()).render(out));
+            let space: &[u8] = if add.is_empty() { b"" } else { b" " };
+            let reason = [reason.as_bytes(), space, add].concat();
+            self.round.answer(view, |out| Event::Bye(&reason).render(out));
         }
         self.set_stage(id, Stage::Farewell { until: now + patience });
         was

@@ -159,6 +159,7 @@ impl Room {
                 self.round.say(but, &self.listeners, render);
             }
             Entry::Tell(speaker, to, text) => self.told(id, speaker, to, text),
+            Entry::Note(text) => self.announce(id, None, Event::Note(text)),
         }
     }
 
@@ -361,6 +362,12 @@ impl Room {
     /// The connection of the member of that name, if it is here.
     pub fn seat_of(&self, name: Name) -> Option<SeatId> {
         self.names.get(&name).copied().flatten()
+    }
+
+    /// Whether somebody of that name is in, here or elsewhere.
+    #[cfg(feature = "redis")]
+    pub fn has(&self, name: Name) -> bool {
+        self.names.contains_key(&name)
     }
 
     /// Its limits.

@@ -25,6 +25,8 @@ pub enum Closed {
     NotSmoltalk,
     /// It said something from which there is no way back to the next line.
     BadFrame,
+    /// The operator showed it the door.
+    Kicked,
     /// It came back by another connection.
     Replaced,
     /// The others have given this server up.
@@ -45,6 +47,7 @@ impl Closed {
             Self::Stalled => Some("stalled"),
             Self::JoinTimeout => Some("join-timeout"),
             Self::TooManyErrors => Some("too-many-errors"),
+            Self::Kicked => Some("kicked"),
             Self::Replaced => Some("replaced"),
             Self::NodeLost => Some("node-lost"),
             Self::LogLost => Some("log-lost"),
@@ -58,6 +61,7 @@ impl Closed {
         match self {
             Self::Lost | Self::BadFrame => "lost",
             Self::Stalled => "stalled",
+            Self::Kicked => "kicked",
             // The last three never were members, and whose place is taken over does not leave it.
             Self::Left
             | Self::Ended
@@ -88,6 +92,7 @@ impl Closed {
             Self::Stalled
             | Self::JoinTimeout
             | Self::TooManyErrors
+            | Self::Kicked
             | Self::Replaced
             | Self::NodeLost
             | Self::LogLost

@@ -8,6 +8,9 @@
 mod model;
 #[cfg(feature = "redis")]
 mod nodes;
+mod operator;
+#[cfg(test)]
+mod paper;
 
 use super::clock::Clock;
 use super::line::{Line, Parked};
@@ -188,8 +191,13 @@ impl<S: Sink + Clone> Registry<S> {
     /// Ends a connection: the name is free, the others are told, the reason is said if there is one
     /// to say, and the server's side will be shut when all that is queued has been sent.
     pub fn close(&mut self, id: SeatId, closed: Closed, now: Instant) {
+        self.close_saying(id, closed, b"", now);
+    }
+
+    /// The same, with something to add to the reason.
+    fn close_saying(&mut self, id: SeatId, closed: Closed, add: &[u8], now: Instant) {
         let departure = self.room.departure(id, closed);
-        let was = self.room.close(id, closed, self.clock.at(now));
+        let was = self.room.close(id, closed, add, self.clock.at(now));
         if let Some(entry) = departure {
             self.enter(&entry);
         }

@@ -14,6 +14,7 @@
 --       then for each item two: its head, and what was said
 --         J serial name secret     M serial name     D serial name
 --         T serial name addressee  L serial name reason
+--         O 0 -                    X 0 name
 --       where `-` stands for no secret and no reason
 -- ->    LOST, why     what the node has read is not, or not all, in the log any more
 --       FENCED, why   the others have given the node up
@@ -25,7 +26,7 @@
 -- before it have the same milliseconds, and each a number less by one than the next.
 --   J who name hash              K who name hash former-holder      N who name hash kind-of-item
 --   M who name hash              D who name hash                    L who name hash reason
---   T who name hash who name hash
+--   T who name hash who name hash  O who - -     X who name - who name hash
 -- where `who` is `epoch.serial`, the name as typed, and the hash that of the secret, or `-`.
 local room, names, leases, nodes, seats, applied, log = unpack(KEYS)
 local mark, epoch, number, at, read, keep, lease, longest, most = unpack(ARGV, 1, 9)
@@ -185,6 +186,12 @@ for at = FIRST, #ARGV, 2 do
   local who, said = epoch .. '.' .. serial, ARGV[at + 1]
   if kind == 'J' then
     join(who, typed, word)
+  elseif kind == 'O' then
+    put('O', who .. ' - -', nil, said)
+  elseif kind == 'X' then
+    -- The node that it is at sees to it.
+    local record = record_of(string.lower(typed))
+    put(record and 'X' or 'N', who .. ' ' .. typed .. ' -', record or kind, record and said or '')
   else
     local name = string.lower(typed)
     local record = record_of(name)

@@ -26,6 +26,10 @@ pub enum Deed<'a> {
     Data(&'a [u8]),
     /// It said text to one.
     Tell(Name, &'a [u8]),
+    /// The operator said text to all.
+    Note(&'a [u8]),
+    /// The operator shows the door to whoever has the name, and says why.
+    Kick(&'a [u8]),
     /// It went, for this reason, one word.
     Left(Option<&'a str>),
 }
@@ -41,6 +45,8 @@ impl Item<'_> {
             Deed::Msg(_) => write!(out, "M {serial} {name}"),
             Deed::Data(_) => write!(out, "D {serial} {name}"),
             Deed::Tell(to, _) => write!(out, "T {serial} {name} {to}"),
+            Deed::Note(_) => write!(out, "O {serial} {name}"),
+            Deed::Kick(_) => write!(out, "X {serial} {name}"),
             Deed::Left(reason) => write!(out, "L {serial} {name} {}", reason.unwrap_or("-")),
         };
     }
@@ -48,7 +54,11 @@ impl Item<'_> {
     /// What was said in it.
     pub fn said(&self) -> &[u8] {
         match self.deed {
-            Deed::Msg(said) | Deed::Data(said) | Deed::Tell(_, said) => said,
+            Deed::Msg(said)
+            | Deed::Data(said)
+            | Deed::Tell(_, said)
+            | Deed::Note(said)
+            | Deed::Kick(said) => said,
             Deed::Join(_) | Deed::Left(_) => b"",
         }
     }
@@ -68,6 +78,8 @@ mod tests {
             (Deed::Msg(b"hi  there"), "M 7 Ada", "hi  there"),
             (Deed::Data(b"\n"), "D 7 Ada", "\n"),
             (Deed::Tell(name("bob"), b"hi"), "T 7 Ada bob", "hi"),
+            (Deed::Note(b"hi"), "O 7 Ada", "hi"),
+            (Deed::Kick(b"bye now"), "X 7 Ada", "bye now"),
             (Deed::Left(None), "L 7 Ada -", ""),
             (Deed::Left(Some("lost")), "L 7 Ada lost", ""),
         ] {

@@ -66,6 +66,10 @@ pub enum Entry<'a> {
     Data(Party, &'a [u8]),
     /// Text for one, who is the second.
     Tell(Party, Party, &'a [u8]),
+    /// The operator of this node said text to all.
+    Note(Holder, &'a [u8]),
+    /// The operator of this node, the first, shows somebody the door: so it goes, where it is.
+    Kicked(Holder, Party, &'a [u8]),
     /// Somebody went; the reason is that of LEFT, or empty.
     Left(Party, &'a str),
 }
@@ -184,6 +188,8 @@ impl<'a> Entry<'a> {
             "M" => Self::Msg(party, said),
             "D" => Self::Data(party, said),
             "T" => Self::Tell(party, Party::read(&mut words)?, said),
+            "O" => Self::Note(party.holder, said),
+            "X" => Self::Kicked(party.holder, Party::read(&mut words)?, said),
             "L" => Self::Left(party, words.next().filter(|reason| *reason != "-").unwrap_or("")),
             _ => return None,
         })
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn each_entry_has_its_id_and_what_is_unknown_is_passed_over() {
         let text = format!(
-            "J {ADA} 0\n\nM {ADA} 3\n\n \n\nX {ADA} 2\nhm\nT {ADA} {BOB} 2\nhi\nL {BOB} lost 0\n\n\
+            "J {ADA} 0\n\nM {ADA} 3\n\n \n\nY {ADA} 2\nhm\nT {ADA} {BOB} 2\nhi\nL {BOB} lost 0\n\n\
              L {BOB} - 0\n\nK {ADA} bbbbbbbbbbbbbbbb.2 0\n\nN aaaaaaaaaaaaaaaa.1 Ada - T 0\n\nB x 0\n\n"
         );
         let pack = pack("9", &text).expect("a pack");
@@ -298,6 +304,17 @@ mod tests {
         let extent = Extent { id: id("5-9"), end: 77, messages: 1, said: 3, bytes: text.len() };
         assert_eq!((pack.before, pack.extent), (id("1-0"), extent));
         assert!(ada.secret.is_some() && bob.secret.is_none());
+    }
+
+    #[test]
+    fn what_an_operator_does_is_nobodys_word() {
+        let nobody = "bbbbbbbbbbbbbbbb.0 - -";
+        let pack = pack("2", &format!("O {nobody} 2\nhi\nX {nobody} {ADA} 2\ngo\n"));
+        let pack = pack.expect("a pack");
+        let by = party(nobody).holder;
+        let expected = [Entry::Note(by, b"hi"), Entry::Kicked(by, party(ADA), b"go")];
+        assert_eq!(pack.entries().map(|(_, entry)| entry).collect::<Vec<_>>(), expected);
+        assert_eq!(pack.extent.messages, 0);
     }
 
     #[test]

@@ -73,6 +73,7 @@ enum What {
     Data(Vec<u8>),
     Tell(Name, Option<Secret>, Vec<u8>),
     Left(Option<String>),
+    Note(Vec<u8>),
 }
 
 impl Entered {
@@ -87,6 +88,7 @@ impl Entered {
                 (by, What::Tell(to.name, to.secret.as_deref().copied(), text.to_vec()))
             }
             Entry::Left(by, reason) => (by, What::Left(reason.map(str::to_owned))),
+            Entry::Note(text) => return Self::note(id, text),
         };
         Self {
             id,
@@ -95,6 +97,12 @@ impl Entered {
             secret: by.secret.as_deref().copied(),
             what,
         }
+    }
+
+    /// What no peer has said.
+    fn note(id: Id, text: &[u8]) -> Self {
+        let name = Name::new(b"-").expect("a name");
+        Self { id, seat: usize::MAX, name, secret: None, what: What::Note(text.to_vec()) }
     }
 }
 
@@ -119,6 +127,7 @@ impl Logged {
                 tell.into_iter().chain(told).collect()
             }
             What::Joined(_) if self.announced && !own => vec![line("JOINED", *name, b"")],
+            What::Note(text) => vec![[b"NOTE ", &text[..], b"\n"].concat()],
             What::Left(Some(reason)) if self.announced => {
                 vec![line("LEFT", *name, reason.as_bytes())]
             }
@@ -379,6 +388,7 @@ impl World {
             66..=78 => self.run_drain(),
             79..=84 => self.read(),
             85..=87 => self.pass_time(),
+            88 if self.random.below(20) == 0 => self.operate(),
             _ => self.break_something(),
         }
     }
@@ -459,6 +469,16 @@ impl World {
             join = format!("{join} resume=secret-of-number-{by}");
         }
         join + "\n"
+    }
+
+    /// The operator says something to all, or shows somebody the door.
+    fn operate(&mut self) {
+        let somebody = self.somebody().map(|peer| self.peers[peer].name);
+        match somebody.filter(|_| self.random.below(2) == 0) {
+            Some(name) => _ = self.registry.kick(name, b"enough", self.now),
+            None => self.registry.note_to_all(b"back soon").expect("it is short"),
+        }
+        self.note_entries();
     }
 
     fn say(&mut self, peer: usize, words: &str) {
@@ -654,6 +674,10 @@ impl World {
     fn note_entries(&mut self) {
         for entered in std::mem::take(&mut self.registry.entered) {
             let at = self.log.len();
+            if let What::Note(_) = entered.what {
+                self.log.push(Logged { entry: entered, announced: true });
+                continue;
+            }
             let number = self.seats[&entered.seat];
             match &entered.what {
                 What::Joined(options) | What::Resumed(options) => {
@@ -854,7 +878,7 @@ impl World {
         for at in &peer.entered {
             let words = match &self.log[*at].entry.what {
                 What::Msg(words) | What::Data(words) | What::Tell(_, _, words) => words,
-                What::Joined(_) | What::Resumed(..) | What::Left(_) => continue,
+                What::Joined(_) | What::Resumed(..) | What::Left(_) | What::Note(_) => continue,
             };
             let digits = words.split(|b| *b == b' ').next().unwrap_or_default();
             let Some(n) = str::from_utf8(digits).ok().and_then(|n| n.parse::<u32>().ok()) else {

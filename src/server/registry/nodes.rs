@@ -4,7 +4,7 @@ use super::Registry;
 use crate::log::nodes::{Entry as Fact, Event, Holder, Pack, Party, Refused, SecretHash, Started};
 use crate::log::{Arrival, Entry, Shared, Speaker};
 use crate::net::sink::Sink;
-use crate::protocol::{Id, Refusal};
+use crate::protocol::{Id, Name, Refusal};
 use crate::room::SeatId;
 use crate::room::notice::{Closed, Notice, note};
 use std::sync::Arc;
@@ -109,10 +109,33 @@ impl<S: Sink + Clone> Registry<S> {
                 let (by, to) = (self.speaker_of(party, true), self.speaker_of(to, false));
                 self.apply_fact(id, &Entry::Tell(by, to, text));
             }
+            Fact::Note(by, text) => {
+                self.returned(by);
+                self.apply_fact(id, &Entry::Note(text));
+            }
+            Fact::Kicked(by, party, reason) => {
+                self.returned(by);
+                self.log.pass(id);
+                let shared = self.log.shared_mut();
+                if let Some(seat) = shared.and_then(|shared| shared.seat_of(party.holder)) {
+                    self.close_saying(seat, Closed::Kicked, reason, now);
+                }
+            }
             Fact::Left(party, reason) => {
                 let by = Speaker { seat: None, ..self.speaker_of(party, true) };
                 self.apply_fact(id, &Entry::Left(by, Some(reason)));
             }
+        }
+    }
+
+    fn returned(&mut self, by: Holder) {
+        self.log.shared_mut().and_then(|shared| shared.returned(by));
+    }
+
+    /// Shows a member of another node the door: it is that one's to do.
+    pub(super) fn kick_elsewhere(&mut self, name: Name, reason: &[u8]) {
+        if let Some(shared) = self.log.shared_mut() {
+            shared.kick(name, reason);
         }
     }
 

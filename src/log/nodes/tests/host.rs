@@ -279,6 +279,7 @@ impl State {
                 assert_eq!(self.names.get(&party.name), Some(party));
             }
             Entry::No(holder, _, refused) => self.refuse(*holder, *refused),
+            Entry::Note(..) | Entry::Kicked(..) => {}
             Entry::Begun => self.names.clear(),
         }
     }

@@ -182,6 +182,20 @@ fn only_who_holds_a_name_speaks_under_it() {
 }
 
 #[test]
+fn an_operator_needs_no_name_and_whom_he_kicks_is_named_with_its_node() {
+    let Some(room) = Room::new() else { return };
+    let (mut a, mut b) = (room.start("a"), room.start("b"));
+    room.does(&mut a, &["J 1 Ada -"]);
+    assert_eq!(room.does(&mut b, &["O 0 - | back  soon"]), "O b.0 - - 10 back soon");
+    assert_eq!(
+        room.does(&mut b, &["X 0 aDA | go", "X 0 eve | go"]),
+        "X b.0 aDA - a.1 Ada - 2 go N b.0 eve - X 0"
+    );
+    // It is in until its own node has seen to it.
+    assert_eq!(room.does(&mut a, &["L 1 ada kicked"]), "L a.1 Ada - kicked 0");
+}
+
+#[test]
 fn a_name_is_taken_over_by_its_secret_alone() {
     let Some(room) = Room::new() else { return };
     let (mut a, mut b) = (room.start("a"), room.start("b"));

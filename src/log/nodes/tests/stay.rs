@@ -93,6 +93,8 @@ fn short(entry: &Entry<'_>) -> String {
         Entry::No(_, name, refused) => format!("{name}: no {refused:?}"),
         Entry::Msg(by, said) | Entry::Data(by, said) => format!("{}: {}", by.name, text(said)),
         Entry::Tell(by, to, said) => format!("{} to {}: {}", by.name, to.name, text(said)),
+        Entry::Note(_, said) => format!("note: {}", text(said)),
+        Entry::Kicked(_, party, why) => format!("{} kicked: {}", party.name, text(why)),
         Entry::Left(by, reason) => format!("{} left {reason}", by.name),
     }
 }
