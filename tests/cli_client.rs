@@ -99,7 +99,10 @@ fn anything_else_is_answered_with_what_can_be_typed_and_not_sent() {
     );
     let typed = "leave me alone\nhi\nsend\nsend \ntell bob\n  \nLEAVE\n";
     let mut port = ada(server.port);
-    assert_eq!(after_typing(&mut port, typed), left(0, "", &USAGE.repeat(6)));
+    let send = "smoltalk: send takes a message\n".repeat(2);
+    let tell = "smoltalk: tell takes a name and a message\n";
+    let expected = format!("{USAGE}{USAGE}{send}{tell}{USAGE}");
+    assert_eq!(after_typing(&mut port, typed), left(0, "", &expected));
     server.done();
 }
 

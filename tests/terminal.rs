@@ -315,16 +315,52 @@ fn what_is_no_message_stays_as_it_was_typed() {
     room.ada.sees("ada> who\n09:05 * 3 here: ada bob eve_the_second\nada> █\n");
     room.ada.types("\x0clove\r");
     room.ada.sees(
+        "ada> love\nsmoltalk: type send <MSG>, send-file\n  <PATH>, tell <NAME> <MSG>, who, ping,\n  leave or help; with --chat, or\n  SMOLTALK_CHAT=1 for good, a line is a\n  message\nada> █\n",
+    );
+    room.ada.types("\x0clove\r");
+    room.ada.sees(
         "ada> love\nsmoltalk: type send <MSG>, send-file\n  <PATH>, tell <NAME> <MSG>, who, ping,\n  leave or help\nada> █\n",
     );
+    room.ada.types("\x0ctell bob\r");
+    room.ada.sees("ada> tell bob\nsmoltalk: tell takes a name and a\n  message\nada> █\n");
     room.ada.types("\x0chelp\r");
-    room.ada.sees(
-        "ada> help\nsend <MSG>         say MSG to the room\n\
-         send-file <PATH>   say what is in a file\ntell <NAME> <MSG>  say MSG to one member\n\
-         who                list who is here\nping               measure the round\n\
-         \x20                  trip to the server\n\
-         leave              leave and exit; so do\n\x20                  Ctrl-D and Ctrl-C\nhelp               this\nada> █\n",
-    );
+    room.ada.sees_part("\nleave              leave and exit");
+}
+
+#[test]
+fn a_chat_can_be_turned_on_for_good() {
+    let mut room = Room::with(&[], &[("SMOLTALK_CHAT", "1")], (80, 12));
+    room.ada.sees_part("type /help for help\nada> █");
+    room.ada.types("hello everyone\r");
+    assert_eq!(room.hears(), "MSG hello everyone");
+}
+
+#[test]
+fn whoever_is_ignored_is_not_seen_until_he_is_not() {
+    let mut room = Room::narrow();
+    room.ada.types("ignore bob\r");
+    room.ada.sees("ada> ignore bob\n* you ignore bob\nada> █\n");
+    for line in ["MSG Bob hi", "TELL bob ada", "LEFT bob", "JOINED bob", "MSG eve hi"] {
+        room.says(line);
+    }
+    room.ada.sees("ada> ignore bob\n* you ignore bob\n09:05 <eve> hi\nada> █\n");
+    room.ada.types("\x0cunignore bob\r");
+    room.ada.sees("ada> unignore bob\n* you hear bob again\nada> █\n");
+    room.says("MSG bob hi");
+    room.ada.sees("ada> unignore bob\n* you hear bob again\n09:05 <bob> hi\nada> █\n");
+}
+
+#[test]
+fn a_reply_goes_to_whoever_told_something_last() {
+    let mut room = Room::narrow();
+    room.ada.types("reply hi\r");
+    room.ada.sees("ada> reply hi\nsmoltalk: nobody has told you anything\n  yet\nada> █\n");
+    room.says("TELL bob lunch?");
+    room.says("MSG eve hi");
+    room.ada.sees_part("<eve> hi");
+    room.ada.types("\x0creply at noon\r");
+    assert_eq!(room.hears(), "TELL bob at noon");
+    room.ada.sees("09:05 <ada> [to bob] at noon\nada> █\n");
 }
 
 #[test]
@@ -335,11 +371,10 @@ fn in_a_chat_only_a_slash_commands() {
     room.ada.types("leave me alone\r/te\tb\thi\r//etc\r/shrug\r");
     let heard = [room.hears(), room.hears(), room.hears()];
     assert_eq!(heard, ["MSG leave me alone", "TELL bob hi", "MSG /etc"]);
-    room.ada.sees_part(
-        "ada> /shrug\nsmoltalk: type a message, /send-file <PATH>, /tell <NAME> <MSG>, /who, /ping,\n  \
-         /leave or /help\n",
-    );
-    room.ada.types("/leave\r");
+    room.ada.sees_part("ada> /shrug\nsmoltalk: there is no /shrug: type /help\n");
+    room.ada.types("/msg bob hi\r");
+    assert_eq!(room.hears(), "TELL bob hi");
+    room.ada.types("/quit\r");
     assert_eq!(room.ada.ends().0, 0);
 }
 

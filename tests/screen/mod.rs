@@ -76,9 +76,10 @@ impl Person {
         let before = tcgetattr(&tty).expect("its modes");
         let mut owner = Command::new(env::current_exe().expect("this test"));
         owner.args(["owner", "--ignored", "--nocapture", "--"]).args(args);
-        for unset in ["SMOLTALK_HOST", "SMOLTALK_PORT", "SMOLTALK_USERNAME", "NO_COLOR"] {
-            owner.env_remove(unset);
+        for unset in ["HOST", "PORT", "USERNAME", "CHAT"] {
+            owner.env_remove(format!("SMOLTALK_{unset}"));
         }
+        owner.env_remove("NO_COLOR");
         owner.env("TERM", "xterm-256color").env("TZ", "UTC0").envs(set.iter().copied());
         owner.env(TTY, &path).env(PROGRAM, program);
         let child = owner.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");

@@ -25,13 +25,16 @@ use std::time::Duration;
             send <MSG>         say MSG to the room\n  \
             send-file <PATH>   say what is in a file\n  \
             tell <NAME> <MSG>  say MSG to one member\n  \
+            reply <MSG>        say MSG to whoever told you something last\n  \
+            ignore <NAME>      do not show what a member says; unignore shows it again\n  \
             who                list who is here\n  \
             ping               measure the round trip to the server\n  \
             leave              leave and exit; so do Ctrl-D and Ctrl-C\n\
             With --chat, a bare line is a message, and these begin with /.",
     note = "In a pipe, standard output has one line for each event and nothing else. When\n\
             standard input ends, all of it is sent and confirmed before smoltalk leaves.",
-    note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags.\n\
+    note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags,\n\
+            and SMOLTALK_CHAT=1 for --chat on a terminal.\n\
             NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
     note = "Without a server, two can talk: smoltalk direct --help says how.",
     error_code(0, "left, by itself or on a signal"),
@@ -95,13 +98,14 @@ struct Flags {
 }
 
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 9] = [
+const TAKES: [(&str, &str); 10] = [
     ("--host", "hosts with commas between, each a name or an address, or host:port"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--output", "text or raw"),
     ("--color", "auto, always or never"),
+    ("SMOLTALK_CHAT", "1 or 0"),
     ("--last", "a number of messages"),
     ("--resume", "the path of a file"),
     ("--timeout", "a number of seconds, over 0 and at most a year"),
@@ -154,6 +158,7 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     let port = port.unwrap_or(7878);
     let hosts = hosts.unwrap_or_else(|| vec![("127.0.0.1".into(), None)]);
     let timeout = given.either("--timeout", flags.timeout, "", seconds)?;
+    let chats = given.either("SMOLTALK_CHAT", None, "SMOLTALK_CHAT", yes_or_no)?;
     Ok(Start::Talk(Visit {
         hosts: hosts.into_iter().map(|(host, own)| (host, own.unwrap_or(port))).collect(),
         username,
@@ -165,6 +170,7 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         resume,
         timeout: timeout.unwrap_or(limits::GREETING),
         grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
+        chats: chats.unwrap_or(false),
     }))
 }
 
@@ -185,6 +191,10 @@ fn host_and_port(value: &str) -> Option<(String, Option<u16>)> {
         },
     };
     (!host.is_empty()).then(|| (host.into(), own))
+}
+
+fn yes_or_no(value: &str) -> Option<bool> {
+    ["0", "1"].contains(&value).then_some(value == "1")
 }
 
 fn colour(value: &str) -> Option<Colour> {
@@ -254,6 +264,7 @@ mod tests {
             resume: None,
             timeout: Duration::from_secs(10),
             grammar: Grammar::Commands,
+            chats: false,
             looks: Looks { output: Output::Text, colour: Colour::Auto, bell: true },
         };
         assert_eq!(visit(&[], &[]), default);
@@ -279,6 +290,7 @@ mod tests {
             resume: Some("log.state".into()),
             timeout: Duration::from_millis(500),
             grammar: Grammar::Chat,
+            chats: false,
             looks: Looks { output: Output::Json, colour: Colour::Never, bell: false },
         };
         assert_eq!(visit(&flags, &ENV), from_flags);
@@ -305,6 +317,18 @@ mod tests {
         assert!(usage_error(&["--reconnect", "--no-reconnect"], &[]).contains("exclude"));
         assert!(visit(&[], &[]).comes_back(true) && !visit(&[], &[]).comes_back(false));
         assert_eq!((visit(&[], &[]).shows(true), visit(&[], &[]).shows(false)), (20, 0));
+    }
+
+    #[test]
+    fn who_likes_to_chat_does_so_on_a_terminal() {
+        let chats = |value| visit(&[], &[("SMOLTALK_CHAT", value)]);
+        assert_eq!(chats("1").grammar(true), Grammar::Chat);
+        assert_eq!(chats("1").grammar(false), Grammar::Commands);
+        assert_eq!(chats("0").grammar(true), Grammar::Commands);
+        assert_eq!(chats("").grammar(true), Grammar::Commands);
+        assert_eq!(visit(&["--chat"], &[]).grammar(false), Grammar::Chat);
+        let error = usage_error(&[], &[("SMOLTALK_CHAT", "yes")]);
+        assert_eq!(error, "SMOLTALK_CHAT takes 1 or 0, not \"yes\"");
     }
 
     #[test]

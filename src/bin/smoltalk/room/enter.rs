@@ -135,7 +135,7 @@ impl Session<'_> {
             let _ = client.queue(Command::Who);
         }
         if console.is_terminal() {
-            let help = if visit.grammar == Grammar::Chat { "/help" } else { "help" };
+            let help = if visit.grammar(true) == Grammar::Chat { "/help" } else { "help" };
             console
                 .notice(&format!("* you are {name}, one of {members} here; type {help} for help"));
             console.prompt(&format!("{name}> "));

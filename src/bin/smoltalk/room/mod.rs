@@ -2,6 +2,7 @@
 //!
 //! `visit` says what was asked for, `enter` gets in and `reconnect` gets back in. In between,
 //! `session` is what is known; `obey` and `bytes` do what is typed, `ping` has the server confirm it.
+//! `others` is what one thinks of them.
 //! What was said and heard over several connections stands in the `books`, and over several runs in a
 //! `state`.
 
@@ -9,6 +10,7 @@ mod books;
 mod bytes;
 mod enter;
 mod obey;
+mod others;
 mod ping;
 mod reconnect;
 mod session;
@@ -18,10 +20,11 @@ mod visit;
 pub use visit::Visit;
 
 use crate::failure::Failure;
-use crate::ui::{Console, Next, Turn, json};
+use crate::ui::{self, Console, Next, Turn, json};
 use crate::wait::{Reader, close, signals, unless, when};
 use enter::{Entered, enter};
 use futures_lite::StreamExt;
+use others::Others;
 use ping::BARRIER;
 use session::Session;
 use smol::Timer;
@@ -35,8 +38,9 @@ use std::time::Instant;
 /// Joins, talks until there is a reason to stop, and leaves. The first signal is such a reason; the
 /// second ends it wherever it is.
 pub async fn run(visit: &Visit) -> Result<(), Failure> {
-    let Visit { looks, grammar, whole, resume, .. } = visit;
-    let mut console = Console::for_room(*looks, *grammar, *whole, resume.is_some())?;
+    let Visit { looks, whole, resume, .. } = visit;
+    let grammar = visit.grammar(ui::is_terminal());
+    let mut console = Console::for_room(*looks, grammar, *whole, resume.is_some())?;
     let mut signals = signals(console.is_terminal())?;
     let entered = unless(signals.next(), enter(visit, &mut console)).await;
     let Entered { client, name, members, whole, books } = match entered {
@@ -67,6 +71,8 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         refused: None,
         failed: None,
         unprinted: false,
+        others: Others::default(),
+        hinted: false,
     };
     let talked = match session.enters(members) {
         Ok(()) => unless(signals.next(), session.converse()).await.unwrap_or(Ok(())),

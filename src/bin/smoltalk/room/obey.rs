@@ -2,13 +2,16 @@
 
 use super::books::Books;
 use super::session::Session;
-use crate::ui::{Console, Line, json, payload};
+use crate::ui::{Console, Grammar, Line, Own, json, payload};
 use smoltalk::client::{self, Saying};
 use smoltalk::protocol::{Command, Refusal};
 use std::ops::ControlFlow;
 
 /// Lines kept for a person who goes on typing. In a pipe nothing is kept: it is not read.
 const KEPT: usize = 100;
+
+/// How whoever types what he has to say can just say it.
+const CHAT: &str = "; with --chat, or SMOLTALK_CHAT=1 for good, a line is a message";
 
 impl Session<'_> {
     /// Obeys a line, and those that came with it; breaks where it was to leave.
@@ -44,6 +47,11 @@ impl Session<'_> {
         books && (self.client.has_room() || self.books.is_some())
     }
 
+    /// What typed lines mean.
+    fn grammar(&self) -> Grammar {
+        self.visit.grammar(self.console.is_terminal())
+    }
+
     /// Obeys no line but this.
     pub(super) fn obey_one(&mut self, line: Line) -> ControlFlow<()> {
         self.console.entered();
@@ -64,7 +72,7 @@ impl Session<'_> {
 
     /// Obeys pasted lines: as one message, or one by one. Then they wait: there may not be room for all.
     fn obey_pasted(&mut self, lines: &[u8]) -> ControlFlow<()> {
-        let grammar = self.visit.grammar;
+        let grammar = self.grammar();
         if let Some(message) = grammar.message(lines).filter(|_| self.takes_bytes()) {
             self.say_bytes(&message);
             return ControlFlow::Continue(());
@@ -80,18 +88,26 @@ impl Session<'_> {
     }
 
     fn obey_single(&mut self, line: &[u8]) -> ControlFlow<()> {
-        let grammar = self.visit.grammar;
-        let command = grammar.parse(line);
+        let grammar = self.grammar();
+        let own = grammar.own(line);
+        let command = match (own, self.others.teller) {
+            (Some(Own::Reply(text)), Some(teller)) => Ok(Command::Tell(teller, text)),
+            _ => grammar.parse(line),
+        };
         let is_message = matches!(command, Ok(Command::Msg(_) | Command::Tell(..)));
         // A message is shown as such, once it is on its way.
         if !(is_message && self.connected) {
             self.console.typed(line);
         }
+        if let (Err(_), Some(own)) = (&command, own) {
+            self.obey_own(own);
+            return ControlFlow::Continue(());
+        }
         match (command, grammar.file(line)) {
             (Ok(Command::Leave), _) => return ControlFlow::Break(()),
             (Ok(Command::Help), _) => self.console.notice(&grammar.help()),
             (Err(Refusal::NoSuchMember), _) => self.complain(&Refusal::NoSuchMember.into()),
-            (Err(_), None) => self.misunderstand(),
+            (Err(_), None) => self.misunderstand(line),
             (Ok(command), _) if is_message => self.message(&command),
             _ if !self.connected => self.console.notice("smoltalk: not connected"),
             (Err(_), Some(path)) => self.say_file(path),
@@ -165,13 +181,31 @@ impl Session<'_> {
         }
     }
 
-    /// Says what can be typed.
-    fn misunderstand(&mut self) {
+    /// Does what is no business of the server's.
+    fn obey_own(&mut self, own: Own<'_>) {
+        let said = match own {
+            Own::Reply(_) => "smoltalk: nobody has told you anything yet".into(),
+            Own::Ignore(name) => self.others.ignore(name),
+            Own::Unignore(name) => self.others.unignore(&name),
+        };
+        self.console.notice(&said);
+    }
+
+    /// Says what is wrong with a line, or what can be typed.
+    fn misunderstand(&mut self, line: &[u8]) {
         let code = Refusal::UnknownCommand.code();
-        let usage = self.visit.grammar.usage();
-        if !self.console.json(|now| json::err(now, code, usage)) {
-            self.console.notice(&format!("smoltalk: {usage}"));
+        let said = self.grammar().wrong(line).unwrap_or_else(|| self.usage());
+        if !self.console.json(|now| json::err(now, code, &said)) {
+            self.console.notice(&format!("smoltalk: {said}"));
         }
+    }
+
+    /// What can be typed; and to a person once, how to type less.
+    fn usage(&mut self) -> String {
+        let grammar = self.grammar();
+        let person = grammar == Grammar::Commands && self.console.is_terminal();
+        let hint = if person && !std::mem::replace(&mut self.hinted, true) { CHAT } else { "" };
+        format!("{}{hint}", grammar.usage())
     }
 }
 

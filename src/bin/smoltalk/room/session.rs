@@ -1,6 +1,7 @@
 //! A conversation in a room: what is known of it, and what becomes of what is heard.
 
 use super::books::Books;
+use super::others::Others;
 use super::visit::Visit;
 use crate::failure::Failure;
 use crate::ui::{Console, When, json};
@@ -43,6 +44,9 @@ pub struct Session<'a> {
     pub failed: Option<Failure>,
     /// Something could not be printed.
     pub unprinted: bool,
+    pub others: Others,
+    /// It has been said that there is an easier way to say something.
+    pub hinted: bool,
 }
 
 impl Session<'_> {
@@ -82,6 +86,7 @@ impl Session<'_> {
             Event::Pong(token) => self.pong(token),
             Event::Gap => self.console.gap(),
             event => match take {
+                _ if !self.others.show(event) => {}
                 Take::Known | Take::Echo(_) => {}
                 Take::Missed if self.books.as_ref().is_some_and(Books::was_away) => {
                     self.console.missed(true);

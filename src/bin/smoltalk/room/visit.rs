@@ -27,6 +27,8 @@ pub struct Visit {
     /// How long connecting and joining may take together.
     pub timeout: Duration,
     pub grammar: Grammar,
+    /// On a terminal, a bare line is a message.
+    pub chats: bool,
     pub looks: Looks,
 }
 
@@ -42,6 +44,14 @@ impl Visit {
     /// How many of the last messages to show on coming in.
     pub fn shows(&self, terminal: bool) -> u64 {
         self.last.unwrap_or(if terminal { LAST } else { 0 })
+    }
+
+    /// What typed lines mean. Who likes to chat has not meant the scripts.
+    pub fn grammar(&self, terminal: bool) -> Grammar {
+        match self.grammar {
+            Grammar::Commands if self.chats && terminal => Grammar::Chat,
+            grammar => grammar,
+        }
     }
 
     /// The servers, as a person writes them.

@@ -3,9 +3,12 @@
 use smoltalk::protocol::{Command, Name, Refusal};
 
 /// All commands but that which says something to the room, and what they do.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("send-file <PATH>", "say what is in a file"),
     ("tell <NAME> <MSG>", "say MSG to one member"),
+    ("reply <MSG>", "say MSG to whoever told you something last"),
+    ("ignore <NAME>", "hide what a member says; alone: list them"),
+    ("unignore <NAME>", "show it again"),
     ("who", "list who is here"),
     ("ping", "measure the round trip to the server"),
     ("leave", "leave and exit; so do Ctrl-D and Ctrl-C"),
@@ -20,6 +23,17 @@ pub enum Grammar {
     /// A line is a message, unless it begins with `/`: then a command follows. A message that
     /// begins with `/` is typed with two.
     Chat,
+}
+
+/// What a line asks of this program, and not of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own<'a> {
+    /// Tell this whoever told something last.
+    Reply(&'a [u8]),
+    /// Show nothing more of one; or, without a name, who that is.
+    Ignore(Option<Name>),
+    /// Show it again.
+    Unignore(Name),
 }
 
 impl Grammar {
@@ -64,7 +78,7 @@ impl Grammar {
         match (self, line) {
             (Self::Commands, _) => parse(line),
             (Self::Chat, [b'/', b'/', ..]) => Ok(Command::Msg(&line[1..])),
-            (Self::Chat, [b'/', command @ ..]) => parse(command),
+            (Self::Chat, [b'/', command @ ..]) => parse_habit(command),
             (Self::Chat, []) => Err(Refusal::UnknownCommand),
             (Self::Chat, message) => Ok(Command::Msg(message)),
         }
@@ -72,12 +86,29 @@ impl Grammar {
 
     /// The path of the file that `line` asks to be sent, if it does.
     pub fn file(self, line: &[u8]) -> Option<&[u8]> {
-        let command = match self {
-            Self::Commands => line,
-            Self::Chat => line.strip_prefix(b"/")?,
-        };
-        let path = command.strip_prefix(b"send-file ")?.trim_ascii_end();
+        let path = self.command(line)?.strip_prefix(b"send-file ")?.trim_ascii_end();
         (!path.is_empty()).then_some(path)
+    }
+
+    /// What `line` asks of this program, if it does.
+    pub fn own(self, line: &[u8]) -> Option<Own<'_>> {
+        let command = self.command(line)?;
+        let name = |name: &[u8]| Name::new(name.trim_ascii_end());
+        match word(command) {
+            Some((b"reply", text)) if !text.is_empty() => Some(Own::Reply(text)),
+            _ if command.trim_ascii_end() == b"ignore" => Some(Own::Ignore(None)),
+            Some((b"ignore", whom)) => name(whom).map(|name| Own::Ignore(Some(name))),
+            Some((b"unignore", whom)) => name(whom).map(Own::Unignore),
+            _ => None,
+        }
+    }
+
+    /// The part of `line` that may be a command.
+    pub fn command(self, line: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Commands => Some(line),
+            Self::Chat => line.strip_prefix(b"/"),
+        }
     }
 
     /// The one message to the room that pasted lines are, if they are one: all of them, without the
@@ -97,7 +128,8 @@ impl Grammar {
     }
 
     fn is_command(self, line: &[u8]) -> bool {
-        line.trim_ascii().is_empty() || self.parse(line).is_ok() || self.file(line).is_some()
+        let known = self.parse(line).is_ok() || self.file(line).is_some();
+        known || self.own(line).is_some() || line.trim_ascii().is_empty()
     }
 
     /// The single lines that pasted lines stand for.
@@ -144,6 +176,15 @@ fn parse(line: &[u8]) -> Result<Command<'_>, Refusal> {
         Some((b"send", text)) if !text.is_empty() => Ok(Command::Msg(text)),
         Some((b"tell", rest)) => tell(rest),
         _ => Err(Refusal::UnknownCommand),
+    }
+}
+
+/// The same; and what those type who have chatted elsewhere.
+fn parse_habit(line: &[u8]) -> Result<Command<'_>, Refusal> {
+    match word(line) {
+        _ if line.trim_ascii_end() == b"quit" => Ok(Command::Leave),
+        Some((b"msg", rest)) => tell(rest),
+        _ => parse(line),
     }
 }
 
@@ -291,6 +332,28 @@ mod tests {
             assert_eq!(commands.file(line.as_bytes()), None, "{line}");
         }
         assert_eq!(chat.file(b"send-file a"), None);
+    }
+
+    #[test]
+    fn what_one_asks_of_the_program_is_no_command_of_the_server() {
+        let commands = |line: &'static str| Grammar::Commands.own(line.as_bytes());
+        assert_eq!(commands("reply  hi"), Some(Own::Reply(b" hi")));
+        assert_eq!(commands("ignore bob "), Some(Own::Ignore(Some(bob()))));
+        assert_eq!(commands("ignore "), Some(Own::Ignore(None)));
+        assert_eq!(commands("unignore bob"), Some(Own::Unignore(bob())));
+        assert_eq!(Grammar::Chat.own(b"/reply hi"), Some(Own::Reply(b"hi")));
+        for line in ["reply", "reply ", "ignore all of it", "unignore", "ignored", "/reply hi"] {
+            assert_eq!(commands(line), None, "{line}");
+        }
+        assert_eq!(Grammar::Chat.own(b"reply hi"), None);
+    }
+
+    #[test]
+    fn in_a_chat_habits_of_elsewhere_will_do() {
+        let chat = |line| Grammar::Chat.parse(line);
+        assert_eq!(chat(b"/quit "), Ok(Command::Leave));
+        assert_eq!(chat(b"/msg bob hi"), Ok(Command::Tell(bob(), b"hi")));
+        assert!(parse(b"quit").is_err() && parse(b"msg bob hi").is_err());
     }
 
     #[test]

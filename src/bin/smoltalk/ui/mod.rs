@@ -1,10 +1,11 @@
 //! Where a conversation is held, in a room or of two: on a `terminal`, where a line is typed in the
-//! `editor`, or `plain`, in pipes. The `grammar` says what a typed line means, `input` cuts what is
-//! piped; `line`, `json` and `payload` say how something heard looks there.
+//! `editor`, or `plain`, in pipes. The `grammar` says what a typed line means, a `hint` why it means
+//! nothing, `input` cuts what is piped; `line`, `json` and `payload` say how something heard looks there.
 
 mod editor;
 mod fate;
 mod grammar;
+mod hint;
 mod input;
 pub mod json;
 mod line;
@@ -17,9 +18,10 @@ mod turn;
 mod when;
 
 pub use fate::{Fate, in_its_unit};
-pub use grammar::Grammar;
+pub use grammar::{Grammar, Own};
 pub use input::{Line, Whole};
 pub use plain::Output;
+pub use tty::is_there as is_terminal;
 pub use turn::{Next, Turn};
 pub use when::When;
 

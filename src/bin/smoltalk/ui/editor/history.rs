@@ -109,7 +109,8 @@ pub fn file() -> Option<PathBuf> {
 /// anything.
 fn is_kept(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or_default();
-    let private = first.trim_start_matches('/').eq_ignore_ascii_case("tell");
+    let first = first.trim_start_matches('/').to_ascii_lowercase();
+    let private = ["tell", "msg", "reply"].contains(&first.as_str());
     !private && !line.contains('\n')
 }
 
@@ -187,7 +188,10 @@ mod tests {
         for line in ["send hi", "tell bob x", "/tell bob x", " TELL bob", "a\ntell bob x", "who"] {
             history.entered(line);
         }
-        assert_eq!(history.len(), 6);
+        for line in ["/msg bob x", "reply x", "/reply x"] {
+            history.entered(line);
+        }
+        assert_eq!(history.len(), 9);
         assert_eq!(fs::read_to_string(&file).expect("a file"), "send hi\nwho\n");
         assert_eq!(History::kept_in(Some(file.clone())).lines, ["send hi", "who"]);
         fs::remove_dir_all(file.parent().expect("a folder")).expect("removed");

@@ -1,0 +1,102 @@
+//! What to say to whoever typed a line that asks for nothing.
+
+use super::grammar::Grammar;
+use smoltalk::protocol::text::to_safe;
+
+/// Characters of a word that are repeated to whoever typed it.
+const WORD: usize = 32;
+
+impl Grammar {
+    /// What is wrong with a line that is nearly a command; `None` where it may be anything, such as
+    /// something to say.
+    pub fn wrong(self, line: &[u8]) -> Option<String> {
+        match self {
+            Self::Commands => wrong_command(line),
+            Self::Chat => {
+                let word = first_word(line.strip_prefix(b"/")?);
+                Some(match takes(word) {
+                    Some(takes) => format!("/{} takes {takes}", shown(word)),
+                    None => format!("there is no /{}: type /help", shown(word)),
+                })
+            }
+        }
+    }
+}
+
+fn wrong_command(line: &[u8]) -> Option<String> {
+    let Some(slashed) = line.strip_prefix(b"/") else {
+        return match first_word(line) {
+            // People leave, and ask for help, in more words than one.
+            b"leave" | b"help" | b"msg" | b"quit" => None,
+            word => takes(word).map(|takes| format!("{} takes {takes}", shown(word))),
+        };
+    };
+    let word: &[u8] = match first_word(slashed) {
+        b"msg" => b"tell",
+        b"quit" => b"leave",
+        word => word,
+    };
+    Some(match takes(word) {
+        Some(_) => format!("type {}, without the slash", shown(word)),
+        None => format!("there is no /{}: type help", shown(word)),
+    })
+}
+
+/// What has to follow a command.
+fn takes(command: &[u8]) -> Option<&'static str> {
+    Some(match command {
+        b"send" | b"reply" => "a message",
+        b"send-file" => "the path of a file",
+        b"tell" | b"msg" => "a name and a message",
+        b"ignore" => "a name, or nothing",
+        b"unignore" => "a name",
+        b"who" | b"ping" | b"leave" | b"quit" | b"help" => "nothing more",
+        _ => return None,
+    })
+}
+
+fn first_word(line: &[u8]) -> &[u8] {
+    line.split(u8::is_ascii_whitespace).next().unwrap_or_default()
+}
+
+fn shown(word: &[u8]) -> String {
+    to_safe(word).chars().take(WORD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_lacks_something_is_told_what() {
+        for (line, wrong) in [
+            ("tell", "tell takes a name and a message"),
+            ("tell bob ", "tell takes a name and a message"),
+            ("send", "send takes a message"),
+            ("who now", "who takes nothing more"),
+            ("ignore all of it", "ignore takes a name, or nothing"),
+            ("/tell bob hi", "type tell, without the slash"),
+            ("/quit", "type leave, without the slash"),
+            ("/nick x", "there is no /nick: type help"),
+            ("/\x1b[2J", "there is no /␛[2J: type help"),
+        ] {
+            assert_eq!(Grammar::Commands.wrong(line.as_bytes()).as_deref(), Some(wrong), "{line}");
+        }
+        for (line, wrong) in [
+            ("/tell bob", "/tell takes a name and a message"),
+            ("/leave me alone", "/leave takes nothing more"),
+            ("/nick x", "there is no /nick: type /help"),
+        ] {
+            assert_eq!(Grammar::Chat.wrong(line.as_bytes()).as_deref(), Some(wrong), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_something_to_say_is_not_judged() {
+        for line in
+            ["hello everyone", "leave me alone", "help me", "Tell", " send hi", "telling", "quit"]
+        {
+            assert_eq!(Grammar::Commands.wrong(line.as_bytes()), None, "{line}");
+        }
+    }
+}
