@@ -54,6 +54,11 @@ impl Disk {
         }
     }
 
+    /// Whether that is the same one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+    }
+
     /// Its device and number.
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         self.file.metadata().map(|file| identify(&file))

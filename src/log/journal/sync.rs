@@ -52,7 +52,8 @@ struct Work {
     is_due: bool,
     is_ending: bool,
     stage: Stage,
-    error: Option<String>,
+    /// What is wrong and nobody has been told yet: until then nothing else is done.
+    trouble: Option<Trouble>,
     next: Next,
 }
 
@@ -101,7 +102,7 @@ impl Syncer {
             is_due: true,
             is_ending: false,
             stage: Stage::Idle,
-            error: None,
+            trouble: None,
             next: Next::Unwanted,
         };
         let (folder, work, changed) = (place.folder()?, Mutex::new(work), Condvar::new());
@@ -118,18 +119,21 @@ impl Syncer {
         self.shared.is_due(work);
     }
 
-    /// The file was cut to `len` bytes.
+    /// The file was cut to `len` bytes. Where it stood before is of no interest any more.
     pub fn cut(&self, len: u64) {
         let mut work = self.shared.work();
         (work.len, work.synced) = (len, work.synced.min(len));
+        work.trouble.take_if(|trouble| matches!(trouble, Trouble::Elsewhere(_)));
         work.cuts += 1;
         self.shared.is_due(work);
     }
 
-    /// It is another file from now on, of which nothing is on the disk.
+    /// It is another file from now on, of which nothing is on the disk. What was wrong with the one
+    /// before is of no interest any more.
     pub fn replace(&self, disk: Disk) {
         let mut work = self.shared.work();
         (work.disk, work.len, work.synced) = (disk, 0, 0);
+        work.trouble = None;
         work.cuts += 1;
         work.is_renamed = true;
         self.shared.is_due(work);
@@ -148,13 +152,13 @@ impl Syncer {
     /// Whether all that it was told of is on the disk, or has been said not to be.
     pub fn is_at_rest(&self) -> bool {
         let work = self.shared.work();
-        !work.is_due && work.stage != Stage::Syncing && work.error.is_none()
+        !work.is_due && work.stage != Stage::Syncing && work.trouble.is_none()
     }
 
     /// Does at once, and here, what is left to do. To be called where nobody waits.
     pub fn sync_now(&self) -> Option<Unsynced> {
         let mut work = self.shared.at_rest();
-        if work.error.is_none() {
+        if work.trouble.is_none() {
             let job = work.job();
             let done = job.run(&self.shared);
             work.done(&job, done);
@@ -174,7 +178,9 @@ impl Syncer {
             work.next = Next::Wanted;
             self.shared.changed.notify_all();
         }
-        if work.stage == Stage::Syncing || !matches!(work.next, Next::Ready(_)) {
+        // What is wrong is to be said of the file with which it is.
+        let is_busy = work.stage == Stage::Syncing || work.trouble.is_some();
+        if is_busy || !matches!(work.next, Next::Ready(_)) {
             return None;
         }
         match mem::replace(&mut work.next, Next::Taken) {
@@ -275,11 +281,13 @@ impl Shared {
 
 impl Work {
     fn has_work(&self) -> bool {
-        match self.next {
+        let wants = match self.next {
             Next::Taken => false,
             Next::Wanted => true,
             Next::Unwanted | Next::Ready(_) => self.is_due,
-        }
+        };
+        // A disk says once that it has failed: done again, it would seem to have worked.
+        wants && self.trouble.is_none()
     }
 
     /// What is to be done now.
@@ -295,21 +303,19 @@ impl Work {
     }
 
     fn done(&mut self, job: &Job, done: Result<(), Trouble>) {
-        let is_synced = !matches!(done, Err(Trouble::Unsynced(_)));
-        if is_synced && job.cuts == self.cuts {
+        if job.cuts == self.cuts && !matches!(done, Err(Trouble::Unsynced(_))) {
             self.synced = job.len;
         }
-        match done {
-            Err(Trouble::Elsewhere(_)) if job.cuts != self.cuts => {}
-            Err(Trouble::Unsynced(error) | Trouble::Elsewhere(error)) => {
-                self.error = Some(error.to_string());
-            }
-            Ok(()) => {}
-        }
+        // It may have been cut, or replaced, in the meantime.
+        self.trouble = done.err().filter(|trouble| match trouble {
+            Trouble::Unsynced(_) => job.disk.is(&self.disk),
+            Trouble::Elsewhere(_) => job.cuts == self.cuts,
+        });
     }
 
     fn unsynced(&mut self) -> Option<Unsynced> {
-        self.error.take().map(|error| Unsynced { synced: self.synced, error })
+        let (Trouble::Unsynced(error) | Trouble::Elsewhere(error)) = self.trouble.take()?;
+        Some(Unsynced { synced: self.synced, error: error.to_string() })
     }
 }
 
@@ -360,5 +366,78 @@ impl Before {
     /// says that something may be missing.
     fn sync(&self) -> io::Result<()> {
         self.disk.sync().inspect_err(|_| _ = self.disk.cut(self.synced))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Folder;
+    use super::*;
+    use std::fs;
+
+    /// One that has nothing to do, and what its thread would do next.
+    fn started(folder: &Folder) -> (Arc<Place>, Syncer, Job) {
+        let place = Arc::new(Place::new(&folder.file()));
+        let disk = place.make_again().expect("a file");
+        let syncer = Syncer::start(disk, 0, place.clone(), Duration::ZERO).expect("a thread");
+        assert!(syncer.sync_now().is_none());
+        let job = syncer.shared.work().job();
+        (place, syncer, job)
+    }
+
+    fn fails(syncer: &Syncer, job: &Job, trouble: Trouble) {
+        syncer.shared.work().done(job, Err(trouble));
+    }
+
+    fn unsynced() -> Trouble {
+        Trouble::Unsynced(io::Error::other("the disk fails"))
+    }
+
+    fn elsewhere() -> Trouble {
+        Trouble::Elsewhere(io::Error::other("it is no longer there"))
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_said_of_another_file_that_is_there_by_then() {
+        for trouble in [unsynced, elsewhere] {
+            let folder = Folder::new("sync-replaced");
+            let (place, syncer, job) = started(&folder);
+            fails(&syncer, &job, trouble());
+            fs::remove_file(folder.file()).expect("gone");
+            syncer.replace(place.make_again().expect("a file"));
+            assert!(syncer.unsynced().is_none());
+            // Nor where it is found out only then.
+            fails(&syncer, &job, trouble());
+            assert!(syncer.unsynced().is_none());
+        }
+    }
+
+    #[test]
+    fn of_a_file_that_was_cut_it_is_still_said_that_it_did_not_reach_the_disk() {
+        for (trouble, is_said) in [(unsynced as fn() -> Trouble, true), (elsewhere, false)] {
+            let folder = Folder::new("sync-cut");
+            let (_, syncer, job) = started(&folder);
+            fails(&syncer, &job, trouble());
+            syncer.cut(0);
+            assert_eq!(syncer.unsynced().is_some(), is_said);
+            fails(&syncer, &job, trouble());
+            assert_eq!(syncer.unsynced().is_some(), is_said);
+        }
+    }
+
+    #[test]
+    fn while_something_is_wrong_and_unsaid_nothing_is_done_and_no_file_follows() {
+        let folder = Folder::new("sync-unsaid");
+        let (_, syncer, job) = started(&folder);
+        assert!(syncer.next().is_none());
+        let is_prepared = |work: &mut Work| !matches!(work.next, Next::Ready(_));
+        let shared = &syncer.shared;
+        drop(shared.changed.wait_while(shared.work(), is_prepared).expect("it goes on"));
+        fails(&syncer, &job, unsynced());
+        syncer.appended(1);
+        assert!(syncer.next().is_none());
+        assert!(!shared.work().has_work() && !syncer.has_synced(1));
+        assert!(syncer.unsynced().is_some());
+        assert!(syncer.sync_now().is_none() && syncer.has_synced(1));
     }
 }

@@ -199,6 +199,8 @@ impl Journal {
             self.added.splice(..0, header);
         }
         self.disk.cut(self.len)?;
+        // It stands where it belongs: that it did not is over.
+        self.syncer.cut(self.len);
         self.append()
     }
 
