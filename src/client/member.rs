@@ -7,13 +7,13 @@ use super::event::{Event, Heard};
 use super::ledger::{Ledger, Saying, Take};
 use super::queue::Queue;
 use crate::limits;
+use crate::net::secrets::Secrets;
 use crate::protocol::{Command, Id, Name, Refusal, Secret};
 use smol::Timer;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -397,7 +397,5 @@ fn speak(client: &mut Client, ledger: &mut Ledger, asks: &mut bool) {
 
 /// A secret that nobody can guess: of the system's randomness.
 pub fn random_secret() -> io::Result<Secret> {
-    let mut random = [0; 24];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(Secret::from_random(random))
+    Ok(Secrets::open()?.next())
 }

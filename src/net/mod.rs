@@ -1,9 +1,11 @@
-//! Where connections come from: addresses, listeners, sockets, and who gets a place.
+//! Where connections come from: addresses, listeners, sockets, who gets a place, and by what
+//! one is known again.
 
 pub mod address;
 pub mod admission;
 mod claim;
 pub mod listener;
 pub mod peer;
+pub mod secrets;
 pub mod sink;
 pub mod socket;

@@ -7,7 +7,6 @@ mod accept;
 mod clock;
 mod line;
 mod registry;
-mod secrets;
 mod session;
 mod work;
 
@@ -19,6 +18,7 @@ pub use crate::net::admission::{Full, raise_descriptor_limit};
 pub use crate::net::listener::Bound;
 use crate::net::listener::Listener;
 pub use crate::net::peer::Peer;
+pub(crate) use crate::net::secrets;
 use crate::net::socket::{Socket, Turn};
 #[cfg(feature = "redis")]
 use crate::protocol::Name;

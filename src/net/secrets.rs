@@ -4,8 +4,7 @@ use crate::protocol::Secret;
 use std::fs::File;
 use std::io::{self, Read};
 
-/// The system's randomness, open for as long as the server runs: so it cannot fail for want of a
-/// descriptor.
+/// The system's randomness, kept open by who needs many: so it cannot fail for want of a descriptor.
 #[derive(Debug)]
 pub struct Secrets(File);
 
