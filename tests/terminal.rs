@@ -379,6 +379,22 @@ fn in_a_chat_only_a_slash_commands() {
 }
 
 #[test]
+fn those_who_come_together_are_one_line() {
+    let mut room = Room::narrow();
+    let crowd: Vec<String> = (0..199).map(|n| format!("JOINED n{n}")).collect();
+    room.says(&format!("JOINED eve\n{}\nLEFT n3 lost\nMSG n4 hi", crowd.join("\n")));
+    room.ada.sees(
+        "09:05 * eve joined\n09:05 * 199 joined: n0 n1 n2 n3 n4 n5 n6\n        n7 n8 n9 … and 189 more\n\
+         09:05 * n3 left (lost)\n09:05 <n4> hi\nada> █\n",
+    );
+    // Where nothing else is said, they are shown a moment later.
+    room.ada.types("\x0c");
+    room.ada.sees("ada> █\n");
+    room.says("LEFT eve\nLEFT n0\nLEFT n1");
+    room.ada.sees_part("n1\nada> █\n");
+}
+
+#[test]
 fn a_mention_is_marked_and_rings() {
     let mut room = Room::with(&[], &[], (80, 12));
     room.says("MSG bob ask Ada.");
@@ -427,10 +443,11 @@ fn a_dumb_terminal_gets_a_plain_prompt() {
 #[test]
 fn however_it_ends_the_terminal_is_what_it_was() {
     type End = fn(&mut Room);
-    let ends: [(&str, i32, End); 6] = [
+    let ends: [(&str, i32, End); 7] = [
         ("leave", 0, |room| room.ada.types("\x15leave\r")),
         ("Ctrl-D", 0, |room| room.ada.types("\x15\x04")),
-        ("Ctrl-C", 0, |room| room.ada.types("\x03")),
+        ("Ctrl-C", 0, |room| room.ada.types("\x03\x03")),
+        ("SIGINT", 0, |room| room.ada.signals("INT")),
         ("SIGTERM", 0, |room| room.ada.signals("TERM")),
         ("SIGHUP", 0, |room| room.ada.signals("HUP")),
         ("the server's end", 1, |room| room.says = channel().0),
@@ -443,10 +460,45 @@ fn however_it_ends_the_terminal_is_what_it_was() {
         end(&mut room);
         let (ended, picture) = room.ada.ends();
         assert_eq!(ended, code, "{how}");
-        let typed = !matches!(how, "leave" | "Ctrl-D");
+        let typed = !matches!(how, "leave" | "Ctrl-C" | "Ctrl-D");
         assert_eq!(picture.starts_with("ada> send half\n"), typed, "{how}: {picture}");
         assert_eq!(picture.contains("the server closed"), code == 1, "{how}");
     }
+}
+
+#[test]
+fn ctrl_c_takes_back_a_line_and_then_leaves() {
+    let mut room = Room::narrow();
+    room.ada.types("send half");
+    room.ada.sees("ada> send half█\n");
+    room.ada.types("\x03");
+    room.ada.sees("ada> █\n");
+    room.ada.types("send two\r");
+    assert_eq!(room.hears(), "MSG two");
+    room.ada.types("\x03");
+    assert_eq!(room.ada.ends().0, 0);
+    assert_eq!(room.hears(), "LEAVE");
+}
+
+#[test]
+fn ctrl_c_leaves_a_server_that_confirms_nothing() {
+    let (go, wait) = channel::<()>();
+    let port = Fake::after_join(move |peer: Peer| {
+        let _ = wait.recv();
+        drop(peer);
+    })
+    .port;
+    let mut ada =
+        Person::starts(PROGRAM, &["-u", "ada", "--port", &port.to_string()], &[], (40, 8));
+    ada.sees_part("ada> █");
+    // More than may wait for that: what is typed behind it is not read.
+    ada.pastes(&format!("tell bob {}", "x\n".repeat(600)));
+    ada.types("\r");
+    ada.sees_part("[to bob] x\nada> █");
+    ada.types("half\x03\x03");
+    let (code, picture) = ada.ends();
+    assert!(code == 0 && picture.contains("lines were not sent"), "{picture}");
+    drop(go);
 }
 
 #[test]
@@ -512,6 +564,9 @@ fn talk_at(columns: u16) -> String {
     room.says("LEFT bob stalled");
     room.ada.types("send and so");
     room.ada.sees_part("bob left (stalled)\nada> send and so█\n");
+    // The terminal has wrapped it: it can be clicked, and copied as one.
+    room.ada
+        .reads("> https://example.org/an/address/that/has/no/blank/to/break/at/anywhere/in/it\r\n");
     room.ada.picture()
 }
 
@@ -529,8 +584,8 @@ fn a_talk_at_40_columns() {
 09:05 <eve_the_second> [to you] thanks,
         Ada
 09:05 <bob> https://example.org/an/addre
-            ss/that/has/no/blank/to/brea
-            k/at/anywhere/in/it
+ss/that/has/no/blank/to/break/at/anywher
+e/in/it
 09:05 * bob left (stalled)
 ada> send and so█
 ";
@@ -547,7 +602,7 @@ fn a_talk_at_80_columns() {
 09:05 <ada> me: 漢字 and ␛ and é, and now it is fast
 09:05 <eve_the_second> [to you] thanks, Ada
 09:05 <bob> https://example.org/an/address/that/has/no/blank/to/break/at/anywher
-            e/in/it
+e/in/it
 09:05 * bob left (stalled)
 ada> send and so█
 ";

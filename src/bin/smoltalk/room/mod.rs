@@ -162,6 +162,8 @@ impl Session<'_> {
             return false;
         }
         self.give();
+        // From here on, Ctrl-C has nothing to take back.
+        self.console.prompt("");
         true
     }
 

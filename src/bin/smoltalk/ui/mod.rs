@@ -92,7 +92,11 @@ impl Console {
         };
         if able {
             let members = Some(Members::new(grammar));
-            return Ok(Self::Terminal(Terminal::open(members, colour, looks.bell)?));
+            let mut terminal = Terminal::open(members, colour, looks.bell)?;
+            if kept {
+                terminal.folds_nothing();
+            }
+            return Ok(Self::Terminal(terminal));
         }
         let input = if whole {
             Input::messages(input::chunks()?, limits::PAYLOAD, Some(Whole::UnlessEmpty))

@@ -11,6 +11,9 @@ const SEQUENCE: usize = 32;
 /// Ctrl-D.
 const END: u8 = 4;
 
+/// Ctrl-C.
+const INTERRUPT: u8 = 3;
+
 /// How a terminal brackets what is pasted.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -77,6 +80,13 @@ impl Keys {
     /// Whether nothing has come but a Ctrl-D.
     pub fn are_the_end(&self) -> bool {
         self.paste.is_none() && self.bytes == [END]
+    }
+
+    /// Throws away all up to a Ctrl-C, if one has come; whether there was more than that.
+    pub fn interrupted(&mut self) -> Option<bool> {
+        let at = self.bytes.iter().position(|b| *b == INTERRUPT && self.paste.is_none())?;
+        self.bytes.drain(..=at);
+        Some(at > 0)
     }
 
     /// Whether what has come may be the Escape key, or the beginning of something else.
@@ -293,6 +303,16 @@ mod tests {
         assert!(keys.next().is_none() && keys.is_undecided());
         assert_eq!(keys.decide(), Some(Key::Escape));
         assert!(!keys.is_undecided());
+    }
+
+    #[test]
+    fn a_ctrl_c_takes_back_what_was_typed_ahead() {
+        let mut keys = Keys::default();
+        keys.take(b"ab\x03\x03c");
+        assert_eq!(keys.interrupted(), Some(true));
+        assert_eq!(keys.interrupted(), Some(false));
+        assert_eq!(keys.interrupted(), None);
+        assert_eq!(keys.next(), Some(Key::Char('c')));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Did {
     ClearScreen,
     /// There is no more to come.
     Ended,
+    /// Nothing was being typed, and whatever else goes on is to stop.
+    Interrupted,
 }
 
 /// What keys before this one matter for this one.
@@ -118,6 +120,7 @@ impl Editor {
             }
             Key::Ctrl('l') => Did::ClearScreen,
             Key::Ctrl('d') if self.text().is_empty() => Did::Ended,
+            Key::Ctrl('c') if self.text().is_empty() => Did::Interrupted,
             key => self.edit(key, before),
         }
     }
@@ -181,6 +184,7 @@ impl Editor {
         match key {
             Key::Char(c) => self.insert(c.encode_utf8(&mut [0; 4]), before),
             Key::Paste(text) => self.insert(&text, Last::Other),
+            Key::Ctrl('c') => self.replace(0, self.text().len(), ""),
             Key::Ctrl('y') => self.insert(&self.killed.clone(), Last::Other),
             Key::Ctrl('_') => self.undo(),
             Key::Backspace => self.replace(draft.left(), cursor, ""),
@@ -331,6 +335,18 @@ mod tests {
         assert_eq!(editor.press(Key::Ctrl('d')), Did::Nothing);
         editor.press(Key::Backspace);
         assert_eq!(editor.press(Key::Ctrl('d')), Did::Ended);
+    }
+
+    #[test]
+    fn what_is_typed_is_taken_back_before_all_is_interrupted() {
+        let mut editor = editor();
+        types(&mut editor, "half");
+        editor.press(Key::Left);
+        assert_eq!(editor.press(Key::Ctrl('c')), Did::Edited);
+        assert_eq!(picture(&editor), "|");
+        assert_eq!(editor.press(Key::Ctrl('c')), Did::Interrupted);
+        editor.press(Key::Ctrl('_'));
+        assert_eq!(picture(&editor), "hal|f");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Search {
             }
             Key::Ctrl('r') => history.search_older(&self.part, self.at),
             Key::Ctrl('s') => history.search_newer(&self.part, self.at),
-            Key::Ctrl('g') | Key::Escape => return Step::GivenUp,
+            Key::Ctrl('g' | 'c') | Key::Escape => return Step::GivenUp,
             _ => return Step::Over,
         };
         // Nothing is looked for yet: any line would do.

@@ -82,7 +82,8 @@ impl Look {
         }
     }
 
-    fn presence(&self, what: &str, at: DateTime, columns: usize) -> String {
+    /// That `what` happened, which nobody said.
+    pub fn presence(&self, what: &str, at: DateTime, columns: usize) -> String {
         let time = time(at, columns);
         let line = format!("{time}* {what}");
         let spans = [(0..line.len(), DIM.into())];
@@ -131,7 +132,9 @@ mod tests {
         let shown = |event: &Event| look(false).event(event, at(), columns).expect("to be shown");
         let shown: String = events.iter().map(shown).collect();
         for row in shown.lines() {
-            assert!(width(row) <= columns, "{row:?} in {columns}");
+            // Only what has no blank to be broken at is the terminal's to wrap.
+            let long = row.split(' ').any(|word| width(word) + columns / 2 > columns);
+            assert!(width(row) <= columns || long, "{row:?} in {columns}");
         }
         shown
     }
@@ -182,12 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn a_word_without_end_begins_beside_the_name() {
-        let expected = "\
-09:05 <bob> xxxxxxxxxxxxxxxxxxxxxxxxxxxx
-            xxxxxxxxxxxx
-";
-        assert_eq!(picture(40, &[msg("bob", &"x".repeat(40))]), expected);
+    fn a_word_without_end_begins_beside_the_name_and_stays_whole() {
+        let long = "x".repeat(40);
+        let text = format!("{long} and so on and so on and so");
+        let expected = format!("09:05 <bob> {text}\n            forth\n");
+        assert_eq!(picture(40, &[msg("bob", &format!("{text} forth"))]), expected);
     }
 
     #[test]

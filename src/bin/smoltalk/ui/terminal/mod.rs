@@ -8,6 +8,7 @@ mod bottom;
 mod clock;
 mod complete;
 mod events;
+mod fold;
 pub mod look;
 mod members;
 mod raw;
@@ -27,6 +28,7 @@ use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
 use clock::Clock;
+use fold::Fold;
 use futures_lite::{StreamExt, future};
 use look::Look;
 use said::Said;
@@ -36,7 +38,7 @@ use smoltalk::client::Event;
 use smoltalk::protocol::text::to_safe;
 use smoltalk::protocol::{Command, Name};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tz::DateTime;
 
 /// How long the rest of a key's bytes may take to come: as they are sent together, the network's
@@ -66,11 +68,15 @@ pub struct Terminal {
     last: Option<DateTime>,
     /// What comes was missed, and that has been said.
     missed: bool,
+    /// Those who come and go in a burst, and when the first of them did.
+    fold: Fold,
+    folded_at: DateTime,
 }
 
 impl Terminal {
     pub fn open(members: Option<Members>, colour: bool, bell: bool) -> io::Result<Self> {
         let signals = Signals::new([Signal::Winch, Signal::Tstp, Signal::Cont])?;
+        let clock = Clock::new();
         Ok(Self {
             screen: Screen::open(colour, bell)?,
             chunks: input::chunks()?,
@@ -82,9 +88,11 @@ impl Terminal {
             ended: false,
             members,
             look: Look { colour, me: None },
-            clock: Clock::new(),
+            folded_at: clock.now(),
+            clock,
             last: None,
             missed: false,
+            fold: Fold::default(),
         })
     }
 
@@ -107,6 +115,7 @@ impl Terminal {
             self.screen.show(&typed);
         }
         self.prompt = text.into();
+        Screen::interrupts(!text.is_empty());
         self.screen.changed();
     }
 
@@ -136,7 +145,13 @@ impl Terminal {
                     }
                 }
                 Woken::Signal(signal) => self.obey(signal),
+                Woken::Due => self.unfold(),
                 Woken::Closed => self.ended = true,
+            }
+            if !reads {
+                while let Some(typed) = self.keys.interrupted() {
+                    self.interrupt(typed);
+                }
             }
             let ends = !reads && self.keys.are_the_end() && self.editor.text().is_empty();
             self.ended |= ends;
@@ -164,12 +179,17 @@ impl Terminal {
                 _ => future::pending().await,
             }
         };
+        let folded = self.fold.due();
+        let due = async {
+            folded.map_or_else(Timer::never, Timer::at).await;
+            Woken::Due
+        };
         let pause = async {
             when(undecided).await;
             Timer::after(KEY).await;
             Woken::Undecided
         };
-        future::or(keys, future::or(signal, future::or(pause, shown))).await
+        future::or(keys, future::or(signal, future::or(pause, future::or(due, shown)))).await
     }
 
     /// The next line, if all its keys have come already.
@@ -214,6 +234,7 @@ impl Terminal {
 
     /// Writes what was taken.
     pub async fn flush(&mut self) -> io::Result<()> {
+        self.unfold();
         while !self.is_flushed() {
             self.draw();
             self.screen.write().await?;
@@ -231,13 +252,22 @@ impl Terminal {
         self.screen.draw(&self.look, (!self.prompt.is_empty()).then_some(&line));
     }
 
-    /// Shows what happened at `now`.
+    /// Shows what happened at `now`, below what happened before it.
     fn show(&mut self, shown: &str, now: DateTime) {
+        self.unfold();
         let day = |at: DateTime| (at.year(), at.year_day());
         if self.last.replace(now).is_some_and(|last| day(last) != day(now)) {
             self.screen.show(&self.look.day(now, Screen::columns()));
         }
         self.screen.show(shown);
+    }
+
+    /// Shows who came and went in a burst.
+    fn unfold(&mut self) {
+        let at = self.folded_at;
+        for line in self.fold.unfold(Instant::now()) {
+            self.show(&self.look.presence(&line, at, Screen::columns()), at);
+        }
     }
 
     /// The line, if the key was its last.
@@ -251,6 +281,7 @@ impl Terminal {
             Did::Nothing => {}
             Did::Edited => self.screen.changed(),
             Did::Ended => self.ended = true,
+            Did::Interrupted => Screen::interrupt(),
             Did::Complete => self.complete(tabbed),
             Did::ClearScreen => self.screen.clear(),
             Did::Entered(line) => {
@@ -260,6 +291,14 @@ impl Terminal {
             }
         }
         None
+    }
+
+    /// Ctrl-C while no line is read: takes back what was typed, or else all.
+    fn interrupt(&mut self, typed: bool) {
+        match self.editor.press(Key::Ctrl('c')) {
+            Did::Interrupted if !typed => Screen::interrupt(),
+            _ => self.screen.changed(),
+        }
     }
 
     fn obey(&mut self, signal: Signal) {
@@ -274,6 +313,11 @@ impl Terminal {
 
 // In a room.
 impl Terminal {
+    /// From now on, whoever comes and goes is shown at once: what is shown is noted.
+    pub fn folds_nothing(&mut self) {
+        self.fold = Fold::never();
+    }
+
     /// The conversation begins, as `me`. Whether the room will be asked who is here.
     pub fn joined(&mut self, me: Name, asks: bool) {
         if let Some(members) = &mut self.members {
@@ -294,6 +338,9 @@ impl Terminal {
             return;
         }
         let at = when.ms().map_or_else(|| self.clock.now(), |ms| self.clock.at(ms));
+        if self.folds(event, at) {
+            return;
+        }
         if let Some(shown) = self.look.event(event, at, Screen::columns()) {
             if now && self.look.concerns_me(event) {
                 self.screen.ring();
@@ -302,9 +349,25 @@ impl Terminal {
         }
     }
 
+    /// Puts off showing `event`, which happened at a time, if it is one of many alike.
+    fn folds(&mut self, event: &Event, at: DateTime) -> bool {
+        let folds = self.fold.gathers(event, Instant::now());
+        if folds {
+            if self.fold.is_before(event) {
+                self.unfold();
+            }
+            if self.fold.due().is_none() {
+                self.folded_at = at;
+            }
+            self.fold.add(event);
+        }
+        folds
+    }
+
     /// What comes now was missed, or no more of it comes.
     pub fn missed(&mut self, begins: bool) {
         if self.missed != begins {
+            self.unfold();
             self.missed = begins;
             self.screen.show(&self.look.missed(begins, Screen::columns()));
         }
@@ -355,5 +418,7 @@ enum Woken {
     /// The bytes of a key have not gone on.
     Undecided,
     Signal(Signal),
+    /// Those who came and went are to be shown.
+    Due,
     Closed,
 }

@@ -38,9 +38,16 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// A row may break off in colour.
 static COLOURED: AtomicBool = AtomicBool::new(false);
 
+/// Ctrl-C is a key now.
+static INTERRUPTS: AtomicBool = AtomicBool::new(false);
+
+/// Ctrl-C, as long as nobody has made the terminal take another key for it.
+const INTERRUPT: u8 = 3;
+
 /// As long as it lives, the terminal passes on each key as it is pressed.
 ///
-/// Ctrl-C and Ctrl-Z go on being signals: they work whatever the program is busy with.
+/// Ctrl-Z goes on being a signal, and Ctrl-C while no line is being typed: they work whatever the
+/// program is busy with.
 #[derive(Debug)]
 pub struct Raw(());
 
@@ -63,6 +70,19 @@ impl Raw {
 
     pub const fn greeting() -> &'static str {
         BEGIN
+    }
+
+    /// Whether Ctrl-C is a key from now on, and no signal.
+    pub fn interrupts(is_key: bool) {
+        if INTERRUPTS.swap(is_key, Ordering::Relaxed) != is_key {
+            let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let _ = before.map(|before| tcsetattr(stdin(), OptionalActions::Now, &keys(before)));
+        }
+    }
+
+    /// Sends the process what Ctrl-C sends.
+    pub fn interrupt() -> io::Result<()> {
+        Ok(process::kill_process(process::getpid(), Signal::INT)?)
     }
 
     /// Stops the process as Ctrl-Z does, the terminal as it was. Returns when it goes on.
@@ -89,16 +109,20 @@ impl Drop for Raw {
 fn take_over() -> io::Result<()> {
     let before = tcgetattr(stdin())?;
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
-    Ok(tcsetattr(stdin(), OptionalActions::Now, &with_keys(before))?)
+    Ok(tcsetattr(stdin(), OptionalActions::Now, &keys(before))?)
 }
 
-fn with_keys(mut modes: Termios) -> Termios {
+fn keys(mut modes: Termios) -> Termios {
     modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
     modes.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
     // Ctrl-S is a key too; and Enter is not Ctrl-J.
     modes.input_modes -= InputModes::IXON | InputModes::ICRNL;
     modes.special_codes[SpecialCodeIndex::VMIN] = 1;
     modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    let interrupt = &mut modes.special_codes[SpecialCodeIndex::VINTR];
+    if INTERRUPTS.load(Ordering::Relaxed) && *interrupt == INTERRUPT {
+        *interrupt = 0;
+    }
     // Ctrl-\ would leave the terminal as it is now.
     modes.special_codes[SpecialCodeIndex::VQUIT] = 0;
     modes

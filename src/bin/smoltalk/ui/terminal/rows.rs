@@ -1,6 +1,6 @@
 //! A line as rows of a terminal, its parts in their looks.
 
-use super::width::{width, wrap};
+use super::width::wrap;
 use std::ops::Range;
 
 /// The end of a look.
@@ -10,39 +10,17 @@ pub const PLAIN: &str = "\x1b[m";
 pub type Span = (Range<usize>, String);
 
 /// `line` in rows of `columns`, all but the first indented, each with its line end. The spans are
-/// in order and apart.
+/// in order and apart. Only a word for which no row has room makes one wider.
 pub fn rows(line: &str, indent: usize, columns: usize, spans: &[Span]) -> String {
     let mut shown = String::new();
     let indent = indent.min(columns / 2);
-    let (first, rest) = first_row(line, indent, columns);
-    push(&mut shown, line, first, spans);
-    for row in wrap(&line[rest..], columns.saturating_sub(indent).max(1)) {
-        if rest == line.len() {
-            break;
+    for (n, row) in wrap(line, indent, columns).into_iter().enumerate() {
+        if n > 0 {
+            shown.extend(std::iter::repeat_n(' ', indent));
         }
-        shown.extend(std::iter::repeat_n(' ', indent));
-        push(&mut shown, line, row.start + rest..row.end + rest, spans);
+        push(&mut shown, line, row, spans);
     }
     shown
-}
-
-/// What is in the first row, which is not indented, and where the second begins.
-fn first_row(line: &str, indent: usize, columns: usize) -> (Range<usize>, usize) {
-    let mut wrapped = wrap(line, columns).into_iter();
-    let first = wrapped.next().unwrap_or_default();
-    let mut rest = wrapped.next().map_or(line.len(), |second| second.start);
-    // A long word belongs to where the text begins, and not below it.
-    let text = &line[..first.end];
-    let mut end = first.end;
-    let taken = width(&line[..rest]);
-    if rest < line.len() && width(text) <= indent && taken < columns {
-        let cut = wrap(&line[rest..], columns - taken);
-        if let Some(part) = cut.first() {
-            end = rest + part.end;
-            rest = cut.get(1).map_or(line.len(), |second| rest + second.start);
-        }
-    }
-    (0..end, rest)
 }
 
 fn push(shown: &mut String, line: &str, row: Range<usize>, spans: &[Span]) {

@@ -106,6 +106,16 @@ impl Screen {
         self.changed = true;
     }
 
+    /// Whether Ctrl-C is a key from now on, and no signal.
+    pub fn interrupts(is_key: bool) {
+        Raw::interrupts(is_key);
+    }
+
+    /// Does what Ctrl-C does where it is no key.
+    pub fn interrupt() {
+        let _ = Raw::interrupt();
+    }
+
     /// Lets the shell have the terminal, and returns when it has given it back.
     pub fn suspend() {
         let _ = Raw::suspend();

@@ -29,37 +29,81 @@ pub fn untab(text: &str) -> String {
     shown
 }
 
-/// The parts of `text` that go into rows of `columns`, broken at blanks where it has some. It has
-/// no TAB. The blanks at which it is broken are in no row.
-pub fn wrap(text: &str, columns: usize) -> Vec<Range<usize>> {
-    let columns = columns.max(1);
-    let mut rows = Vec::new();
-    // Where the row begins, what it takes, and its last blanks: where they begin and end.
-    let (mut start, mut taken) = (0, 0);
-    let mut blanks: Option<Range<usize>> = None;
-    for (at, cluster) in text.grapheme_indices(true) {
-        let wide = UnicodeWidthStr::width(cluster);
-        if cluster == " " {
-            blanks = match blanks {
-                Some(range) if range.end == at => Some(range.start..at + 1),
-                _ => Some(at..at + 1),
-            };
-        } else if taken + wide > columns && at > start {
-            let at_blanks = blanks.take().filter(|blanks| blanks.start > start);
-            let (end, next) = at_blanks.map_or((at, at), |blanks| (blanks.start, blanks.end));
-            rows.push(start..trimmed(text, start, end));
-            start = next;
-            taken = width(&text[start..at]);
-        }
-        taken += wide;
+/// The parts of `text` that go into rows of `columns`, of which all but the first are indented. It
+/// has no TAB. The blanks at which it is broken are in no row.
+///
+/// A word for which no row has room is left whole, and the terminal wraps it: so an address can be
+/// clicked and copied. Where it has wide characters it is none: these are parted anywhere.
+pub fn wrap(text: &str, indent: usize, columns: usize) -> Vec<Range<usize>> {
+    let mut rows = Rows { indent, columns, rows: Vec::new(), start: 0, end: 0, column: 0 };
+    for (at, word) in words(text) {
+        rows.push(at, word);
     }
-    rows.push(start..trimmed(text, start, text.len()));
-    rows
+    rows.rows.push(rows.start..rows.end);
+    rows.rows
 }
 
-/// Where the part of `text` from `start` to `end` ends without the blanks at its end.
-fn trimmed(text: &str, start: usize, end: usize) -> usize {
-    start + text[start..end].trim_end_matches(' ').len()
+/// What stands between blanks, and where.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split(' ').filter_map(move |word| {
+        let begins = at;
+        at += word.len() + 1;
+        (!word.is_empty()).then_some((begins, word))
+    })
+}
+
+/// Rows that are being filled, word by word.
+struct Rows {
+    indent: usize,
+    columns: usize,
+    rows: Vec<Range<usize>>,
+    /// Where in the text the last row begins, and where what is in it ends.
+    start: usize,
+    end: usize,
+    /// The column at which it ends.
+    column: usize,
+}
+
+impl Rows {
+    fn push(&mut self, at: usize, word: &str) {
+        let (blanks, wide) = (at - self.end, width(word));
+        let fits = self.column + blanks + wide <= self.columns;
+        let fits_below = self.indent + wide <= self.columns;
+        let is_full = self.column + blanks >= self.columns;
+        if !fits && (fits_below || is_full) && at > self.start {
+            self.breaks(at);
+        } else {
+            self.column += blanks;
+        }
+        if fits || fits_below {
+            self.column += wide;
+        } else if word.graphemes(true).any(|cluster| UnicodeWidthStr::width(cluster) > 1) {
+            self.part(at, word);
+        } else {
+            // The terminal goes on at the left edge.
+            self.column = (self.column + wide - 1) % self.columns + 1;
+        }
+        self.end = at + word.len();
+    }
+
+    /// Ends the row; the next begins with what is `at` that place.
+    fn breaks(&mut self, at: usize) {
+        self.rows.push(self.start..self.end);
+        (self.start, self.end, self.column) = (at, at, self.indent);
+    }
+
+    /// Puts a word into as many rows as it takes.
+    fn part(&mut self, at: usize, word: &str) {
+        for (offset, cluster) in word.grapheme_indices(true) {
+            let (here, wide) = (at + offset, UnicodeWidthStr::width(cluster));
+            if self.column + wide > self.columns && here > self.start {
+                self.end = here;
+                self.breaks(here);
+            }
+            self.column += wide;
+        }
+    }
 }
 
 /// What is being typed, as rows.
@@ -127,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rows(text: &str, columns: usize) -> Vec<&str> {
-        wrap(text, columns).into_iter().map(|row| &text[row]).collect()
+        wrap(text, 0, columns).into_iter().map(|row| &text[row]).collect()
     }
 
     #[test]
@@ -141,10 +185,22 @@ mod tests {
     }
 
     #[test]
-    fn a_word_longer_than_a_row_breaks_anywhere() {
-        assert_eq!(rows("abcdefgh", 3), ["abc", "def", "gh"]);
-        assert_eq!(rows("x abcdefgh", 4), ["x", "abcd", "efgh"]);
+    fn a_word_longer_than_a_row_is_the_terminal_s_to_wrap() {
+        assert_eq!(rows("abcdefgh", 3), ["abcdefgh"]);
+        assert_eq!(rows("x abcdefgh", 4), ["x abcdefgh"]);
+        // It ends at the second column of the third row, or at the third.
+        assert_eq!(rows("x abcdefgh i", 4), ["x abcdefgh i"]);
+        assert_eq!(rows("x abcdefghi j", 4), ["x abcdefghi", "j"]);
+        assert_eq!(rows("abcd efgh", 3), ["abcd efgh"]);
+        let text = "x abcdef gh";
+        let indented: Vec<&str> = wrap(text, 2, 6).into_iter().map(|row| &text[row]).collect();
+        assert_eq!(indented, ["x abcdef gh"]);
+    }
+
+    #[test]
+    fn wide_characters_are_parted_anywhere() {
         assert_eq!(rows("漢字漢字", 5), ["漢字", "漢字"]);
+        assert_eq!(rows("a 漢字漢字漢", 5), ["a 漢", "字漢", "字漢"]);
     }
 
     #[test]
@@ -193,10 +249,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_row_is_too_wide_and_only_blanks_are_lost(text in "[a 漢é]{0,60}", columns in 2usize..20) {
+        fn no_row_is_too_wide_but_for_a_long_word_and_only_blanks_are_lost(text in "[a 漢é]{0,60}", columns in 2usize..20) {
             let rows = rows(&text, columns);
             for row in &rows {
-                prop_assert!(width(row) <= columns, "{row:?}");
+                let long = |(_, word): (_, &str)| width(word) > columns && !word.contains('漢');
+                prop_assert!(width(row) <= columns || words(row).any(long), "{row:?}");
             }
             prop_assert_eq!(rows.concat().replace(' ', ""), text.replace(' ', ""));
         }
