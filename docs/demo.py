@@ -50,8 +50,8 @@ def start_server(log):
     sys.exit("demo: the server does not start: " + open(log).read())
 
 
-def open_panes(port):
-    shell = f"env -i PATH={shlex.quote(os.environ['PATH'])} TERM=$TERM HOME=/nonexistent " \
+def open_panes(port, home):
+    shell = f"env -i PATH={shlex.quote(os.environ['PATH'])} TERM=$TERM HOME={shlex.quote(home)} " \
             f"LANG=C.UTF-8 TZ=UTC SMOLTALK_PORT={port} PS1='$ ' sh"
     tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS + 1),
          "-s", "demo", shell)
@@ -91,7 +91,7 @@ def live():
     with tempfile.TemporaryDirectory() as folder:
         server, port = start_server(os.path.join(folder, "log"))
         try:
-            open_panes(port)
+            open_panes(port, folder)
             if os.fork() == 0:
                 time.sleep(1)
                 play(time.sleep)
@@ -117,7 +117,7 @@ def record(path):
     with tempfile.TemporaryDirectory() as folder:
         server, port = start_server(os.path.join(folder, "log"))
         try:
-            open_panes(port)
+            open_panes(port, folder)
             time.sleep(0.5)
             play(shoot)
         finally:
@@ -163,14 +163,17 @@ def draw(frames):
                     continue
                 name = f"k{len(css)}"
                 css.append(keyframes(name, begin / total, end / total))
-                body.append(f'<text class="{name}" x="{left + PAD:.0f}" y="{TOP + row * LINE + 10}">'
+                # Where nothing moves, the end is what is seen.
+                still = "" if end >= total - 0.001 else ' visibility="hidden"'
+                body.append(f'<text class="{name}"{still} x="{left + PAD:.0f}" y="{TOP + row * LINE + 10}">'
                             f"{spans(line)}</text>")
     width = 3 * WIDTH + 16
     each = "".join(f".k{n}{{animation-name:k{n}}}" for n in range(len(css)))
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}">\n'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}">\n'
             f"<title>Three people talk: two on the client, one on nc</title>\n<style>"
             f"text{{font:12px ui-monospace,Menlo,Consolas,monospace;fill:{INK};white-space:pre}}"
-            f"[class]{{animation:{total:.1f}s step-end infinite;visibility:hidden}}{each}{''.join(css)}</style>\n"
+            f"@media (prefers-reduced-motion:no-preference){{"
+            f"[class]{{animation:{total:.1f}s step-end infinite}}{each}}}{''.join(css)}</style>\n"
             + "\n".join(body) + "\n</svg>\n")
 
 
@@ -189,8 +192,9 @@ def stretches(frames, p, row):
 
 def keyframes(name, begin, end):
     off = "" if end >= 0.9999 else f"{end * 100:.2f}%{{visibility:hidden}}"
+    before = "" if begin == 0 else "0%{visibility:hidden}"
     on = f"{begin * 100:.2f}%{{visibility:visible}}"
-    return f"@keyframes {name}{{{on}{off}}}"
+    return f"@keyframes {name}{{{before}{on}{off}}}"
 
 
 def spans(line):
