@@ -271,7 +271,8 @@ fn who_was_put_out_does_not_come_back() {
 #[test]
 fn who_was_replaced_does_not_come_back() {
     let server = Fake::plays(&format!("{IN}< BYE replaced\n."));
-    let why = "smoltalk: the server ended the connection: replaced\n";
+    let why = "smoltalk: the server ended the connection: replaced by somebody, perhaps you, \
+               who came in elsewhere under this name\n";
     assert_eq!(Talk::start(&mut back(server.port)).ends(), left(1, "", why));
     server.done();
 }

@@ -17,6 +17,9 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use talk::{Left, Talk, ada, after_typing, left, named, signal};
 
+const REPLACED: &str = "smoltalk: the server ended the connection: replaced by somebody, perhaps you, \
+                        who came in elsewhere under this name";
+
 /// What is said when the connection is gone: closed, or reset where the server had not read all by then.
 #[track_caller]
 fn is_lost(complaint: &str) {
@@ -169,7 +172,7 @@ fn a_join_that_came_late_is_survived_and_another_who_knows_the_secret_is_not_fou
     });
     let Left { code, stderr, .. } = Talk::start(back(server.port).arg("--stay")).ends();
     assert_eq!(code, Some(1));
-    let replaced = "smoltalk: the server ended the connection: replaced";
+    let replaced = REPLACED;
     let (_, end) = stderr.split_once(BACK).expect("it was back");
     assert_eq!(end, format!("{replaced}; reconnecting\n{BACK}{replaced}\n"));
     server.done();
@@ -378,8 +381,7 @@ fn a_first_join_that_came_late_is_survived() {
     });
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", silent.port, other.port);
     let mut talk = Talk::start(back(silent.port).args(["--host", &hosts, "--timeout", "1"]));
-    let replaced = "smoltalk: the server ended the connection: replaced; reconnecting\n";
-    assert_eq!(talk.complains(), replaced);
+    assert_eq!(talk.complains(), format!("{REPLACED}; reconnecting\n"));
     silent.done();
     assert_eq!(talk.hangs_up(), left(0, "", BACK));
     other.done();

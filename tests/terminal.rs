@@ -276,6 +276,21 @@ fn tab_completes_commands_and_names() {
 }
 
 #[test]
+fn what_was_a_command_is_not_found_again_in_a_chat() {
+    let mut room = Room::narrow();
+    room.ada.types("send hi\r\x04");
+    assert_eq!(room.hears(), "MSG hi");
+    let Room { mut ada, state, .. } = room;
+    assert_eq!(ada.ends().0, 0);
+    let mut room = Room::keeping(state, &["--chat"], &[], (80, 12));
+    room.ada.sees_part("ada> █");
+    room.ada.types("\x1b[A\rhello\r");
+    assert_eq!(room.hears(), "MSG hello");
+    let chat = room.state.path().join("smoltalk/chat-history");
+    assert_eq!(fs::read_to_string(chat).expect("a file"), "hello\n");
+}
+
+#[test]
 fn history_goes_from_run_to_run_and_tells_no_secrets() {
     let mut room = Room::narrow();
     room.ada.types("send one\rtell bob secret\rsend two\r\x04");

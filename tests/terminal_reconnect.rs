@@ -38,11 +38,14 @@ fn what_is_typed_while_there_is_no_connection_is_said_later() {
     person.sees("kept for later");
     person.types("who");
     person.sees("not connected");
+    person.types("send-file x");
+    person.sees("not connected: files are not kept for later");
     person.types("tell bob two");
     person.sees("kept for later");
     come.send(()).expect("the server waits");
     person.sees("connected again");
-    person.sees("ada> ");
+    let again = person.sees("ada> ");
+    assert!(again.contains("you are ada, one of 1 here\r\n"), "once is enough: {again:?}");
     person.sees("hi");
     person.types("leave");
     assert_eq!(person.ends().1, Some(0));
@@ -109,6 +112,20 @@ fn a_taken_name_asks_for_another() {
     person.sees("you are eve");
     person.types("leave");
     assert_eq!(person.ends().1, Some(0));
+    server.done();
+}
+
+#[test]
+fn who_wants_no_other_name_was_refused() {
+    let server =
+        Fake::plays_in_turn(&["< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken try another"]);
+    let mut person = Person::start(&mut ada(server.port));
+    person.sees("try another (name-taken)");
+    person.sees("username: ");
+    person.types_keys("\x04");
+    let (rest, code) = person.ends();
+    assert_eq!(code, Some(3));
+    assert!(!rest.contains("name"), "it has been said: {rest:?}");
     server.done();
 }
 

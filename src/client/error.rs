@@ -68,6 +68,10 @@ impl fmt::Display for Error {
             Self::Refused { code, text } if text.is_empty() => write!(f, "{code}"),
             Self::Refused { code, text } => write!(f, "{text} ({code})"),
             Self::Closed { reason } if reason.is_empty() => write!(f, "the server said goodbye"),
+            Self::Closed { reason } if reason == "replaced" => {
+                write!(f, "the server ended the connection: replaced by somebody, perhaps you, ")?;
+                write!(f, "who came in elsewhere under this name")
+            }
             Self::Closed { reason } => write!(f, "the server ended the connection: {reason}"),
             Self::Lost(io::ErrorKind::UnexpectedEof) => {
                 write!(f, "the server closed the connection")

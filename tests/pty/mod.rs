@@ -44,7 +44,12 @@ impl Person {
 
     /// Types a line.
     pub fn types(&mut self, line: &str) {
-        self.terminal.write_all(format!("{line}\r").as_bytes()).expect("it reads");
+        self.types_keys(&format!("{line}\r"));
+    }
+
+    /// Presses keys.
+    pub fn types_keys(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).expect("it reads");
     }
 
     /// Waits for `text` to be shown; returns all up to it.

@@ -14,6 +14,8 @@ pub enum Failure {
     Usage(String),
     /// The other side does not let it in, or has not taken all that was said.
     Refused(String),
+    /// The other side does not let it in, and that has been said.
+    TurnedAway,
     /// There is nobody to talk to, or no more.
     Alone(String),
     /// There is no connection to the server any more.
@@ -34,14 +36,14 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Refused(_) => 3,
+            Self::Refused(_) | Self::TurnedAway => 3,
             _ => 1,
         })
     }
 
     /// Whether nothing more needs to be said of it.
     pub fn is_said(&self) -> bool {
-        matches!(self, Self::Gap)
+        matches!(self, Self::Gap | Self::TurnedAway)
     }
 
     /// `ended`, but for a reader who reads no further, as `head` does: no reason to complain.
@@ -60,6 +62,7 @@ impl fmt::Display for Failure {
             Self::Lost(error) => error.fmt(f),
             Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
             Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
+            Self::TurnedAway => f.write_str("refused"),
             Self::Gap => f.write_str("something that was said may be missing"),
             Self::State(path, error) => {
                 write!(f, "{}: {error}", to_safe(path.as_os_str().as_encoded_bytes()))

@@ -2,15 +2,13 @@
 
 use super::session::Session;
 use crate::failure::Failure;
-use crate::ui::{Console, Line, payload};
+use crate::ui::{Console, Line, expand, payload};
 use smoltalk::client::{Error, Saying};
 use smoltalk::limits;
 use smoltalk::protocol::Command;
 use smoltalk::protocol::text::to_safe;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// All of standard input, if there is any of it; or why it cannot be said.
@@ -64,7 +62,7 @@ impl Session<'_> {
     }
 
     pub(super) fn say_file(&mut self, path: &[u8]) {
-        match self.read(Path::new(OsStr::from_bytes(path))) {
+        match self.read(&expand(path)) {
             Ok(Ok(bytes)) => self.say_bytes(&bytes),
             Ok(Err(too_long)) => self.complain(&too_long),
             Err(error) => {

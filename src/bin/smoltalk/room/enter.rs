@@ -32,7 +32,10 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     let mut name = match (given, kept) {
         (Some(username), _) => username.into(),
         (None, Some(kept)) => kept.to_string(),
-        (None, None) => ask_username(console).await?,
+        (None, None) => match ask_username(console).await? {
+            Some(name) => name,
+            None => return Err(Failure::Usage(MISSING.into())),
+        },
     };
     let mut late = 0;
     loop {
@@ -56,7 +59,10 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
             return Err(Failure::Refused(error.to_string()));
         }
         console.notice(&format!("smoltalk: {error}"));
-        name = ask_username(console).await?;
+        let Some(another) = ask_username(console).await? else {
+            return Err(Failure::TurnedAway);
+        };
+        name = another;
     }
 }
 
@@ -109,8 +115,8 @@ fn is_about_the_name(code: &str) -> bool {
 }
 
 impl Session<'_> {
-    /// One is in: begins to listen, and says so.
-    pub(super) fn enters(&mut self, members: usize) -> Result<(), Failure> {
+    /// One is in, for the first time or again: begins to listen, and says so.
+    pub(super) fn enters(&mut self, members: usize, first: bool) -> Result<(), Failure> {
         // That a member has a name, the server has checked.
         let me = Name::new(self.name.as_bytes());
         if let (Some(me), Some(books)) = (me, &mut self.books) {
@@ -135,9 +141,12 @@ impl Session<'_> {
             let _ = client.queue(Command::Who);
         }
         if console.is_terminal() {
-            let help = if visit.grammar(true) == Grammar::Chat { "/help" } else { "help" };
-            console
-                .notice(&format!("* you are {name}, one of {members} here; type {help} for help"));
+            let help = match visit.grammar(true) {
+                _ if !first => "",
+                Grammar::Chat => "; type /help for help",
+                Grammar::Commands => "; type help for help",
+            };
+            console.notice(&format!("* you are {name}, one of {members} here{help}"));
             console.prompt(&format!("{name}> "));
         }
         console.json(|now| json::ok(now, name, members));
@@ -145,24 +154,23 @@ impl Session<'_> {
     }
 }
 
-/// Asks until there is a name that could be one.
-async fn ask_username(console: &mut Console) -> Result<String, Failure> {
-    const MISSING: &str = "--username takes a name, and there is none";
+const MISSING: &str = "--username takes a name, and there is none";
+
+/// Asks until there is a name that could be one; `None` where the person has had enough of it.
+async fn ask_username(console: &mut Console) -> Result<Option<String>, Failure> {
     if !console.is_terminal() {
         return Err(Failure::Usage(MISSING.into()));
     }
     console.prompt("username: ");
     loop {
         console.flush().await?;
-        let Some(line) = console.next().await else {
-            return Err(Failure::Usage(MISSING.into()));
-        };
+        let Some(line) = console.next().await else { return Ok(None) };
         console.entered();
         match line {
             Line::Whole(line) if line.is_empty() => continue,
             Line::Whole(line) => {
                 if let Some(name) = Name::new(&line) {
-                    return Ok(name.to_string());
+                    return Ok(Some(name.to_string()));
                 }
             }
             Line::TooLong => {}

@@ -74,7 +74,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         others: Others::default(),
         hinted: false,
     };
-    let talked = match session.enters(members) {
+    let talked = match session.enters(members, true) {
         Ok(()) => unless(signals.next(), session.converse()).await.unwrap_or(Ok(())),
         failed => failed,
     };

@@ -109,6 +109,9 @@ impl Session<'_> {
             (Err(Refusal::NoSuchMember), _) => self.complain(&Refusal::NoSuchMember.into()),
             (Err(_), None) => self.misunderstand(line),
             (Ok(command), _) if is_message => self.message(&command),
+            (Err(_), Some(_)) if !self.connected => {
+                self.console.notice("smoltalk: not connected: files are not kept for later");
+            }
             _ if !self.connected => self.console.notice("smoltalk: not connected"),
             (Err(_), Some(path)) => self.say_file(path),
             (Ok(Command::Ping(_)), _) => self.ask_round_trip(),

@@ -54,7 +54,7 @@ impl Session<'_> {
                     self.connected = true;
                     self.since = Instant::now();
                     self.console.notice("smoltalk: connected again");
-                    self.enters(members)?;
+                    self.enters(members, false)?;
                     return Ok(ControlFlow::Continue(()));
                 }
                 ControlFlow::Continue(Err(missed)) => self.attempt_failed(&missed, &mut said)?,

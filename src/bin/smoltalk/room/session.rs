@@ -84,7 +84,13 @@ impl Session<'_> {
                 }
             }
             Event::Pong(token) => self.pong(token),
-            Event::Gap => self.console.gap(),
+            Event::Gap => {
+                // It is a part of what was missed.
+                if self.books.as_ref().is_some_and(Books::was_away) {
+                    self.console.missed(true);
+                }
+                self.console.gap();
+            }
             event => match take {
                 _ if !self.others.show(event) => {}
                 Take::Known | Take::Echo(_) => {}

@@ -21,6 +21,7 @@ pub use fate::{Fate, in_its_unit};
 pub use grammar::{Grammar, Own};
 pub use input::{Line, Whole};
 pub use plain::Output;
+pub use terminal::expand;
 pub use tty::is_there as is_terminal;
 pub use turn::{Next, Turn};
 pub use when::When;

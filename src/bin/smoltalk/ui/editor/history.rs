@@ -97,12 +97,14 @@ impl History {
     }
 }
 
-/// `smoltalk/history` in the user's folder for what programs remember.
-pub fn file() -> Option<PathBuf> {
+/// `smoltalk/history` in the user's folder for what programs remember; of those who chat,
+/// `smoltalk/chat-history`: what is a command to the one would be said by the other.
+pub fn file(chats: bool) -> Option<PathBuf> {
     let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("smoltalk/history"))
+    let name = if chats { "chat-history" } else { "history" };
+    Some(state.join("smoltalk").join(name))
 }
 
 /// Whether a line may lie on a disk: what was told to one is nobody else's, and a paste may hold

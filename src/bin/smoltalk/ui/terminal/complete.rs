@@ -11,6 +11,8 @@ pub struct Completion {
     pub start: usize,
     /// All words that begin so.
     pub words: Vec<String>,
+    /// Whether they do so in the same case of letters, too.
+    pub exactly: bool,
 }
 
 /// The words that can be meant at the end of `line`: commands, and after them the names of those
@@ -29,7 +31,7 @@ pub fn at_end(line: &str, grammar: Grammar, here: &BTreeSet<Name>) -> Completion
         let names = here.iter().map(Name::to_string);
         names.filter(|name| begins(name, word)).collect()
     };
-    Completion { start, words }
+    Completion { start, words, exactly: false }
 }
 
 impl Completion {
@@ -37,14 +39,13 @@ impl Completion {
     pub fn common(&self) -> Option<String> {
         let (first, others) = self.words.split_first()?;
         if others.is_empty() {
-            return Some(format!("{first} "));
+            // What is in a folder is still to come.
+            return Some(if first.ends_with('/') { first.clone() } else { format!("{first} ") });
         }
-        let alike = |word: &String| {
-            let same = |(a, b): &(u8, u8)| a.eq_ignore_ascii_case(b);
-            first.bytes().zip(word.bytes()).take_while(same).count()
-        };
-        let length = others.iter().map(alike).min().unwrap_or(first.len());
-        Some(first[..length].into())
+        let same = |(a, b): &(char, char)| a == b || !self.exactly && a.eq_ignore_ascii_case(b);
+        let alike = |word: &String| first.chars().zip(word.chars()).take_while(same).count();
+        let alike = others.iter().map(alike).min().unwrap_or_default();
+        Some(first.chars().take(alike).collect())
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
     fn only_what_is_sure_is_put_in() {
         let completion = |words: &[&str]| {
             let words = words.iter().map(ToString::to_string).collect();
-            Completion { start: 0, words }.common()
+            Completion { start: 0, words, exactly: false }.common()
         };
         assert_eq!(completion(&["eve"]).as_deref(), Some("eve "));
         assert_eq!(completion(&["bob", "Bobby"]).as_deref(), Some("bob"));

@@ -1,6 +1,7 @@
 //! Who is in the room, as far as a terminal knows, and so what Tab can put in.
 
 use super::complete::{self, Completion};
+use super::paths;
 use crate::ui::grammar::Grammar;
 use smoltalk::client::Event;
 use smoltalk::protocol::Name;
@@ -29,8 +30,18 @@ impl Members {
         *self = Self { asked, ..Self::new(self.grammar) };
     }
 
+    /// Whether a bare line is a message here.
+    pub fn chats(&self) -> bool {
+        self.grammar != Grammar::Commands
+    }
+
     /// What may be meant at the end of `line`.
     pub fn complete(&self, line: &str) -> Completion {
+        let path = paths::at_end(line, self.grammar);
+        path.unwrap_or_else(|| self.complete_name(line))
+    }
+
+    fn complete_name(&self, line: &str) -> Completion {
         complete::at_end(line, self.grammar, &self.here.iter().copied().collect())
     }
 

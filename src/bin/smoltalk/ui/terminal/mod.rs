@@ -1,8 +1,8 @@
 //! A terminal with a person at it: what arrives is shown above the line that is being typed.
 //!
 //! The `screen` is all that is on it, the `bottom` the rows of the line. `look` says how things look,
-//! what is `said` and other `events` among them, in `rows` of a `width`. `members` are those whose
-//! names Tab completes.
+//! what is `said` and other `events` among them, in `rows` of a `width`; a `fold` has many of them in
+//! one. `members` are those whose names Tab completes, as it does `paths`.
 
 mod bottom;
 mod clock;
@@ -11,6 +11,7 @@ mod events;
 mod fold;
 pub mod look;
 mod members;
+mod paths;
 mod raw;
 pub mod rows;
 mod said;
@@ -18,6 +19,7 @@ mod screen;
 mod width;
 
 pub use members::{Members, NAMES};
+pub use paths::expand;
 
 use super::editor::{Did, Editor, History, Key, Keys, history};
 use super::fate::Fate;
@@ -325,7 +327,8 @@ impl Terminal {
         }
         // He who comes back goes on typing.
         if self.look.me.is_none() {
-            self.editor = Editor::new(History::kept_in(history::file()));
+            let chats = self.members.as_ref().is_some_and(Members::chats);
+            self.editor = Editor::new(History::kept_in(history::file(chats)));
         }
         self.begin(me);
     }

@@ -35,12 +35,12 @@ pub fn untab(text: &str) -> String {
 /// A word for which no row has room is left whole, and the terminal wraps it: so an address can be
 /// clicked and copied. Where it has wide characters it is none: these are parted anywhere.
 pub fn wrap(text: &str, indent: usize, columns: usize) -> Vec<Range<usize>> {
-    let mut rows = Rows { indent, columns, rows: Vec::new(), start: 0, end: 0, column: 0 };
+    let mut rows = Rows { indent, columns, full: Vec::new(), start: 0, end: 0, column: 0 };
     for (at, word) in words(text) {
         rows.push(at, word);
     }
-    rows.rows.push(rows.start..rows.end);
-    rows.rows
+    rows.full.push(rows.start..rows.end);
+    rows.full
 }
 
 /// What stands between blanks, and where.
@@ -57,7 +57,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 struct Rows {
     indent: usize,
     columns: usize,
-    rows: Vec<Range<usize>>,
+    full: Vec<Range<usize>>,
     /// Where in the text the last row begins, and where what is in it ends.
     start: usize,
     end: usize,
@@ -89,7 +89,7 @@ impl Rows {
 
     /// Ends the row; the next begins with what is `at` that place.
     fn breaks(&mut self, at: usize) {
-        self.rows.push(self.start..self.end);
+        self.full.push(self.start..self.end);
         (self.start, self.end, self.column) = (at, at, self.indent);
     }
 
