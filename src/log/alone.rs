@@ -12,6 +12,16 @@ impl Shared {
         match *self {}
     }
 
+    /// How much was done here that is not on its way yet.
+    pub fn unsent(&self) -> usize {
+        match *self {}
+    }
+
+    /// Sends it on its way.
+    pub fn send(&mut self) {
+        match *self {}
+    }
+
     /// Whether something that this connection did has not come back.
     pub fn is_under_way(&self, _: usize) -> bool {
         match *self {}

@@ -219,16 +219,26 @@ impl From<nodes::Party> for Party {
     }
 }
 
-// The file.
+// The file, and the way to the others.
 impl Log {
-    /// Whether something was appended that is not in the file yet, and is to be.
+    /// Whether something was appended that is not in the file yet, or not on its way, and is to be.
     pub fn has_unwritten(&self) -> bool {
-        self.journal.as_ref().is_some_and(Journal::has_unwritten)
+        self.unsent() > 0 || self.journal.as_ref().is_some_and(Journal::has_unwritten)
     }
 
-    /// Writes what was appended to the file, if there is one. Nobody is to get it before. Says what
-    /// there is to say of the file, each thing once.
+    /// Whether several things are to go on their way to the others: more may come that goes with them.
+    pub fn is_lively(&self) -> bool {
+        self.unsent() > 1
+    }
+
+    fn unsent(&self) -> usize {
+        self.shared.as_ref().map_or(0, Shared::unsent)
+    }
+
+    /// Writes what was appended to the file, if there is one, or sends it on its way. Nobody is to get it
+    /// before. Says what there is to say of the file, each thing once.
     pub fn write(&mut self) -> Option<Change> {
+        self.shared.iter_mut().for_each(Shared::send);
         self.journal.as_mut()?.write()
     }
 

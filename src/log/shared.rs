@@ -22,6 +22,8 @@ pub struct Shared {
     waiting: BTreeSet<usize>,
     /// What was submitted and has not come back, of those who are gone too.
     under_way: usize,
+    /// How much of it is not on its way yet.
+    unsent: usize,
     /// When it was said last that the slowest node is behind.
     behind_said: Option<Instant>,
 }
@@ -57,6 +59,7 @@ impl Shared {
             seats: BTreeMap::new(),
             waiting: BTreeSet::new(),
             under_way: 0,
+            unsent: 0,
             behind_said: None,
         }
     }
@@ -105,6 +108,7 @@ impl Shared {
         let (Some(epoch), Some(seated)) = (self.epoch, self.seated.get_mut(&seat)) else { return };
         seated.under_way += 1;
         self.under_way += 1;
+        self.unsent += 1;
         self.node.submit(epoch, &Item { serial: seated.serial, name: seated.name, deed });
     }
 
@@ -117,7 +121,20 @@ impl Shared {
     fn put_of_operator(&mut self, name: Name, deed: Deed<'_>) {
         if let Some(epoch) = self.epoch {
             self.under_way += 1;
+            self.unsent += 1;
             self.node.submit(epoch, &Item { serial: OPERATOR, name, deed });
+        }
+    }
+
+    /// How much was done here that is not on its way yet.
+    pub fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// Sends it on its way.
+    pub fn send(&mut self) {
+        if std::mem::take(&mut self.unsent) > 0 {
+            self.node.send();
         }
     }
 

@@ -386,9 +386,9 @@ impl Room {
         &self.round
     }
 
-    /// Whether more is likely to be said while a round is written.
-    pub fn is_lively(&self) -> bool {
-        self.names.len() >= limits::GATHER && self.round.is_lively()
+    /// Whether it costs less to look who else has something to say than to write a round more.
+    pub fn is_large(&self) -> bool {
+        self.names.len() >= limits::GATHER
     }
 
     /// Closes the round: what is said from now on belongs to the next one. It is to be given back

@@ -454,7 +454,7 @@ impl<S: Sink + Clone> Registry<S> {
 impl<S: Sink + Clone> Registry<S> {
     /// Whether more is likely to be said while a round is written.
     pub fn is_lively(&self) -> bool {
-        self.room.is_lively()
+        self.room.is_large() && (self.room.round().is_lively() || self.log.is_lively())
     }
 
     /// Writes the round to all sockets, as far as they take it. Returns those who fell behind.

@@ -25,7 +25,7 @@ use {
 };
 
 impl Shared {
-    /// Writes each round. Being woken by its first line, it runs after every reader that was ready;
+    /// Writes each round, and what goes on its way to others who share the log. Being woken by its first line, it runs after every reader that was ready;
     /// where writing takes long, also after those that have become ready in the meantime.
     pub async fn flusher(self, bell: Receiver<()>, turn: Turn) {
         while bell.recv().await.is_ok() {

@@ -77,9 +77,14 @@ impl Node {
         Ok((Self { shared }, heard, engine.run()))
     }
 
-    /// Takes in what a member did, and does not wait. Where the epoch is over, nothing becomes of it.
+    /// Takes in what a member did, which goes on its way with the next batch. Where the epoch is over,
+    /// nothing becomes of it.
     pub fn submit(&self, epoch: Epoch, item: &Item<'_>) {
         self.shared.gathered().push(epoch, item);
+    }
+
+    /// Has a batch sent of what was submitted, unless one is under way: then it is the next.
+    pub fn send(&self) {
         // A bell that rings already need not ring twice.
         let _ = self.shared.bell.try_send(());
     }

@@ -165,6 +165,7 @@ impl State {
                 self.members.insert(self.serials, member);
                 let item = Item { serial: self.serials, name, deed: Deed::Join(secret) };
                 self.node.submit(epoch, &item);
+                self.node.send();
             }
             Ask::Msg(serial, text) => self.submit(epoch, serial, Deed::Msg(text.as_bytes())),
             Ask::Tell(serial, to, text) => {
@@ -181,6 +182,7 @@ impl State {
     fn submit(&self, epoch: Epoch, serial: u64, deed: Deed<'_>) {
         if let Some(Member { name, .. }) = self.members.get(&serial) {
             self.node.submit(epoch, &Item { serial, name: *name, deed });
+            self.node.send();
         }
     }
 

@@ -31,6 +31,7 @@ impl Talker {
         let item = |deed| Item { serial: 1, name: name(&self.name), deed };
         let (join, line) = (item(Deed::Join(None)), item(Deed::Msg(&TEXT)));
         self.node.submit(started.epoch, &join);
+        self.node.send();
         while !self.is_in {
             self.hears().await;
         }
@@ -40,6 +41,7 @@ impl Talker {
             for _ in 0..window {
                 self.node.submit(started.epoch, &line);
             }
+            self.node.send();
             said += window;
             while self.back < said {
                 self.hears().await;
@@ -109,6 +111,7 @@ fn a_large_room() {
     for serial in 0..NAMES {
         let own = name(&format!("name{serial}"));
         large.node.submit(epoch, &Item { serial, name: own, deed: Deed::Join(None) });
+        large.node.send();
         while large.node.is_full() {
             large.hears();
         }

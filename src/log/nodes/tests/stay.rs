@@ -81,6 +81,7 @@ impl Rig {
 
     fn does(&self, epoch: Epoch, serial: u64, own: &str, deed: Deed<'_>) {
         self.node.submit(epoch, &Item { serial, name: name(own), deed });
+        self.node.send();
     }
 }
 
