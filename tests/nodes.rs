@@ -50,7 +50,11 @@ impl Node {
 
     fn spawn(listen: &str, url: &str) -> Daemon {
         let history = ["--history", "1000000", "--history-bytes", "100000000"];
-        Daemon::spawn(command(&[&["--listen", listen, "--redis", url], &history[..]].concat()))
+        Self::spawn_with(listen, url, &history)
+    }
+
+    fn spawn_with(listen: &str, url: &str, flags: &[&str]) -> Daemon {
+        Daemon::spawn(command(&[&["--listen", listen, "--redis", url], flags].concat()))
     }
 
     fn kill_and_start(&mut self) {
@@ -264,6 +268,29 @@ fn while_redis_is_away_all_wait_and_nothing_is_lost() {
     redis.restart();
     nodes[0].member("eve");
     bob.sees("JOINED eve");
+}
+
+#[test]
+fn who_has_said_all_and_waits_for_redis_is_let_in_however_late() {
+    let Some(redis) = redis::Server::start() else { return };
+    let node = Node::spawn_with(
+        "127.0.0.1:0",
+        &format!("redis://127.0.0.1:{}", redis.port),
+        &["--join-timeout", "1"],
+    );
+    let mut ada = node.member("ada");
+    redis.signal("-STOP");
+    let mut bob = node.guest();
+    bob.sends(b"JOIN bob\nMSG hi");
+    bob.ends();
+    // Who came after bob has had its time, and so has bob: twice.
+    for _ in 0..2 {
+        node.guest().sees("BYE join-timeout");
+    }
+    redis.signal("-CONT");
+    for line in ["JOINED bob", "MSG bob hi", "LEFT bob"] {
+        ada.sees(line);
+    }
 }
 
 #[test]

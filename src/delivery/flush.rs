@@ -304,7 +304,7 @@ mod tests {
 
         fn shut(&self) {}
 
-        fn is_over(&self) -> bool {
+        fn is_broken(&self) -> bool {
             false
         }
 

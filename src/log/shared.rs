@@ -20,6 +20,10 @@ pub struct Shared {
     seats: BTreeMap<u64, usize>,
     /// Connections that wait until what they did has come back, or until there is room for more.
     waiting: BTreeSet<usize>,
+    /// Connections whose last deed has come back since it was asked who waits no longer.
+    settled: Vec<usize>,
+    /// Some may wait for room.
+    is_holding: bool,
     /// What was submitted and has not come back, of those who are gone too.
     under_way: usize,
     /// How much of it is not on its way yet.
@@ -58,6 +62,8 @@ impl Shared {
             seated: BTreeMap::new(),
             seats: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            settled: Vec::new(),
+            is_holding: false,
             under_way: 0,
             unsent: 0,
             behind_said: None,
@@ -150,23 +156,31 @@ impl Shared {
 
     /// Whether this connection is to say no more for now: what it says would only wait elsewhere.
     pub fn holds(&self, seat: usize) -> bool {
-        let is_full = || self.node.is_full() || self.node.is_held();
-        self.seated.contains_key(&seat) && (self.is_away || is_full())
+        self.holds_all() && self.seated.contains_key(&seat)
+    }
+
+    fn holds_all(&self) -> bool {
+        self.is_away || self.node.is_full() || self.node.is_held()
     }
 
     /// This connection waits until it need not any longer.
     pub fn wait(&mut self, seat: usize) {
+        self.is_holding |= self.holds_all();
         self.waiting.insert(seat);
     }
 
-    /// Those who need not wait any longer.
+    /// Those who need not wait any longer. All who wait are looked at only where they waited for room:
+    /// there may be thousands, and much that comes back.
     pub fn released(&mut self) -> Vec<usize> {
-        let waits = |seat: &usize| self.is_under_way(*seat) || self.holds(*seat);
-        let released: Vec<usize> =
-            self.waiting.iter().copied().filter(|seat| !waits(seat)).collect();
-        for seat in &released {
-            self.waiting.remove(seat);
+        let is_holding = self.holds_all();
+        let mut released = std::mem::take(&mut self.settled);
+        if std::mem::replace(&mut self.is_holding, is_holding) && !is_holding {
+            released = self.waiting.iter().copied().collect();
         }
+        released.retain(|seat| {
+            let is_held = is_holding && self.seated.contains_key(seat);
+            !is_held && !self.is_under_way(*seat) && self.waiting.remove(seat)
+        });
         released
     }
 
@@ -237,6 +251,9 @@ impl Shared {
         let seat = *self.seats.get(&holder.serial)?;
         let seated = self.seated.get_mut(&seat)?;
         seated.under_way = seated.under_way.saturating_sub(1);
+        if seated.under_way == 0 && self.waiting.contains(&seat) {
+            self.settled.push(seat);
+        }
         Some(seat)
     }
 

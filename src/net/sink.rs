@@ -15,8 +15,8 @@ pub trait Sink {
     fn shut_writing(&self);
     /// Ends the connection in both directions; whoever waits for it is woken.
     fn shut(&self);
-    /// Whether the peer's stream has ended, and all that it said has been read.
-    fn is_over(&self) -> bool;
+    /// Whether the connection is known to be broken. One whose peer says no more is not.
+    fn is_broken(&self) -> bool;
     /// Who is at the other end.
     fn peer(&self) -> Peer;
 }
@@ -38,8 +38,8 @@ impl<S: Sink> Sink for Arc<S> {
         (**self).shut();
     }
 
-    fn is_over(&self) -> bool {
-        (**self).is_over()
+    fn is_broken(&self) -> bool {
+        (**self).is_broken()
     }
 
     fn peer(&self) -> Peer {

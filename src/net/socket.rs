@@ -67,10 +67,10 @@ impl Sink for Socket {
         let _ = sys::shutdown(&self.io, sys::Shutdown::Both);
     }
 
-    fn is_over(&self) -> bool {
+    fn is_broken(&self) -> bool {
         let flags = sys::RecvFlags::PEEK | sys::RecvFlags::DONTWAIT;
         let peeked = sys::recv(&self.io, &mut [0; 1], flags);
-        !matches!(peeked, Ok((1.., _)) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR))
+        !matches!(peeked, Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR))
     }
 
     fn peer(&self) -> Peer {

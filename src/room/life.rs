@@ -97,6 +97,12 @@ impl Room {
             Stage::Farewell { .. } | Stage::Linger { .. } => return Was::Closed,
         };
         self.forget_listener(id);
+        // Its name is held until the log says that it has gone: but its seat may be another's before that.
+        if let Was::Member(name) = was
+            && let Some(seat) = self.names.get_mut(&name).filter(|seat| **seat == Some(id))
+        {
+            *seat = None;
+        }
         let view = self.view(id);
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),

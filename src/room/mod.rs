@@ -102,19 +102,20 @@ impl Room {
 
     /// What becomes of a guest that wants to enter, or why it may not. Who has a secret can come back
     /// by it later; who names it has it from an earlier time, and takes over the place that is held
-    /// with it.
+    /// with it. Where others share the log, it is for them to say who has the name.
     pub fn propose_join(
         &self,
         id: SeatId,
         name: Name,
         options: JoinOptions,
         secret: Option<Secret>,
+        is_shared: bool,
     ) -> Result<Entry<'static>, Refusal> {
         if !self.is_guest(id) {
             return Err(Refusal::AlreadyJoined);
         }
         let arrival = Arrival { options, token: secret };
-        let Some(holder) = self.addressee(name) else {
+        let Some(holder) = self.addressee(name).filter(|_| !is_shared) else {
             let speaker = Speaker { seat: Some(id), name, secret: secret.map(Arc::new) };
             return Ok(Entry::Joined(speaker, arrival));
         };
@@ -277,21 +278,6 @@ impl Room {
 // Where others share the log.
 #[cfg(feature = "redis")]
 impl Room {
-    /// What becomes of a guest that wants to enter, where others have a say in it.
-    pub fn propose_join_elsewhere(
-        &self,
-        id: SeatId,
-        name: Name,
-        options: JoinOptions,
-        secret: Option<Secret>,
-    ) -> Result<Entry<'static>, Refusal> {
-        if !self.is_guest(id) {
-            return Err(Refusal::AlreadyJoined);
-        }
-        let speaker = Speaker { seat: Some(id), name, secret: secret.map(Arc::new) };
-        Ok(Entry::Joined(speaker, Arrival { options, token: secret }))
-    }
-
     /// The log stands there, and those are in, none of them here.
     pub fn stand_on(&mut self, at: Id, members: impl Iterator<Item = Name>) {
         self.applied = at;
@@ -303,14 +289,6 @@ impl Room {
     pub fn members_here(&self) -> Vec<SeatId> {
         let is_member = |seat: &Seat| matches!(seat.stage, Stage::Member(..));
         self.seats.iter().filter(|(_, seat)| is_member(seat)).map(|(id, _)| id).collect()
-    }
-
-    /// A member is here no longer. Its name is still held, until the log says that it has gone: but its seat
-    /// may be another's before that.
-    pub fn vacate(&mut self, name: Name, id: SeatId) {
-        if let Some(seat) = self.names.get_mut(&name).filter(|seat| **seat == Some(id)) {
-            *seat = None;
-        }
     }
 
     /// Nobody is in.

@@ -18,7 +18,7 @@ use super::secrets::Secrets;
 use crate::delivery::chunk::Cost;
 use crate::delivery::{Delivery, Lagger, Report};
 use crate::limits::{self, Limits};
-use crate::log::{Entry, Log};
+use crate::log::{Change, Entry, Log};
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::protocol::{Command, JoinOptions, Name, Refusal, Speaker};
@@ -169,15 +169,13 @@ impl<S: Sink + Clone> Registry<S> {
         now: Instant,
     ) -> Result<Option<Receiver<()>>, Refusal> {
         let secret = options.resume.or_else(|| options.form.ids.then(|| self.secrets.next()));
-        #[cfg(feature = "redis")]
-        if self.log.is_shared() {
-            let entry = self.room.propose_join_elsewhere(id, name, options, secret)?;
-            self.enter(&entry);
+        let before = self.room.seat_of(name);
+        let is_shared = self.log.is_shared();
+        let entry = self.room.propose_join(id, name, options, secret, is_shared)?;
+        self.enter(&entry);
+        if is_shared {
             return Ok(Some(self.wait_for_log(id)));
         }
-        let before = self.room.seat_of(name);
-        let entry = self.room.propose_join(id, name, options, secret)?;
-        self.enter(&entry);
         match (entry, before) {
             (Entry::Resumed(by, _), Some(before)) => {
                 self.note(|own| Notice::Resumed(by.name, own.peer(id)));
@@ -202,12 +200,6 @@ impl<S: Sink + Clone> Registry<S> {
             self.enter(&entry);
         }
         self.log.forget(id);
-        #[cfg(feature = "redis")]
-        if let Was::Member(name) = was
-            && self.log.is_shared()
-        {
-            self.room.vacate(name, id);
-        }
         match was {
             Was::Closed => return,
             Was::Member(_) if closed == Closed::Replaced => {}
@@ -257,9 +249,8 @@ impl<S: Sink + Clone> Registry<S> {
     /// Drops all connections, as they are, and ends the log. Returns how many of them had not been sent
     /// all.
     pub fn clear(&mut self) -> usize {
-        if let Some(change) = self.log.finish() {
-            note(self.bells.troubles.as_ref(), || Notice::Journal(change.to_string()));
-        }
+        let change = self.log.finish();
+        self.say_of_journal(change);
         let everybody = self.room.everybody();
         self.delivery.clear();
         everybody.into_iter().filter(|id| self.room.is_leaving(*id)).count()
@@ -500,7 +491,12 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Keeps what has entered the log where it outlives the server, if that is wanted.
     fn write_log(&mut self) {
-        if let Some(change) = self.log.write() {
+        let change = self.log.write();
+        self.say_of_journal(change);
+    }
+
+    fn say_of_journal(&self, change: Option<Change>) {
+        if let Some(change) = change {
             note(self.bells.troubles.as_ref(), || Notice::Journal(change.to_string()));
         }
     }
@@ -552,8 +548,9 @@ impl<S: Sink + Clone> Registry<S> {
     }
 
     /// Whether a guest is still there, and waits for a log that is out of reach: that is not its fault.
+    /// It may have said already all that it has to say.
     fn waits_to_be_let_in(&self, id: SeatId) -> bool {
-        self.log.is_joining(id) && self.delivery.sink(id).is_some_and(|sink| !sink.is_over())
+        self.log.is_joining(id) && self.delivery.sink(id).is_some_and(|sink| !sink.is_broken())
     }
 
     /// Where more waits for all together than may, those go who keep most of it in memory alone. Who

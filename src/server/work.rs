@@ -90,10 +90,8 @@ impl Shared {
         let Some(executor) = self.executor.upgrade() else { return };
         let _task = executor.spawn(task);
         while let Ok(event) = events.recv().await {
-            match event {
-                Event::Entries(packs) => self.apply(packs).await,
-                event => self.registry.lock().await.heed_node(event, Instant::now()),
-            }
+            let packs = self.registry.lock().await.heed_node(event, Instant::now());
+            self.apply(packs).await;
             if self.registry.lock().await.go_on() {
                 // All members have been told; they get to know.
                 Timer::after(limits::LINGER).await;

@@ -33,16 +33,6 @@ local mark, epoch, number, at, read, keep, lease, longest, most = unpack(ARGV, 1
 local FIRST = 10
 number, most = tonumber(number), tonumber(most)
 
-local function parts(id)
-  local ms, n = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(n)
-end
-local function before(a, b)
-  local ams, an = parts(a)
-  local bms, bn = parts(b)
-  return ams < bms or ams == bms and an < bn
-end
-
 -- May it?
 
 local found, floor, tail, bytes, clock, seen = unpack(redis.call('HMGET', room,

@@ -15,8 +15,10 @@ use std::time::Duration;
 /// What the format of the entries is called. A node that knows another one does not touch the room.
 pub const FORMAT: &str = "1";
 
-const START: &str = include_str!("start.lua");
-const COMMIT: &str = include_str!("commit.lua");
+/// The script by which a node registers itself.
+pub const START: &str = concat!(include_str!("ids.lua"), include_str!("start.lua"));
+/// The script by which it says what its members did.
+pub const COMMIT: &str = concat!(include_str!("ids.lua"), include_str!("commit.lua"));
 
 /// A connection to Redis. Whoever does not wait for an answer any more drops it.
 pub struct Link {

@@ -15,16 +15,6 @@
 local room, names, leases, nodes, seats, applied, log = unpack(KEYS)
 local format, epoch, fresh, known, last, lost, lease, longest = unpack(ARGV)
 
-local function parts(id)
-  local ms, n = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(n)
-end
-local function before(a, b)
-  local ams, an = parts(a)
-  local bms, bn = parts(b)
-  return ams < bms or ams == bms and an < bn
-end
-
 local found, mark, began, floor, tail, bytes, clock, seen = unpack(redis.call('HMGET', room,
   'format', 'mark', 'began', 'floor', 'tail', 'bytes', 'clock', 'seen'))
 if found and found ~= format then

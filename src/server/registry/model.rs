@@ -267,7 +267,7 @@ impl Sink for Wire {
         self.ends().shut = true;
     }
 
-    fn is_over(&self) -> bool {
+    fn is_broken(&self) -> bool {
         self.ends().ended.is_some() && self.ends().said.is_empty()
     }
 

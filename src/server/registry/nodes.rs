@@ -1,21 +1,21 @@
 //! What comes back from a log that this server shares with others, and what becomes of it in the room.
 
 use super::Registry;
-use crate::log::nodes::{Entry as Fact, Event, Holder, Pack, Party, Refused, SecretHash, Started};
-use crate::log::{Arrival, Entry, Shared, Speaker};
+use crate::log::nodes::{Entry as Fact, Event, Holder, Pack, Party, Refused, Started};
+use crate::log::{Arrival, Entry, Party as Known, Shared, Speaker};
 use crate::net::sink::Sink;
 use crate::protocol::{Id, Name, Refusal};
 use crate::room::SeatId;
 use crate::room::notice::{Closed, Notice, note};
-use std::sync::Arc;
 use std::time::Instant;
 
 impl<S: Sink + Clone> Registry<S> {
-    /// Does what the node says.
-    pub fn heed_node(&mut self, event: Event, now: Instant) {
+    /// Does what the node says. Returns what is to be [done](Self::heed_pack) in the room, pack by pack,
+    /// as there is room for it.
+    pub fn heed_node(&mut self, event: Event, now: Instant) -> Vec<Pack> {
         match event {
+            Event::Entries(packs) => return packs,
             Event::Started(started) => self.stand_on(&started),
-            Event::Entries(packs) => packs.iter().for_each(|pack| self.heed_pack(pack, now)),
             Event::Away(why) => {
                 self.set_away(true);
                 self.say_of_log(format!("out of reach: {why}"));
@@ -40,6 +40,7 @@ impl<S: Sink + Clone> Registry<S> {
             }
         }
         self.settle();
+        Vec::new()
     }
 
     /// Wakes those who need not wait for the log any longer. Says whether there will be none any more.
@@ -187,7 +188,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Who came, and what it wants, if it is here and has not gone meanwhile.
     fn arrival(&mut self, party: Party) -> (Speaker, Arrival) {
-        let mut by = Speaker { seat: None, name: party.name, secret: secret_of(party) };
+        let mut by = Self::speaker_at(None, party);
         let Some(shared) = self.log.shared_mut() else { return (by, Arrival::default()) };
         let seat = shared.returned(party.holder);
         let arrival = seat.and_then(|seat| shared.let_in(seat));
@@ -203,11 +204,11 @@ impl<S: Sink + Clone> Registry<S> {
         let seat: Option<SeatId> = shared.and_then(|shared| {
             if returned { shared.returned(party.holder) } else { shared.seat_of(party.holder) }
         });
-        Speaker { seat, name: party.name, secret: secret_of(party) }
+        Self::speaker_at(seat, party)
     }
-}
 
-/// By what a member is known again: here it is the hash that all nodes know.
-fn secret_of(party: Party) -> Option<Arc<crate::protocol::Secret>> {
-    party.secret.and_then(SecretHash::as_secret).map(Arc::new)
+    fn speaker_at(seat: Option<SeatId>, party: Party) -> Speaker {
+        let Known { name, secret } = party.into();
+        Speaker { seat, name, secret }
+    }
 }

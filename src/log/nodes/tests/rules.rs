@@ -1,5 +1,6 @@
 //! Each rule of the scripts, by itself.
 
+use super::super::link::{COMMIT, START};
 use super::server::{Reply, Server};
 use std::thread;
 use std::time::Duration;
@@ -37,8 +38,7 @@ impl Room {
     fn new() -> Option<Self> {
         let redis = Server::start()?;
         let load = |script| redis.ask(&["SCRIPT", "LOAD", script]).flat();
-        let (start, commit) =
-            (load(include_str!("../start.lua")), load(include_str!("../commit.lua")));
+        let (start, commit) = (load(START), load(COMMIT));
         Some(Self { redis, start, commit })
     }
 
