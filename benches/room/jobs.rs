@@ -20,6 +20,8 @@ pub enum Job {
     Latency,
     /// A question and its answer.
     RoundTrip,
+    /// A message, and word that it is in the room's order.
+    Barrier,
     /// What a silent member costs.
     Memory,
     /// Everybody comes at once.
@@ -37,7 +39,7 @@ pub enum Job {
 }
 
 /// The plan of a whole run, in the order in which it is worked through.
-pub const JOBS: [Job; 16] = [
+pub const JOBS: [Job; 17] = [
     Job::FanOut { members: 10, window: 16 },
     Job::FanOut { members: 100, window: 16 },
     Job::FanOut { members: 1000, window: 1 },
@@ -46,6 +48,7 @@ pub const JOBS: [Job; 16] = [
     Job::FanOut { members: 5000, window: 16 },
     Job::Latency,
     Job::RoundTrip,
+    Job::Barrier,
     Job::Memory,
     Job::Storm,
     Job::Churn,
@@ -73,6 +76,7 @@ impl std::fmt::Display for Job {
             Self::FanOut { members, window } => return write!(f, "fan-out {members}/{window}"),
             Self::Latency => "latency",
             Self::RoundTrip => "round trip",
+            Self::Barrier => "barrier",
             Self::Memory => "memory",
             Self::Storm => "storm",
             Self::Churn => "churn",
@@ -95,6 +99,7 @@ impl Job {
             Self::Payloads => matches!(candidate.way, Some(Way::Data | Way::Lines)),
             Self::FanOut { members: 1000, .. } => !one_to_one,
             Self::RoundTrip => !one_to_one && (!candidate.is_variant || candidate.has_redis),
+            Self::Barrier => matches!(candidate.way, Some(Way::Data)) || candidate.has_redis,
             _ => !one_to_one && !candidate.is_variant,
         }
     }
@@ -116,6 +121,7 @@ impl Job {
             Self::FanOut { members, window } => run.fan_out(members, window),
             Self::Latency => run.latency(),
             Self::RoundTrip => run.round_trip(),
+            Self::Barrier => run.barrier(),
             Self::Memory => run.memory(),
             Self::Storm => run.storm(),
             Self::Churn => run.churn(),

@@ -4,6 +4,9 @@ use crate::crowd::{Crowd, Stage};
 use crate::jobs::{Figures, KIB, Lengths, MIB};
 use crate::payloads::{Exchange, Way};
 use crate::process::{Result, Server};
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const SENDERS: usize = 4;
@@ -94,6 +97,31 @@ impl Run {
             }
         }
         self.crowd.finish()?;
+        Ok(percentiles(trips))
+    }
+
+    /// One who says something and asks at once whether it has been heard: PING behind MSG.
+    pub fn barrier(&mut self) -> Result<Figures> {
+        let stream = TcpStream::connect(self.server.addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let (mut lines, mut asks) = (BufReader::new(stream.try_clone()?).lines(), &stream);
+        asks.write_all(b"JOIN u0\n")?;
+        let mut finds = |answer| {
+            let found = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with(answer)));
+            found.ok_or("the connection was closed")?.map_err(Box::<dyn Error>::from)
+        };
+        finds("OK ")?;
+        let begun = Instant::now();
+        let mut trips = Vec::new();
+        while begun.elapsed() < self.length.warm_up + self.length.chat {
+            let asked = Instant::now();
+            asks.write_all(b"MSG so much is said as people mostly say at once\nPING\n")?;
+            finds("PONG")?;
+            if asked - begun > self.length.warm_up {
+                trips.push(micros(asked.elapsed()));
+            }
+        }
         Ok(percentiles(trips))
     }
 

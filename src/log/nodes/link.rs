@@ -1,5 +1,6 @@
 //! A connection to Redis, and what is asked there.
 
+use super::alarm::Alarm;
 use super::answer::{Trouble, array, bytes, id, packs, unreadable, words};
 use super::gather::Batch;
 use super::pack::{Epoch, Pack, Party};
@@ -10,7 +11,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, Value};
 use smol::{Timer, future};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the format of the entries is called. A node that knows another one does not touch the room.
 pub const FORMAT: &str = "1";
@@ -27,6 +28,8 @@ pub struct Link {
     driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// How long an answer may take.
     patience: Duration,
+    /// Rings when one has taken longer.
+    alarm: Alarm,
     keys: Keys,
     start: Vec<u8>,
     commit: Vec<u8>,
@@ -124,11 +127,13 @@ impl Link {
             let settings = to.redis_settings();
             Ok(MultiplexedConnection::new_with_config(settings, socket, config).await?)
         };
-        let (connection, driver) = within(limits::REPLY, connect).await?;
+        let late = async { _ = Timer::after(limits::REPLY).await };
+        let (connection, driver) = in_time(late, connect).await?;
         let mut link = Self {
             connection,
             driver: Some(Box::pin(driver)),
             patience: limits::REPLY + news,
+            alarm: Alarm::new(),
             keys: keys.clone(),
             start: Vec::new(),
             commit: Vec::new(),
@@ -160,7 +165,7 @@ impl Link {
     }
 
     async fn ask(&mut self, command: &Cmd) -> Result<Value, Trouble> {
-        let Self { connection, driver, patience, .. } = self;
+        let Self { connection, driver, patience, alarm, .. } = self;
         let driven = async {
             if let Some(running) = driver {
                 running.await;
@@ -170,7 +175,8 @@ impl Link {
             future::pending().await
         };
         let answer = async { Ok(connection.req_packed_command(command).await?.extract_error()?) };
-        within(*patience, future::or(answer, driven)).await
+        let late = alarm.wait_until(Instant::now() + *patience);
+        in_time(late, future::or(answer, driven)).await
     }
 
     fn run(&self, script: &[u8]) -> Cmd {
@@ -280,13 +286,13 @@ impl Link {
     }
 }
 
-/// Does not wait for longer.
-async fn within<T>(
-    patience: Duration,
+/// Waits for an answer until it is too late.
+async fn in_time<T>(
+    late: impl Future<Output = ()>,
     asked: impl Future<Output = Result<T, Trouble>>,
 ) -> Result<T, Trouble> {
     let late = async {
-        Timer::after(patience).await;
+        late.await;
         Err(Trouble::Away("Redis does not answer".into()))
     };
     future::or(asked, late).await

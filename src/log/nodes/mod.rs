@@ -18,6 +18,7 @@
 //!   come back.
 //! - Before the future is dropped at the end, the departures that were submitted have to come back.
 
+mod alarm;
 mod answer;
 mod engine;
 mod event;

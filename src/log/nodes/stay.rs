@@ -1,5 +1,6 @@
 //! A registered node, while all goes well: its writer and its reader.
 
+use super::alarm::Alarm;
 use super::answer::Trouble;
 use super::event::Event;
 use super::gather::{Batch, Gathered};
@@ -9,7 +10,7 @@ use super::pack::{Epoch, Pack};
 use crate::limits::{self, Limits};
 use crate::protocol::Id;
 use async_channel::{Receiver, Sender};
-use smol::{Timer, future};
+use smol::future;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,8 @@ pub struct Stay {
     under_way: Option<Batch>,
     /// When it has last said that it is alive.
     beat: Instant,
+    /// Rings when it is time to say so again.
+    alarm: Alarm,
     /// How many bytes of the log it has said that it has read.
     said: u64,
     /// There are more names of dead nodes.
@@ -87,6 +90,7 @@ impl Stay {
             number: 0,
             under_way: None,
             beat: Instant::now(),
+            alarm: Alarm::new(),
             said,
             is_more_to_take_out: false,
             is_started: false,
@@ -123,7 +127,7 @@ impl Stay {
             } else if !self.is_more_to_take_out {
                 let due = self.beat + outside.pace();
                 let rung = async { _ = bell.recv().await };
-                future::or(rung, async { _ = Timer::at(due).await }).await;
+                future::or(rung, self.alarm.wait_until(due)).await;
             }
         }
     }
