@@ -34,7 +34,7 @@ impl Sink for Paper {
 
     fn shut(&self) {}
 
-    fn is_over(&self) -> bool {
+    fn is_broken(&self) -> bool {
         false
     }
 
