@@ -6,7 +6,11 @@ _smoltalkd() {
     case $prev in
         --listen | --max-connections | --max-per-address | --presence-limit | --join-timeout | \
             --stall-timeout | --outbox | --history | --history-bytes | --journal-size | --redis | \
-            --room | --memory | --shutdown-timeout) return ;;
+            --room | --memory | --shutdown-timeout | --drain | --control | --metrics) return ;;
+        --log)
+            mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
+            return
+            ;;
         --journal)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -14,7 +18,7 @@ _smoltalkd() {
     esac
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
         --stall-timeout --outbox --history --history-bytes --journal --journal-size --redis --room --memory
-        --shutdown-timeout --quiet --version -h --help'
+        --shutdown-timeout --drain --control --metrics --log --quiet --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }
 

@@ -199,6 +199,29 @@ pub const JOURNAL_ROTATE: Duration = Duration::from_secs(60);
 /// Notices that may wait for the operator's log; what is over that is lost.
 pub const NOTICES: usize = 1024;
 
+/// Connections at the operator's socket, and as many for metrics; one more, and the oldest goes.
+pub const VISITS: usize = 8;
+
+/// How long whoever comes next to the operator's socket or for metrics waits: so they are some hundred a second at
+/// most, and take a few percent of a processor then.
+pub const VISIT_PAUSE: Duration = Duration::from_millis(4);
+
+/// How long an operator may say nothing.
+pub const OPERATOR_IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// Members that are looked at together where an operator asks who is in: some 50 µs under the lock.
+pub const ROWS: usize = 200;
+
+/// Bytes of a scraper's request, of which browsers send a tenth.
+pub const REQUEST: usize = 8 * 1024;
+/// How long it may take for it, and for its answer. Prometheus waits for 10 s.
+pub const SCRAPE: Duration = Duration::from_secs(10);
+
+/// How often a service manager is told how the server stands, at least.
+pub const REPORT: Duration = Duration::from_secs(10);
+/// How long after it did not hear that the server is ready it is told again.
+pub const REPORT_AGAIN: Duration = Duration::from_millis(250);
+
 /// Connections waiting to be accepted. The kernel caps it at `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 4096;
 
@@ -365,6 +388,21 @@ mod nodes {
     pub const LOG_BYTES: usize = 64 * 1024 * 1024;
 }
 
+/// Reads a time in seconds as a person writes it, `1`, `0.5` or `.5`, at most [`LONGEST`].
+///
+/// Whole nanoseconds, without the tables that a float's reading takes.
+#[must_use]
+pub fn seconds(written: &str) -> Option<Duration> {
+    let (whole, part) = written.split_once('.').unwrap_or((written, ""));
+    let digits = [whole, part].concat();
+    if digits.is_empty() || part.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let time = Duration::new(whole, format!("{part:0<9}").parse().ok()?);
+    (time <= LONGEST).then_some(time)
+}
+
 /// The settings of one server. `Limits::default()` is what `smoltalkd` runs with.
 ///
 /// A server refuses those that it cannot keep: see [`Limits::check`].
@@ -394,6 +432,8 @@ pub struct Limits {
     pub history_bytes: usize,
     /// How long all connections together may take for what is queued when the server stops.
     pub shutdown_timeout: Duration,
+    /// Over how long goodbyes are spread before that.
+    pub drain: Duration,
 }
 
 impl Default for Limits {
@@ -410,6 +450,7 @@ impl Default for Limits {
             history: 1000,
             history_bytes: 1024 * 1024,
             shutdown_timeout: Duration::from_secs(5),
+            drain: Duration::ZERO,
         }
     }
 }
@@ -439,6 +480,8 @@ impl Limits {
             "limits.stall_timeout takes a time over 0 and at most a year"
         } else if !time(self.shutdown_timeout) {
             "limits.shutdown_timeout takes a time over 0 and at most a year"
+        } else if self.drain > LONGEST {
+            "limits.drain takes a time of at most a year"
         } else if !(1..=LARGEST).contains(&self.outbox) {
             "limits.outbox takes a number of bytes, 1 or more and at most 256 MiB"
         } else if self.memory == 0 {
@@ -449,5 +492,32 @@ impl Limits {
             return Ok(());
         };
         Err(io::Error::new(ErrorKind::InvalidInput, wrong))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_may_have_a_fraction_and_are_no_more_than_a_year() {
+        let read = |written| seconds(written).map(|duration| duration.as_nanos());
+        for (written, nanos) in [
+            ("0", 0),
+            ("30", 30_000_000_000),
+            ("0.5", 500_000_000),
+            (".25", 250_000_000),
+            ("007.", 7_000_000_000),
+            ("1.000000001", 1_000_000_001),
+            ("31536000", 31_536_000_000_000_000),
+        ] {
+            assert_eq!(read(written), Some(nanos), "{written}");
+        }
+        for bad in ["", ".", "x", "-1", "+1", "1e3", "1.5s", "1..5", "0x1", "18446744073709551616"]
+            .into_iter()
+            .chain(["inf", "NaN", " 1", "1 ", "1.0000000001", "1.+5", "31536000.1"])
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

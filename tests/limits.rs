@@ -23,6 +23,7 @@ fn limits_that_cannot_be_kept_are_refused_by_name() {
         ("join_timeout", Limits { join_timeout: TOO_LONG, ..usual() }),
         ("shutdown_timeout", Limits { shutdown_timeout: Duration::ZERO, ..usual() }),
         ("shutdown_timeout", Limits { shutdown_timeout: TOO_LONG, ..usual() }),
+        ("drain", Limits { drain: TOO_LONG, ..usual() }),
     ] {
         let listen = vec!["127.0.0.1:0".parse().expect("an address")];
         let refused = Server::bind(Config { listen, limits, ..Config::default() });
@@ -48,6 +49,7 @@ fn a_room_works_within_the_smallest_and_within_the_largest_limits() {
         history: usize::MAX,
         history_bytes: usize::MAX,
         shutdown_timeout: LONGEST,
+        drain: LONGEST,
     };
     for limits in [least, most] {
         TestServer::with(limits).plays(

@@ -43,6 +43,10 @@ fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
         ("--journal", &[""]),
         ("--journal-size", &["", "x", "-1", "0", "64M"]),
         ("--shutdown-timeout", &["", "x", "-1", "0", "31536001"]),
+        ("--drain", &["", "x", "-1", "31536001"]),
+        ("--control", &["", "x", "unix:", "127.0.0.1:0"]),
+        ("--metrics", &["", "9178", "unix:"]),
+        ("--log", &["", "x", "JSON"]),
     ] {
         for value in values {
             is_a_usage_error(&run(command(&[flag, value])), flag);

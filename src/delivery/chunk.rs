@@ -87,6 +87,8 @@ pub struct Chunk {
 pub struct Cost {
     /// Its bytes, and what a chunk takes beside them.
     pub bytes: usize,
+    /// Its bytes alone.
+    pub stream: usize,
     /// Those of them that the connection has asked for.
     pub asked: usize,
     /// Those of them that others had for it alone.
@@ -98,6 +100,7 @@ pub struct Cost {
 impl AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.bytes += other.bytes;
+        self.stream += other.stream;
         self.asked += other.asked;
         self.told += other.told;
         self.own += other.own;
@@ -107,6 +110,7 @@ impl AddAssign for Cost {
 impl SubAssign for Cost {
     fn sub_assign(&mut self, other: Self) {
         self.bytes -= other.bytes;
+        self.stream -= other.stream;
         self.asked -= other.asked;
         self.told -= other.told;
         self.own -= other.own;
@@ -152,14 +156,15 @@ impl Chunk {
 
     /// What it counts for.
     pub fn cost(&self) -> Cost {
-        let bytes = self.bytes().len() + limits::CHUNK_OVERHEAD;
-        Cost { bytes, ..self.once() }
+        let stream = self.bytes().len();
+        Cost { bytes: stream + limits::CHUNK_OVERHEAD, stream, ..self.once() }
     }
 
     /// What counts until all of it is taken.
     fn once(&self) -> Cost {
         let own = if self.own { self.held.bytes.len() } else { 0 };
-        Cost { bytes: 0, asked: self.asked as usize, told: self.told as usize, own }
+        let (asked, told) = (self.asked as usize, self.told as usize);
+        Cost { bytes: 0, stream: 0, asked, told, own }
     }
 }
 
@@ -232,7 +237,7 @@ impl Hand {
 
     fn drop_front(&mut self, mut sent: usize) -> Cost {
         self.bytes -= sent;
-        let mut cost = Cost { bytes: sent, ..Cost::default() };
+        let mut cost = Cost { bytes: sent, stream: sent, ..Cost::default() };
         while let Some(chunk) = self.chunks.front_mut() {
             let len = chunk.bytes().len();
             if sent < len {
@@ -256,8 +261,9 @@ mod tests {
         Chunk::own(memory.hold(vec![0; len])).of_which(asked, 0)
     }
 
-    fn cost(bytes: usize, asked: usize, own: usize) -> Cost {
-        Cost { bytes, asked, told: 0, own }
+    fn cost(stream: usize, chunks: usize, asked: usize, own: usize) -> Cost {
+        let bytes = stream + chunks * limits::CHUNK_OVERHEAD;
+        Cost { bytes, stream, asked, told: 0, own }
     }
 
     #[test]
@@ -281,9 +287,9 @@ mod tests {
         let mut hand = Hand::default();
         hand.take(chunk(&memory, 3, 2));
         hand.take(chunk(&memory, 5, 0));
-        assert_eq!(hand.drop_front(2), cost(2, 0, 0));
-        assert_eq!(hand.drop_front(3), cost(3 + limits::CHUNK_OVERHEAD, 2, 3));
-        assert_eq!(hand.drop_front(3), cost(3 + limits::CHUNK_OVERHEAD, 0, 5));
+        assert_eq!(hand.drop_front(2), cost(2, 0, 0, 0));
+        assert_eq!(hand.drop_front(3), cost(3, 1, 2, 3));
+        assert_eq!(hand.drop_front(3), cost(3, 1, 0, 5));
         assert_eq!((hand.chunks.len(), hand.bytes, memory.used()), (0, 0, 0));
     }
 

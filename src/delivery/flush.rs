@@ -37,13 +37,16 @@ impl<S: Sink + Clone> Delivery<S> {
             now,
             shared: Default::default(),
             lagging: Vec::new(),
+            sent: 0,
             flushed: Flushed { behind: Vec::new(), reports: Vec::new() },
         };
         post.deliver_views(&mut self.outlets);
         if concerns_all {
             post.deliver_to_all(&mut self.outlets);
         }
-        let Post { lagging, flushed, .. } = post;
+        let Post { lagging, sent, flushed, .. } = post;
+        self.sent += sent as u64;
+        self.behind += flushed.behind.len();
         for (id, waiting) in lagging {
             self.released.extend(self.hold.note(id, Some(waiting)));
         }
@@ -63,6 +66,8 @@ struct Post<'a, S> {
     /// The public bytes of each form, once somebody has fallen behind: all who did share them.
     shared: [Option<Arc<Held>>; Form::COUNT],
     lagging: Vec<(SeatId, Waiting)>,
+    /// How many bytes were taken.
+    sent: usize,
     flushed: Flushed<S>,
 }
 
@@ -102,8 +107,9 @@ impl<S: Sink + Clone> Post<'_, S> {
             shared += if let Source::Shared(..) = piece.source { piece.bytes.len() } else { 0 };
         }
         match send(outlet, parts) {
-            Ok(sent) if sent == total => {}
+            Ok(sent) if sent == total => self.sent += sent,
             Ok(sent) => {
+                self.sent += sent;
                 for (at, chunk) in self.rest(own, sent).into_iter().enumerate() {
                     self.queue(own.seat, outlet, chunk.torn_off(at == 0 && sent > 0));
                 }
@@ -129,8 +135,9 @@ impl<S: Sink + Clone> Post<'_, S> {
             }
             let sent = if outlet.backlog.is_none() { outlet.sink.send(public) } else { Ok(0) };
             match sent {
-                Ok(sent) if sent == public.len() => {}
+                Ok(sent) if sent == public.len() => self.sent += sent,
                 Ok(sent) => {
+                    self.sent += sent;
                     let chunk = Chunk::shared(self.share(form), sent..public.len());
                     let chunk = chunk.torn_off(sent > 0);
                     self.queue(id, outlet, chunk);

@@ -35,6 +35,10 @@ pub struct Delivery<S> {
     texts: Texts,
     /// Whom those have told something who wait for it.
     telling: BTreeMap<SeatId, SeatId>,
+    /// For how many something waits.
+    behind: usize,
+    /// Bytes that sockets have taken since the start.
+    sent: u64,
 }
 
 /// The way out to one connection.
@@ -93,6 +97,8 @@ impl<S: Sink> Delivery<S> {
             memory: Arc::default(),
             texts: Texts::default(),
             telling: BTreeMap::new(),
+            behind: 0,
+            sent: 0,
         }
     }
 
@@ -114,8 +120,8 @@ impl<S: Sink> Delivery<S> {
 
     /// Forgets a connection.
     pub fn remove(&mut self, id: SeatId) {
-        if let Some(outlet) = self.outlets.get_mut(id) {
-            *outlet = None;
+        if let Some(outlet) = self.outlets.get_mut(id).and_then(Option::take) {
+            self.behind -= usize::from(outlet.backlog.is_some());
         }
     }
 
@@ -129,6 +135,7 @@ impl<S: Sink> Delivery<S> {
     pub fn took(&mut self, id: SeatId, cost: Cost, now: Instant) -> (bool, Option<Report>) {
         let Some(outlet) = outlet(&mut self.outlets, id) else { return (true, None) };
         let Some(backlog) = &mut outlet.backlog else { return (true, None) };
+        self.sent += cost.stream as u64;
         backlog.took(cost, now, &self.limits);
         self.released.extend(backlog.released(id, &self.limits));
         let empty = backlog.is_empty();
@@ -142,6 +149,7 @@ impl<S: Sink> Delivery<S> {
     /// All that waited has been sent.
     pub fn drained(&mut self, id: SeatId) -> Option<Report> {
         let outlet = outlet(&mut self.outlets, id)?;
+        self.behind -= usize::from(outlet.backlog.is_some());
         self.released.extend(outlet.drop_backlog(id));
         let ended = outlet.flow == Flow::Ending;
         if ended {
@@ -154,6 +162,7 @@ impl<S: Sink> Delivery<S> {
     /// A sink takes nothing any more. Its drain task, if there was one, has ended.
     pub fn broke(&mut self, id: SeatId, why: ErrorKind) -> Option<Report> {
         let outlet = outlet(&mut self.outlets, id)?;
+        self.behind -= usize::from(outlet.backlog.is_some());
         self.released.extend(outlet.drop_backlog(id));
         let was = std::mem::replace(&mut outlet.flow, Flow::Over);
         self.released.extend(self.hold.note(id, None));
@@ -235,6 +244,7 @@ impl<S: Sink> Delivery<S> {
     /// Forgets everybody.
     pub fn clear(&mut self) {
         self.outlets.clear();
+        self.behind = 0;
     }
 
     /// Whether anybody who says something has to wait.
@@ -259,8 +269,28 @@ impl<S: Sink> Delivery<S> {
         self.hold.lagging()
     }
 
-    /// How many bytes wait for all together.
-    #[cfg(test)]
+    /// How many bytes wait for a connection.
+    pub fn waiting(&self, id: SeatId) -> usize {
+        let outlet = self.outlets.get(id).and_then(Option::as_ref);
+        outlet.and_then(|outlet| outlet.backlog.as_ref()).map_or(0, |it| it.queued().stream)
+    }
+
+    /// For how many connections something waits.
+    pub fn behind(&self) -> usize {
+        self.behind
+    }
+
+    /// How many bytes sockets have taken since the start.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many bytes may wait for all together.
+    pub fn max_memory(&self) -> usize {
+        self.limits.memory_of_all()
+    }
+
+    /// How many bytes wait for all together, what is shared counted once.
     pub fn memory(&self) -> usize {
         self.memory.used()
     }

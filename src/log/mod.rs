@@ -247,11 +247,26 @@ impl Log {
         self.journal.as_mut()?.finish()
     }
 
+    /// How the file does, if there is one.
+    pub fn journal_state(&self) -> Option<JournalState> {
+        let journal = self.journal.as_ref()?;
+        Some(JournalState { is_failing: journal.is_failing(), bytes: journal.bytes() })
+    }
+
     /// Whether time may bring something to be said of the file: it is to be [written](Self::write) again
     /// then, also where nothing happens.
     pub fn is_watchful(&self) -> bool {
         self.journal.as_ref().is_some_and(Journal::is_watchful)
     }
+}
+
+/// How the file does in which the log is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalState {
+    /// What happens is not kept.
+    pub is_failing: bool,
+    /// How long the file is.
+    pub bytes: u64,
 }
 
 /// What is found in a file, on its way into the history.

@@ -4,15 +4,19 @@ use super::claim::{Claim, identity};
 use super::peer::Peer;
 use super::socket::{set_connection_options, spread_keepalive};
 use crate::limits;
+use crate::protocol::text::to_safe;
+use rustix::fs::{Mode, fchmod};
 use rustix::io::Errno;
 use rustix::net::{self as sys, AddressFamily, SocketFlags, SocketType, sockopt};
 use smol::Async;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Where a server listens.
@@ -60,7 +64,24 @@ impl Listener {
 
     /// Listens on a Unix socket. A file left behind by a server that is gone is taken over.
     pub fn unix(path: &Path) -> io::Result<Self> {
+        Self::unix_with(path, stream_socket(AddressFamily::UNIX)?)
+    }
+
+    /// The same for this server's user alone: the file is made with that mode, and never has another.
+    pub fn private(path: &Path) -> io::Result<Self> {
         let fd = stream_socket(AddressFamily::UNIX)?;
+        // What the file gets is the socket's own mode, as far as the umask lets it.
+        fchmod(&fd, Mode::RUSR | Mode::WUSR)?;
+        let listener = Self::unix_with(path, fd)?;
+        let mode = fs::symlink_metadata(path)?.mode();
+        if mode & 0o077 != 0 {
+            let error = format!("cannot be made with mode 0600, got {:o}", mode & 0o777);
+            return Err(io::Error::other(error));
+        }
+        Ok(listener)
+    }
+
+    fn unix_with(path: &Path, fd: OwnedFd) -> io::Result<Self> {
         let address = sys::SocketAddrUnix::new(path)?;
         // Until it listens: before that it looks stale itself.
         let _claim = Claim::on(path)?;
@@ -74,6 +95,28 @@ impl Listener {
         sys::listen(&fd, limits::LISTEN_BACKLOG)?;
         let file = identity(path);
         Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Unix(path.into()), file })
+    }
+
+    /// A socket that listens already, and that somebody else has made: what is at its path is not this server's.
+    pub fn adopt(fd: OwnedFd) -> io::Result<Self> {
+        let strange =
+            |what: &str| io::Error::other(format!("a socket that was handed over {what}"));
+        if sockopt::socket_type(&fd)? != SocketType::STREAM || !sockopt::socket_acceptconn(&fd)? {
+            return Err(strange("does not listen for connections"));
+        }
+        let address = sys::getsockname(&fd)?;
+        let bound = match SocketAddr::try_from(address.clone()) {
+            Ok(address) => {
+                set_connection_options(&fd)?;
+                Bound::Tcp(address)
+            }
+            Err(_) if address.address_family() == AddressFamily::UNIX => {
+                let address = sys::SocketAddrUnix::try_from(address)?;
+                Bound::Unix(unix_path(&address))
+            }
+            Err(_) => return Err(strange("is neither TCP nor Unix")),
+        };
+        Ok(Self { socket: Async::new(fd)?, bound, file: None })
     }
 
     /// Where it listens.
@@ -107,10 +150,20 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Bound::Unix(path) = &self.bound
+            && self.file.is_some()
             && identity(path) == self.file
         {
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+/// Where a Unix socket is; of one that is not among the files, its name, as it is usually written.
+fn unix_path(address: &sys::SocketAddrUnix) -> PathBuf {
+    match (address.path_bytes(), address.abstract_name()) {
+        (Some(path), _) => PathBuf::from(OsStr::from_bytes(path)),
+        (None, Some(name)) => PathBuf::from(format!("@{}", to_safe(name))),
+        (None, None) => PathBuf::new(),
     }
 }
 

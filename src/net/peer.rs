@@ -26,6 +26,18 @@ impl From<Option<SocketAddrAny>> for Peer {
     }
 }
 
+impl Peer {
+    /// What it is in one word, for programs: an address with a port, `unix` or `unknown`.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.to_string(),
+            Self::Unix => "unix".into(),
+            Self::Unknown => "unknown".into(),
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

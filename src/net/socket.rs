@@ -20,13 +20,18 @@ pub struct Socket {
     io: Async<OwnedFd>,
     /// Kept from the accept: to ask the kernel costs a system call, and after a reset it has forgotten.
     peer: Peer,
-    _permit: Permit,
+    _permit: Option<Permit>,
 }
 
 impl Socket {
     /// Takes a connected, non-blocking descriptor to the reactor.
     pub fn new(fd: OwnedFd, peer: Peer, permit: Permit) -> io::Result<Self> {
-        Ok(Self { io: Async::new_nonblocking(fd)?, peer, _permit: permit })
+        Ok(Self { io: Async::new_nonblocking(fd)?, peer, _permit: Some(permit) })
+    }
+
+    /// The same of one that is not counted among those of the room.
+    pub fn uncounted(fd: OwnedFd, peer: Peer) -> io::Result<Self> {
+        Ok(Self { io: Async::new_nonblocking(fd)?, peer, _permit: None })
     }
 
     /// Waits until there is something to receive, or the end, or an error. Errors are left to

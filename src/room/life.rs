@@ -62,7 +62,9 @@ impl Room {
     /// Seats a new connection as a guest, and greets it.
     pub fn arrive(&mut self, is_node: bool, now: Instant) -> SeatId {
         let until = now + self.limits.join_timeout;
-        let id = self.seats.insert(Seat::new(Stage::Guest { until, errors: 0 }));
+        let since = Seat::seconds(self.age(now));
+        let id = self.seats.insert(Seat::new(Stage::Guest { until, errors: 0 }, since));
+        self.guests += 1;
         self.deadlines.insert((until, id));
         let view = self.view(id);
         self.round.answer(view, |out| Event::render_hello(&self.limits, is_node, out));
@@ -107,7 +109,9 @@ impl Room {
         let (last, patience) = match closed {
             Closed::Stalled => (Last::Instead, limits::LINGER),
             // A little longer than the server itself: it counts those whom it cuts short.
-            Closed::Shutdown => (Last::AfterAll, self.limits.shutdown_timeout + limits::LINGER),
+            Closed::Shutdown | Closed::Drained => {
+                (Last::AfterAll, self.limits.shutdown_timeout + limits::LINGER)
+            }
             _ => (Last::AfterAll, limits::FAREWELL),
         };
         self.round.end(view, last);
@@ -187,6 +191,11 @@ impl Room {
         }
     }
 
+    /// For how many seconds the connection has been there.
+    pub fn seconds(&self, id: SeatId, now: Instant) -> u32 {
+        Seat::seconds(self.age(now)).saturating_sub(self.seats[id].since)
+    }
+
     /// Whether the connection has not joined yet.
     pub fn is_guest(&self, id: SeatId) -> bool {
         matches!(self.seats[id].stage, Stage::Guest { .. })
@@ -232,6 +241,8 @@ impl Room {
 
     fn set_stage(&mut self, id: SeatId, stage: Stage) {
         let was = std::mem::replace(&mut self.seats[id].stage, stage);
+        self.guests += usize::from(matches!(stage, Stage::Guest { .. }));
+        self.guests -= usize::from(matches!(was, Stage::Guest { .. }));
         if let Some(until) = was.until() {
             self.deadlines.remove(&(until, id));
         }

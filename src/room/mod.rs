@@ -8,8 +8,10 @@ mod life;
 pub mod notice;
 pub mod round;
 mod seat;
+mod tally;
 
 pub use life::{Due, Next, Was};
+pub use tally::Tally;
 
 use crate::limits::{self, Limits};
 use crate::log::{Arrival, Entry, Log, Piece, Resumed, Speaker, Wanted};
@@ -19,8 +21,9 @@ use seat::{Seat, Stage};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A connection's number. It is given away again only after the connection is over.
 pub type SeatId = usize;
@@ -30,6 +33,7 @@ pub type SeatId = usize;
 pub struct Room {
     limits: Limits,
     seats: Slab<Seat>,
+    guests: usize,
     /// Who is in, and where, if it is here.
     names: BTreeMap<Name, Option<SeatId>>,
     listeners: Listeners,
@@ -42,6 +46,9 @@ pub struct Room {
     who: Option<Arc<[u8]>>,
     /// Until when guests have to join, leavers to be gone, and the deaf to be found out.
     deadlines: BTreeSet<(Instant, SeatId)>,
+    /// Since when connections are taken.
+    began: Instant,
+    tally: Tally,
 }
 
 /// What a member says: the part of an entry that is its own.
@@ -61,6 +68,7 @@ impl Room {
         Self {
             limits,
             seats: Slab::new(),
+            guests: 0,
             names: BTreeMap::new(),
             listeners: Listeners::default(),
             round: Round::default(),
@@ -68,6 +76,8 @@ impl Room {
             applied: began,
             who: None,
             deadlines: BTreeSet::new(),
+            began: Instant::now(),
+            tally: Tally::default(),
         }
     }
 }
@@ -149,10 +159,12 @@ impl Room {
             Entry::Left(speaker, reason) => self.left(id, speaker.name, *reason),
             Entry::Msg(speaker, text) => {
                 let but = self.view_without_echo(speaker);
+                self.count(text, but);
                 self.announce(id, but, Event::Msg(speaker.name, text));
             }
             Entry::Data(speaker, bytes) => {
                 let but = self.view_without_echo(speaker);
+                self.count(bytes, but);
                 let most = self.limits.payload;
                 let render = |form, out: &mut _| {
                     Event::render_payload(speaker.name, bytes, form, id, most, out);
@@ -160,7 +172,10 @@ impl Room {
                 self.round.say(but, &self.listeners, render);
             }
             Entry::Tell(speaker, to, text) => self.told(id, speaker, to, text),
-            Entry::Note(text) => self.announce(id, None, Event::Note(text)),
+            Entry::Note(text) => {
+                self.count(text, None);
+                self.announce(id, None, Event::Note(text));
+            }
         }
     }
 
@@ -212,7 +227,9 @@ impl Room {
     }
 
     fn told(&mut self, id: Id, speaker: &Speaker, to: &Speaker, text: &[u8]) {
-        if let Some((seat, form)) = self.listener(to) {
+        let listener = self.listener(to);
+        self.tally.count(text, usize::from(listener.is_some()));
+        if let Some((seat, form)) = listener {
             let view = self.view(seat);
             self.round.tell(view, |out| {
                 form.stamp(id, out);
@@ -266,6 +283,12 @@ impl Room {
         Some(self.view(seat))
     }
 
+    /// Counts what is said to all members but one.
+    fn count(&mut self, said: &[u8], but: Option<ViewId>) {
+        let receivers = self.members_here().saturating_sub(usize::from(but.is_some()));
+        self.tally.count(said, receivers);
+    }
+
     /// Says something to all members but one.
     fn announce(&mut self, id: Id, but: Option<ViewId>, event: Event<'_>) {
         self.round.say(but, &self.listeners, |form, out| {
@@ -285,8 +308,8 @@ impl Room {
         self.names = members.map(|name| (name, None)).collect();
     }
 
-    /// The members that are here.
-    pub fn members_here(&self) -> Vec<SeatId> {
+    /// The connections of the members that are here.
+    pub fn seats_of_members(&self) -> Vec<SeatId> {
         let is_member = |seat: &Seat| matches!(seat.stage, Stage::Member(..));
         self.seats.iter().filter(|(_, seat)| is_member(seat)).map(|(id, _)| id).collect()
     }
@@ -335,6 +358,35 @@ impl Room {
     /// How many members are in.
     pub fn members(&self) -> usize {
         self.names.len()
+    }
+
+    /// How many of them are here: all, but where others share the log.
+    pub fn members_here(&self) -> usize {
+        self.listeners.iter().sum()
+    }
+
+    /// How many connections have not joined.
+    pub fn guests(&self) -> usize {
+        self.guests
+    }
+
+    /// What has been said.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// For how long it has been there.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+
+    /// The members behind that name, or from the first on, in alphabetical order. Who is not here has no connection.
+    pub fn members_behind(
+        &self,
+        name: Option<Name>,
+    ) -> impl Iterator<Item = (Name, Option<SeatId>)> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.names.range((from, Bound::Unbounded)).map(|(name, seat)| (*name, *seat))
     }
 
     /// The connection of the member of that name, if it is here.

@@ -35,6 +35,8 @@ pub enum Closed {
     LogLost,
     /// The server stops.
     Shutdown,
+    /// The same, while others go on.
+    Drained,
 }
 
 impl Closed {
@@ -51,7 +53,7 @@ impl Closed {
             Self::Replaced => Some("replaced"),
             Self::NodeLost => Some("node-lost"),
             Self::LogLost => Some("log-lost"),
-            Self::Shutdown => Some("shutdown"),
+            Self::Shutdown | Self::Drained => Some("shutdown"),
         }
     }
 
@@ -66,6 +68,7 @@ impl Closed {
             Self::Left
             | Self::Ended
             | Self::Shutdown
+            | Self::Drained
             | Self::Replaced
             | Self::NodeLost
             | Self::LogLost
@@ -82,7 +85,8 @@ impl Closed {
     }
 
     /// The reason in an operator's line.
-    fn why(self) -> &'static str {
+    #[must_use]
+    pub fn why(self) -> &'static str {
         match self {
             Self::Left => "said LEAVE",
             Self::Ended => "end of stream",
@@ -96,7 +100,8 @@ impl Closed {
             | Self::Replaced
             | Self::NodeLost
             | Self::LogLost
-            | Self::Shutdown => self.bye().unwrap_or_default(),
+            | Self::Shutdown
+            | Self::Drained => self.bye().unwrap_or_default(),
         }
     }
 }
@@ -124,6 +129,10 @@ pub enum Notice {
     CannotAccept(String),
     /// The server ended before so many connections had taken all that was queued for them.
     CutShort(usize),
+    /// An operator did this.
+    Operator(String),
+    /// Whoever has started the server cannot be told how it does.
+    Supervisor(String),
 }
 
 impl fmt::Display for Notice {
@@ -144,6 +153,8 @@ impl fmt::Display for Notice {
             Self::Log(what) => write!(f, "log: {what}"),
             Self::Journal(what) => write!(f, "journal: {what}"),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
+            Self::Operator(order) => write!(f, "operator: {order}"),
+            Self::Supervisor(error) => write!(f, "cannot tell the service manager: {error}"),
             Self::CutShort(connections) => {
                 write!(f, "{connections} cut short: they had not read all that was queued")
             }

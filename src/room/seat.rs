@@ -4,7 +4,7 @@ use super::round::ViewId;
 use crate::protocol::{Form, Name, Secret};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the room knows of a connection.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Seat {
     pub echo: bool,
     /// Its session still reads from the socket.
     pub reads: bool,
+    /// When it came: so many seconds after the room began.
+    pub since: u32,
     /// Why its socket takes nothing any more, if that is so.
     pub deaf: Option<ErrorKind>,
 }
@@ -38,8 +40,13 @@ pub enum Stage {
 
 impl Seat {
     /// That of one who has just come.
-    pub fn new(stage: Stage) -> Self {
-        Self { stage, view: None, secret: None, echo: false, reads: true, deaf: None }
+    pub fn new(stage: Stage, since: u32) -> Self {
+        Self { stage, view: None, secret: None, echo: false, reads: true, since, deaf: None }
+    }
+
+    /// A time as seats keep it: a century in four bytes.
+    pub fn seconds(time: Duration) -> u32 {
+        u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
     }
 }
 

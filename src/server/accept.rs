@@ -64,6 +64,7 @@ impl Shared {
                 executor.spawn(session).detach();
             }
             Admission::Full(full, permit) => {
+                self.registry.lock().await.counters.refuse(Refusal::Full);
                 note(self.notices.as_ref(), || Notice::Full(peer, full));
                 match permit {
                     Some(permit) => {

@@ -5,9 +5,13 @@
 
 mod accept;
 mod clock;
+mod counters;
+mod desk;
+mod goodbye;
 mod line;
 mod registry;
 mod session;
+mod supervisor;
 mod work;
 
 use crate::limits::{self, Limits};
@@ -27,13 +31,18 @@ pub use crate::room::notice::{Closed, Notice};
 use async_channel::Sender;
 use async_lock::{Mutex, Semaphore};
 use futures_lite::FutureExt;
+use goodbye::End;
+use registry::state::State;
 use registry::{Bells, Registry};
 use secrets::Secrets;
 use smol::{Executor, Timer};
+use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
+pub use supervisor::Supervisor;
 
 /// What a server is to do.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +56,12 @@ pub struct Config {
     /// With whom it shares the room, if it does; it has no journal then.
     #[cfg(feature = "redis")]
     pub nodes: Option<NodesConfig>,
+    /// Where its operator's socket is, if it has one.
+    pub control: Option<PathBuf>,
+    /// Where it tells scrapers how it does.
+    pub metrics: Option<Address>,
+    /// Who has started it and wants to hear how it does.
+    pub supervisor: Option<Supervisor>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
     /// take at once is lost; the server never waits for it.
     pub notices: Option<Sender<Notice>>,
@@ -86,6 +101,10 @@ pub struct JournalConfig {
 pub struct Server {
     listeners: Vec<Listener>,
     addresses: Vec<Bound>,
+    /// The operator's socket.
+    control: Option<Listener>,
+    /// Where metrics are.
+    metrics: Vec<Listener>,
     door: Arc<Door>,
     turn: Turn,
     log: Log,
@@ -104,9 +123,13 @@ impl Server {
         config.limits.check()?;
         let mut listeners = Vec::new();
         for address in &config.listen {
-            let named = |e: io::Error| io::Error::new(e.kind(), format!("{address}: {e}"));
-            listeners.extend(address.listen().map_err(named)?);
+            listeners.extend(address.listen().map_err(named(address))?);
         }
+        let metrics = config.metrics.as_ref().map(|at| at.listen().map_err(named(at)));
+        let metrics = metrics.transpose()?.unwrap_or_default();
+        let control = config.control.as_deref();
+        let control = control.map(|at| Listener::private(at).map_err(named(&at.display())));
+        let control = control.transpose()?;
         let addresses = listeners.iter().map(|listener| listener.bound().clone()).collect();
         let door = Arc::new(Door::new(&config.limits));
         #[cfg(feature = "redis")]
@@ -123,6 +146,8 @@ impl Server {
         Ok(Self {
             listeners,
             addresses,
+            control,
+            metrics,
             door,
             turn,
             log,
@@ -140,21 +165,43 @@ impl Server {
         &self.addresses
     }
 
+    /// Listens at sockets as well that somebody else has made, and keeps: they do not go when it ends. Fails where one of
+    /// them does not listen for connections.
+    pub fn adopt(&mut self, sockets: Vec<OwnedFd>) -> io::Result<()> {
+        for socket in sockets {
+            let listener = Listener::adopt(socket)?;
+            self.addresses.push(listener.bound().clone());
+            self.listeners.push(listener);
+        }
+        Ok(())
+    }
+
+    /// Where metrics are, with the ports that it got.
+    pub fn metrics(&self) -> impl Iterator<Item = &Bound> {
+        self.metrics.iter().map(Listener::bound)
+    }
+
+    /// Where the operator's socket is.
+    #[must_use]
+    pub fn control(&self) -> Option<&Path> {
+        self.config.control.as_deref()
+    }
+
     /// How many connections it will take.
     #[must_use]
     pub fn max_connections(&self) -> usize {
         self.door.max_connections()
     }
 
-    /// Serves until `shutdown` completes. Then it accepts no more, sends every connection what is
-    /// queued for it and `BYE shutdown`, and returns once all are over, or after
-    /// [`Limits::shutdown_timeout`]: who has not taken all by then is cut short.
+    /// Serves until `shutdown` completes, or an operator says so. Then it accepts no more, sends every connection what
+    /// is queued for it and `BYE shutdown`, one after the other over [`Limits::drain`], and returns once all are over, or
+    /// after [`Limits::shutdown_timeout`]: who has not taken all by then is cut short.
     ///
     /// It fails where it cannot go on: where a log that others share cannot be kept where it should be.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
-        let Config { limits, notices: troubles, quiet, .. } = self.config;
+        let Config { limits, notices: troubles, quiet, supervisor, .. } = self.config;
         let notices = troubles.clone().filter(|_| !quiet);
         let bells = Bells { flush, watch, notices: notices.clone(), troubles: troubles.clone() };
         if let Some(bytes) = self.torn {
@@ -162,7 +209,7 @@ impl Server {
                 Notice::Journal(format!("cut off {bytes} bytes of an entry that a crash had torn"))
             });
         }
-        let long_enough = limits.shutdown_timeout;
+        let (long_enough, usual) = (limits.shutdown_timeout, limits.drain);
         let registry = Registry::new(limits, self.log, self.secrets, bells);
         let registry = Arc::new(Mutex::new(registry));
         let executor = Arc::new(Executor::new());
@@ -182,11 +229,24 @@ impl Server {
             .into_iter()
             .map(|listener| executor.spawn(shared.clone().accept(listener)))
             .collect();
-        let serve = async {
+        let (ends, ended) = async_channel::unbounded();
+        let attending = shared.open_desks(self.control, self.metrics, &ends);
+        let line = shared.call(supervisor.as_ref());
+        let watchdog = supervisor.and_then(|supervisor| supervisor.watchdog);
+        let reporting =
+            line.clone().map(|line| executor.spawn(shared.clone().report(line, watchdog)));
+        let signalled = async {
             shutdown.await;
+            let _ = ends.try_send(End::Signal);
+            smol::future::pending::<()>().await;
+        };
+        let serve = async {
+            let end = ended.recv().await.unwrap_or(End::Signal);
+            line.inspect(|line| _ = line.say("STOPPING=1"));
             for task in accepting {
                 task.cancel().await;
             }
+            shared.say_goodbyes(end.over(usual), usual, &ended).await;
             let empty = registry.lock().await.close_all(Instant::now());
             let everybody_gone = async { _ = empty.recv().await };
             let settled = async {
@@ -197,7 +257,8 @@ impl Server {
         };
         #[cfg(feature = "redis")]
         let serve = serve.or(shared.clone().follow(self.node));
-        executor.run(serve.or(flusher).or(watch)).await;
+        executor.run(serve.or(flusher).or(watch).or(signalled)).await;
+        drop((attending, reporting));
         // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
         let cut_short = registry.lock().await.clear();
         if cut_short > 0 {
@@ -211,6 +272,11 @@ impl Server {
     }
 }
 
+/// Names the address at which something failed.
+fn named(address: &impl Display) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{address}: {error}"))
+}
+
 /// What the server's tasks share.
 #[derive(Debug, Clone)]
 struct Shared {
@@ -222,4 +288,11 @@ struct Shared {
     executor: Weak<Executor<'static>>,
     /// How many may send at the same time what sockets did not take at once.
     drains: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// How the server stands now.
+    async fn state(&self) -> State {
+        self.registry.lock().await.state(&self.door, Instant::now())
+    }
 }

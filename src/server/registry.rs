@@ -11,8 +11,11 @@ mod nodes;
 mod operator;
 #[cfg(test)]
 mod paper;
+pub mod state;
 
 use super::clock::Clock;
+use super::counters::Counters;
+use super::goodbye::Goodbyes;
 use super::line::{Line, Parked};
 use super::secrets::Secrets;
 use crate::delivery::chunk::Cost;
@@ -44,6 +47,10 @@ pub struct Registry<S> {
     clock: Clock,
     secrets: Secrets,
     bells: Bells,
+    /// What has happened since the start.
+    pub counters: Counters,
+    /// It says goodbye: nobody comes any more.
+    is_draining: bool,
     /// Closed once the last connection of a server that stops is over.
     emptied: Option<Sender<()>>,
     /// Why the log cannot be kept where it should be, for good.
@@ -84,6 +91,8 @@ impl<S: Sink + Clone> Registry<S> {
             clock: Clock::default(),
             secrets,
             bells,
+            counters: Counters::default(),
+            is_draining: false,
             emptied: None,
             #[cfg(feature = "redis")]
             unfit: None,
@@ -202,8 +211,11 @@ impl<S: Sink + Clone> Registry<S> {
         self.log.forget(id);
         match was {
             Was::Closed => return,
-            Was::Member(_) if closed == Closed::Replaced => {}
-            Was::Member(name) => self.note(|own| Notice::Left(name, closed, own.members_left())),
+            Was::Member(_) if closed == Closed::Replaced => self.counters.leave(closed),
+            Was::Member(name) => {
+                self.counters.leave(closed);
+                self.note(|own| Notice::Left(name, closed, own.members_left()));
+            }
             Was::Guest if closed.is_worth_a_notice() => {
                 self.note(|own| Notice::SentAway(own.peer(id), closed));
             }
@@ -228,6 +240,26 @@ impl<S: Sink + Clone> Registry<S> {
             Some(next) => self.act(id, next),
             None => self.close(id, closed, now),
         }
+    }
+
+    /// From now on nobody comes. Returns those who are there, and are to go.
+    pub fn begin_to_drain(&mut self) -> Vec<SeatId> {
+        self.is_draining = true;
+        self.room.everybody()
+    }
+
+    /// Ends those connections of whom it is time to take leave, while others go on. Says whether nobody is left.
+    pub fn say_goodbye(&mut self, goodbyes: &mut Goodbyes, now: Instant) -> bool {
+        // Who comes back may do so at another node, and was never missed.
+        let closed = if self.log.is_shared() { Closed::Shutdown } else { Closed::Drained };
+        for id in goodbyes.due(now) {
+            // It may have gone by itself.
+            if self.delivery.sink(id).is_some() {
+                self.close(id, closed, now);
+            }
+        }
+        self.settle();
+        goodbyes.are_over() || self.room.members_here() + self.room.guests() == 0
     }
 
     /// Ends all connections. What is returned is closed when the last of them is over.
@@ -347,6 +379,7 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Answers why something is not done. A guest is not answered so forever.
     pub fn refuse(&mut self, id: SeatId, refusal: Refusal, now: Instant) {
+        self.counters.refuse(refusal);
         let too_often = self.room.refuse(id, refusal);
         if matches!(refusal, Refusal::BadName | Refusal::NameTaken | Refusal::BadOption) {
             self.note(|own| Notice::Refused(own.peer(id), refusal));

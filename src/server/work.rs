@@ -3,6 +3,7 @@
 //! did not take at once.
 
 use super::Shared;
+use super::goodbye::{End, Goodbyes};
 use super::registry::Registry;
 use crate::delivery::Lagger;
 use crate::delivery::chunk::Hand;
@@ -34,7 +35,11 @@ impl Shared {
             }
             // What has rung meanwhile is in this round.
             let _ = bell.try_recv();
-            let fell_behind = self.registry.lock().await.flush(Instant::now());
+            let mut registry = self.registry.lock().await;
+            let began = Instant::now();
+            let fell_behind = registry.flush(began);
+            registry.counters.flush.count(began.elapsed());
+            drop(registry);
             let Some(executor) = self.executor.upgrade() else { return };
             for lagger in fell_behind {
                 let drain = drain(self.registry.clone(), self.drains.clone(), lagger);
@@ -47,6 +52,25 @@ impl Shared {
     pub async fn settled(&self) {
         while !self.registry.lock().await.is_settled() {
             Timer::after(limits::TICK).await;
+        }
+    }
+
+    /// Says goodbye to one after the other for so long, while the others go on. Whatever else would end the server
+    /// meanwhile may make it shorter.
+    pub async fn say_goodbyes(&self, over: Duration, usual: Duration, ends: &Receiver<End>) {
+        let leaving = self.registry.lock().await.begin_to_drain();
+        if over.is_zero() {
+            return;
+        }
+        let mut goodbyes = Goodbyes::new(leaving, Instant::now(), over);
+        while !self.registry.lock().await.say_goodbye(&mut goodbyes, Instant::now()) {
+            let tick = async {
+                Timer::after(limits::TICK).await;
+                None
+            };
+            if let Some(end) = future::or(async { ends.recv().await.ok() }, tick).await {
+                goodbyes.hurry(Instant::now(), end.over(usual));
+            }
         }
     }
 

@@ -123,7 +123,10 @@ impl Drop for Daemon {
 /// The command line of a smoltalkd, with nothing of this process's environment that it reads.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(SMOLTALKD);
-    command.args(arguments).env_remove("SMOLTALK_LISTEN").env_remove("SMOLTALK_REDIS");
+    command.args(arguments);
+    for variable in ["SMOLTALK_LISTEN", "SMOLTALK_REDIS", "NOTIFY_SOCKET", "LISTEN_FDS"] {
+        command.env_remove(variable);
+    }
     command
 }
 

@@ -3,6 +3,8 @@
 // The flags' doc comments are the text of --help, for people.
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links)]
 
+use crate::record::Form;
+use crate::systemd;
 use argh::FromArgs;
 use smoltalk::limits::{self, Limits};
 use smoltalk::protocol::text::to_safe;
@@ -22,9 +24,15 @@ const JOURNAL_SIZE: u64 = 64 * 1024 * 1024;
 /// What to do.
 pub enum Start {
     /// Serve.
-    Serve(Box<Config>),
+    Serve(Box<Service>),
     /// Print this on standard output; that is all.
     Print(String),
+}
+
+/// A server, and how its log is written.
+pub struct Service {
+    pub config: Config,
+    pub form: Form,
 }
 
 /// Serves one chat room. People enter it with nc, telnet or smoltalk.
@@ -141,6 +149,23 @@ struct Flags {
     )]
     shutdown_timeout: Duration,
 
+    /// seconds over which goodbyes are spread before that (default: 0)
+    #[argh(option, arg_name = "secs", from_str_fn(any_seconds), default = "Duration::ZERO")]
+    drain: Duration,
+
+    /// the operator's socket, unix:PATH, for nc -U; HELP there says what it
+    /// takes
+    #[argh(option, arg_name = "addr", from_str_fn(unix))]
+    control: Option<PathBuf>,
+
+    /// where /metrics and /healthz are, by HTTP: an address as for --listen
+    #[argh(option, arg_name = "addr")]
+    metrics: Option<Address>,
+
+    /// how to log: text or json (default: text)
+    #[argh(option, arg_name = "form", from_str_fn(form), default = "Form::Text")]
+    log: Form,
+
     /// do not log arrivals, departures and refusals
     #[argh(switch)]
     quiet: bool,
@@ -158,7 +183,7 @@ pub fn read() -> Result<Start, String> {
         Ok(flags) if flags.version => Ok(Start::Print(VERSION.into())),
         Ok(flags) => flags
             .config(env::var_os("SMOLTALK_LISTEN"))
-            .map(|config| Start::Serve(Box::new(config))),
+            .map(|service| Start::Serve(Box::new(service))),
         Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
         Err(early) => {
             Err(unfit(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())))
@@ -183,8 +208,11 @@ fn unfit(mut why: String) -> String {
 
 impl Flags {
     /// What they ask for, with what the environment says instead of --listen.
-    fn config(self, environment: Option<OsString>) -> Result<Config, String> {
+    fn config(self, environment: Option<OsString>) -> Result<Service, String> {
+        let has_sockets = systemd::sockets() > 0;
+        let is_said = environment.as_ref().is_some_and(|said| !said.is_empty());
         let listen = match self.listen {
+            none if none.is_empty() && has_sockets && !is_said => none,
             none if none.is_empty() => listen_from(environment.unwrap_or_default())?,
             listen => listen,
         };
@@ -199,6 +227,7 @@ impl Flags {
             history: self.history,
             history_bytes: self.history_bytes,
             shutdown_timeout: self.shutdown_timeout,
+            drain: self.drain,
             ..Limits::default()
         };
         let journal = self.journal.map(|path| JournalConfig { path, size: self.journal_size });
@@ -208,15 +237,19 @@ impl Flags {
         if nodes.is_some() && journal.is_some() {
             return Err("--journal and --redis are two places for one log: give one".into());
         }
-        Ok(Config {
+        let config = Config {
             listen,
             limits,
             journal,
             #[cfg(feature = "redis")]
             nodes,
+            control: self.control,
+            metrics: self.metrics,
+            supervisor: systemd::supervisor(),
             notices: None,
             quiet: self.quiet,
-        })
+        };
+        Ok(Service { config, form: self.log })
     }
 }
 
@@ -296,21 +329,26 @@ fn total_size(written: &str) -> Result<usize, String> {
 }
 
 fn seconds(written: &str) -> Result<Duration, String> {
-    match decimal(written) {
-        Some(seconds) if !seconds.is_zero() && seconds <= limits::LONGEST => Ok(seconds),
-        _ => Err("takes a number of seconds, over 0 and at most a year".into()),
-    }
+    let seconds = limits::seconds(written).filter(|seconds| !seconds.is_zero());
+    seconds.ok_or_else(|| "takes a number of seconds, over 0 and at most a year".into())
 }
 
-/// Reads `1`, `0.5` or `.5`: whole nanoseconds, without the tables that a float's reading takes.
-fn decimal(written: &str) -> Option<Duration> {
-    let (whole, part) = written.split_once('.').unwrap_or((written, ""));
-    let digits = [whole, part].concat();
-    if digits.is_empty() || part.len() > 9 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+fn any_seconds(written: &str) -> Result<Duration, String> {
+    let seconds = limits::seconds(written);
+    seconds.ok_or_else(|| "takes a number of seconds, at most a year".into())
+}
+
+fn unix(written: &str) -> Result<PathBuf, String> {
+    let path = written.strip_prefix("unix:").filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| "takes unix:PATH".into())
+}
+
+fn form(written: &str) -> Result<Form, String> {
+    match written {
+        "text" => Ok(Form::Text),
+        "json" => Ok(Form::Json),
+        _ => Err("takes text or json".into()),
     }
-    let whole = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    Some(Duration::new(whole, format!("{part:0<9}").parse().ok()?))
 }
 
 #[cfg(test)]
@@ -319,28 +357,8 @@ mod tests {
 
     fn config(args: &[&str]) -> String {
         let flags = Flags::from_args(&["smoltalkd"], args).expect("good flags");
-        format!("{:?}", flags.config(None).expect("a good default"))
-    }
-
-    #[test]
-    fn seconds_may_have_a_fraction() {
-        let read = |written| decimal(written).map(|duration| duration.as_nanos());
-        for (written, nanos) in [
-            ("30", 30_000_000_000),
-            ("0.5", 500_000_000),
-            (".25", 250_000_000),
-            ("007.", 7_000_000_000),
-            ("1.000000001", 1_000_000_001),
-            ("18446744073709551615.9", 18_446_744_073_709_551_615_900_000_000),
-        ] {
-            assert_eq!(read(written), Some(nanos), "{written}");
-        }
-        for bad in ["", ".", "x", "-1", "+1", "1e3", "1.5s", "1..5", "0x1", "18446744073709551616"]
-            .into_iter()
-            .chain(["inf", "NaN", " 1", "1 ", "1.0000000001", "1.+5"])
-        {
-            assert_eq!(read(bad), None, "{bad}");
-        }
+        let Service { config, form } = flags.config(None).expect("a good default");
+        format!("{config:?} {form:?}")
     }
 
     #[test]
@@ -356,7 +374,7 @@ mod tests {
             })
             .flatten()
             .collect();
-        let flags = 12 + usize::from(cfg!(feature = "redis"));
+        let flags = 14 + usize::from(cfg!(feature = "redis"));
         assert_eq!(shown.len(), 2 * flags, "a flag with a value has a default: {shown:?}");
         assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }

@@ -1,10 +1,10 @@
 //! What the operator reads, on standard error.
 
+use crate::record::{self, Form};
 use async_channel::{Receiver, Sender};
 use futures_lite::FutureExt;
 use smol::Timer;
 use smoltalk::server::Notice;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::thread;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Log {
     ///
     /// On a thread of its own: a terminal or pipe that is not read must not stop the room, nor keep
     /// it from beginning.
-    pub fn begin(first: String, notices: Receiver<Notice>) -> io::Result<Self> {
+    pub fn begin(first: String, notices: Receiver<Notice>, form: Form) -> io::Result<Self> {
         let (done, written) = async_channel::bounded(1);
         let write = move || {
             let _done: Sender<()> = done;
@@ -39,7 +39,7 @@ impl Log {
             while let Ok(notice) = notices.recv_blocking() {
                 // Several at a time: a storm of arrivals is not to cost a system call for each.
                 thread::sleep(PAUSE);
-                say(&gathered(&notice, &notices));
+                say(&gathered(&notice, &notices, form));
             }
         };
         thread::Builder::new().name("log".into()).spawn(write)?;
@@ -54,10 +54,11 @@ impl Log {
 }
 
 /// A line for `notice`, and for each that waits behind it.
-fn gathered(notice: &Notice, others: &Receiver<Notice>) -> String {
-    let mut lines = format!("{notice}\n");
+fn gathered(notice: &Notice, others: &Receiver<Notice>, form: Form) -> String {
+    let mut lines = String::new();
+    record::push(notice, form, &mut lines);
     while let Ok(notice) = others.try_recv() {
-        let _ = writeln!(lines, "{notice}");
+        record::push(&notice, form, &mut lines);
     }
     lines
 }

@@ -223,7 +223,6 @@ impl Journal {
     }
 
     /// How long the file is, in bytes, and the one before it not counted.
-    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.len
     }

@@ -86,7 +86,7 @@ impl<S: Sink + Clone> Registry<S> {
         if let Some(shared) = self.log.shared_mut() {
             shared.end();
         }
-        for id in self.room.members_here() {
+        for id in self.room.seats_of_members() {
             self.close(id, closed, now);
         }
         self.room.forget_members();

@@ -1,5 +1,4 @@
 //! What the operator does in the room.
-#![allow(dead_code)] // Until there is a socket for him.
 
 use super::Registry;
 use crate::limits;

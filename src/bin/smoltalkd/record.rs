@@ -1,0 +1,225 @@
+//! How the log is written: as lines for people, or as JSON for programs.
+
+use smoltalk::server::{Notice, Server};
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+/// In which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A sentence a line.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// What the log begins with: how many connections it can be, and where the server listens.
+pub fn beginning(server: &Server, wanted: usize, form: Form) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let possible = server.max_connections();
+    let mut log = Beginning { lines: String::new(), form };
+    log.line(
+        &format!("smoltalkd {version}, up to {possible} connections"),
+        ("info", "start"),
+        &[("version", Value::Text(version)), ("connections", Value::Number(possible))],
+    );
+    if wanted > possible {
+        let why = "is more than the descriptor limit allows";
+        log.line(
+            &format!("--max-connections {wanted} {why}: {possible}"),
+            ("warning", "max-connections"),
+            &[("wanted", Value::Number(wanted)), ("connections", Value::Number(possible))],
+        );
+    }
+    for address in server.addresses() {
+        log.address("listening", &address.to_string());
+    }
+    for address in server.metrics() {
+        log.address("metrics", &address.to_string());
+    }
+    if let Some(path) = server.control() {
+        log.address("control", &path.display().to_string());
+    }
+    log.lines
+}
+
+struct Beginning {
+    lines: String,
+    form: Form,
+}
+
+impl Beginning {
+    fn line(&mut self, text: &str, what: (&str, &str), fields: &[(&str, Value<'_>)]) {
+        match self.form {
+            Form::Text => _ = writeln!(self.lines, "{text}"),
+            Form::Json => push_object(what, fields, &mut self.lines),
+        }
+    }
+
+    fn address(&mut self, event: &str, address: &str) {
+        let text = format!("{event} on {address}");
+        self.line(&text, ("info", event), &[("address", Value::Text(address))]);
+    }
+}
+
+/// Appends the line of a notice.
+pub fn push(notice: &Notice, form: Form, out: &mut String) {
+    match form {
+        Form::Text => _ = writeln!(out, "{notice}"),
+        Form::Json => push_json(notice, out),
+    }
+}
+
+fn push_json(notice: &Notice, out: &mut String) {
+    use Value::{Number, Text};
+    let mut object = |level, event, fields: &[(&str, Value<'_>)]| {
+        push_object((level, event), fields, out);
+    };
+    match notice {
+        Notice::Joined(name, peer, members) => object(
+            "info",
+            "joined",
+            &[
+                ("name", Text(name.as_str())),
+                ("address", Text(&peer.word())),
+                ("members", Number(*members)),
+            ],
+        ),
+        Notice::Resumed(name, peer) => object(
+            "info",
+            "resumed",
+            &[("name", Text(name.as_str())), ("address", Text(&peer.word()))],
+        ),
+        Notice::Left(name, closed, members) => object(
+            "info",
+            "left",
+            &[
+                ("name", Text(name.as_str())),
+                ("reason", Text(closed.why())),
+                ("members", Number(*members)),
+            ],
+        ),
+        Notice::SentAway(peer, closed) => object(
+            "info",
+            "refused",
+            &[("address", Text(&peer.word())), ("reason", Text(closed.why()))],
+        ),
+        Notice::Full(peer, full) => object(
+            "warning",
+            "refused",
+            &[
+                ("address", Text(&peer.word())),
+                ("reason", Text("full")),
+                ("text", Text(&full.to_string())),
+            ],
+        ),
+        Notice::Refused(peer, refusal) => object(
+            "info",
+            "refused",
+            &[("address", Text(&peer.word())), ("reason", Text(refusal.code()))],
+        ),
+        Notice::Log(text) => object("warning", "log", &[("text", Text(text))]),
+        Notice::Journal(text) => object("warning", "journal", &[("text", Text(text))]),
+        Notice::CannotAccept(text) => object("error", "cannot-accept", &[("text", Text(text))]),
+        Notice::CutShort(connections) => {
+            object("warning", "cut-short", &[("connections", Number(*connections))]);
+        }
+        Notice::Operator(order) => object("info", "operator", &[("order", Text(order))]),
+        Notice::Supervisor(text) => object("warning", "supervisor", &[("text", Text(text))]),
+    }
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+enum Value<'a> {
+    Text(&'a str),
+    Number(usize),
+}
+
+fn push_object((level, event): (&str, &str), fields: &[(&str, Value<'_>)], out: &mut String) {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    out.push_str("{\"time\":\"");
+    push_time(now, out);
+    let _ = write!(out, "\",\"level\":\"{level}\",\"event\":\"{event}\"");
+    for (key, value) in fields {
+        let _ = write!(out, ",\"{key}\":");
+        match value {
+            Value::Number(number) => _ = write!(out, "{number}"),
+            Value::Text(text) => push_text(text, out),
+        }
+    }
+    out.push_str("}\n");
+}
+
+fn push_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\0'..='\x1f' => _ = write!(out, "\\u{:04x}", u32::from(c)),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// Appends a time since 1970 as RFC 3339 writes it, to the millisecond.
+fn push_time(time: Duration, out: &mut String) {
+    let seconds = time.as_secs();
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let _ = write!(
+        out,
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
+        time.subsec_millis()
+    );
+}
+
+/// The date so many days after 1970-01-01.
+///
+/// Years are counted from March on, so that the odd day is a year's last, and in eras of 400 years, which all have as many days.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (400 * era + year + turn, month, day_of_month)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (days, expected) in [
+            (0, (1970, 1, 1)),
+            (58, (1970, 2, 28)),
+            (59, (1970, 3, 1)),
+            (789, (1972, 2, 29)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (11_322, (2000, 12, 31)),
+            (20_779, (2026, 11, 22)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+        ] {
+            assert_eq!(date(days), expected, "{days}");
+        }
+        let mut time = String::new();
+        push_time(Duration::from_millis(1_795_307_868_007), &mut time);
+        assert_eq!(time, "2026-11-22T00:37:48.007Z");
+    }
+
+    #[test]
+    fn text_is_json_whatever_is_in_it() {
+        let mut out = String::new();
+        push_text("a \"b\" \\ \t\u{1b} ␛ é", &mut out);
+        assert_eq!(out, r#""a \"b\" \\ \u0009\u001b ␛ é""#);
+        let read: String = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(read, "a \"b\" \\ \t\u{1b} ␛ é");
+    }
+}

@@ -1,0 +1,21 @@
+//! Whether the server can be given people.
+
+use crate::server::registry::state::State;
+
+/// Why nobody should be sent here; nothing where all is well.
+pub fn complaints(state: &State) -> Vec<&'static str> {
+    let complaints = [
+        (state.is_draining, "draining"),
+        (state.journal.is_some_and(|journal| journal.is_failing), "journal failing"),
+    ];
+    complaints.into_iter().filter(|(holds, _)| *holds).map(|(_, what)| what).collect()
+}
+
+/// How the journal does.
+pub fn journal(state: &State) -> &'static str {
+    match state.journal {
+        None => "none",
+        Some(journal) if journal.is_failing => "failing",
+        Some(_) => "ok",
+    }
+}

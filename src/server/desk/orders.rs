@@ -1,0 +1,155 @@
+//! What an operator may ask for, a line each. Pure: no socket, no clock.
+
+use crate::limits;
+use crate::protocol::{Name, Refusal, word};
+use std::time::Duration;
+
+/// What an operator asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order<'a> {
+    /// How the server stands.
+    Status,
+    /// Who is in.
+    Who,
+    /// Put a member out, and say why.
+    Kick(Name, &'a [u8]),
+    /// Say something to all.
+    Note(&'a [u8]),
+    /// End, and say goodbye to all within that time.
+    Drain(Option<Duration>),
+    /// What there is.
+    Help,
+}
+
+/// Why an order is not obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no such order.
+    UnknownCommand,
+    /// Nobody here has that name.
+    NoSuchMember,
+    /// What follows the order is not what it takes, which is this.
+    BadArgument(&'static str),
+    /// The line is too long.
+    TooLong,
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooLong => Self::TooLong,
+            Refusal::NoSuchMember => Self::NoSuchMember,
+            other => Self::BadArgument(other.explanation()),
+        }
+    }
+}
+
+impl Fault {
+    /// The code, for programs, and what it says to a person.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::UnknownCommand => ("unknown-command", "HELP says what there is"),
+            Self::NoSuchMember => ("no-such-member", "nobody here has that name"),
+            Self::BadArgument(takes) => ("bad-argument", takes),
+            Self::TooLong => ("too-long", "a line has at most 4096 bytes"),
+        }
+    }
+}
+
+/// What HELP answers, a line each.
+pub const HELP: [&str; 6] = [
+    "STATUS               how the server stands",
+    "WHO                  who is in: name, address, seconds, bytes that wait",
+    "KICK <name> [reason] put a member out",
+    "NOTE <text>          say something to all",
+    "DRAIN [secs]         end; goodbyes are spread over so many seconds",
+    "HELP                 this",
+];
+
+const KICK: &str = "KICK <name> [reason]";
+const NOTE: &str = "NOTE <text>";
+const DRAIN: &str = "DRAIN [secs], at most a year";
+
+impl<'a> Order<'a> {
+    /// Reads a line. Verbs are read in any case, and what follows one that takes nothing is passed over.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Fault> {
+        let (verb, rest) = word(line);
+        Ok(match verb.to_ascii_uppercase().as_slice() {
+            b"STATUS" => Self::Status,
+            b"WHO" => Self::Who,
+            b"HELP" => Self::Help,
+            b"KICK" => {
+                let (name, reason) = argument(rest).ok_or(Fault::BadArgument(KICK))?;
+                Self::Kick(Name::new(name).ok_or(Fault::NoSuchMember)?, reason)
+            }
+            b"NOTE" => {
+                argument(rest).ok_or(Fault::BadArgument(NOTE))?;
+                Self::Note(rest)
+            }
+            b"DRAIN" => Self::Drain(match argument(rest) {
+                None => None,
+                Some((secs, b"")) => Some(seconds(secs).ok_or(Fault::BadArgument(DRAIN))?),
+                Some(_) => return Err(Fault::BadArgument(DRAIN)),
+            }),
+            _ => return Err(Fault::UnknownCommand),
+        })
+    }
+}
+
+/// The first word of what follows an order, if there is any, and what comes behind it.
+fn argument(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (first, behind) = word(rest.trim_ascii());
+    (!first.is_empty()).then_some((first, behind.trim_ascii()))
+}
+
+fn seconds(written: &[u8]) -> Option<Duration> {
+    str::from_utf8(written).ok().and_then(limits::seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_in_any_case_and_with_what_follows_them() {
+        let ada = Name::new(b"ada").expect("a name");
+        for (line, order) in [
+            ("STATUS", Order::Status),
+            ("status now", Order::Status),
+            ("Who", Order::Who),
+            ("HELP me", Order::Help),
+            ("KICK ada", Order::Kick(ada, b"")),
+            ("kick  ada  too loud ", Order::Kick(ada, b"too loud")),
+            ("NOTE  back soon", Order::Note(b" back soon")),
+            ("DRAIN", Order::Drain(None)),
+            ("DRAIN ", Order::Drain(None)),
+            ("DRAIN 0", Order::Drain(Some(Duration::ZERO))),
+            ("drain 1.5", Order::Drain(Some(Duration::from_millis(1500)))),
+        ] {
+            assert_eq!(Order::parse(line.as_bytes()), Ok(order), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_said_by_one_code() {
+        for (line, code) in [
+            (&b"SHUTDOWN"[..], "unknown-command"),
+            (b" STATUS", "unknown-command"),
+            (b"\0", "unknown-command"),
+            (b"STATUS\0", "unknown-command"),
+            (b"\xff\xfe", "unknown-command"),
+            (b"KICK", "bad-argument"),
+            (b"KICK ", "bad-argument"),
+            (b"KICK a/b", "no-such-member"),
+            (b"NOTE", "bad-argument"),
+            (b"NOTE  ", "bad-argument"),
+            (b"DRAIN soon", "bad-argument"),
+            (b"DRAIN -1", "bad-argument"),
+            (b"DRAIN 1 2", "bad-argument"),
+            (b"DRAIN 31536001", "bad-argument"),
+        ] {
+            let fault = Order::parse(line).expect_err("a fault");
+            assert_eq!(fault.words().0, code, "{}", line.escape_ascii());
+        }
+    }
+}

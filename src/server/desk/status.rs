@@ -1,0 +1,46 @@
+//! How the server stands, for a person at the control socket.
+
+use super::health;
+use crate::server::registry::state::State;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+/// Appends a line for each thing there is to know.
+pub fn render(state: &State, out: &mut String) {
+    let State { tally, counters, .. } = state;
+    let rows: [(&str, &dyn fmt::Display); 16] = [
+        ("version", &env!("CARGO_PKG_VERSION")),
+        ("uptime", &state.uptime.as_secs()),
+        ("members", &state.members),
+        ("guests", &state.guests),
+        ("connections", &(state.members + state.guests)),
+        ("max-connections", &state.max_connections),
+        ("messages", &tally.messages),
+        ("bytes", &tally.bytes),
+        ("deliveries", &tally.deliveries),
+        ("sent", &state.sent),
+        ("lagging", &state.lagging),
+        ("backlog", &state.backlog),
+        ("stalled", &counters.stalled()),
+        ("draining", &if state.is_draining { "yes" } else { "no" }),
+        ("journal", &health::journal(state)),
+        ("node", &"none"),
+    ];
+    for (key, value) in rows {
+        let _ = writeln!(out, "STATUS {key} {value}");
+    }
+}
+
+/// A time in seconds, to the microsecond, without the tables that a float takes.
+#[derive(Debug)]
+pub struct Seconds(pub Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(time) = self;
+        match time.subsec_micros() {
+            0 => write!(f, "{}", time.as_secs()),
+            micros => write!(f, "{}.{micros:06}", time.as_secs()),
+        }
+    }
+}
