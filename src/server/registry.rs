@@ -49,8 +49,8 @@ pub struct Registry<S> {
     bells: Bells,
     /// What has happened since the start.
     pub counters: Counters,
-    /// It says goodbye: nobody comes any more.
-    is_draining: bool,
+    /// It says goodbye, or is about to: nobody is to be sent here.
+    pub is_draining: bool,
     /// Closed once the last connection of a server that stops is over.
     emptied: Option<Sender<()>>,
     /// Why the log cannot be kept where it should be, for good.

@@ -59,6 +59,20 @@ impl Daemon {
         Self { child, log, first_line: String::new(), listening: String::new() }
     }
 
+    /// A server that is handed two sockets, as systemd does it, and has not had its log read.
+    pub fn handed(sockets: [OwnedFd; 2], arguments: &[&str]) -> Self {
+        let take =
+            "exec 3<&0 4<&1 </dev/null >/dev/null; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", take, SMOLTALKD]).args(arguments).env_remove("SMOLTALK_LISTEN");
+        let [first, second] = sockets;
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        let child = shell.stdin(first).stdout(second).stderr(OwnedFd::from(theirs)).spawn();
+        let log = Telnet::over_unix(ours);
+        let (first_line, listening) = (String::new(), String::new());
+        Self { child: child.expect("started"), log, first_line, listening }
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.listening.parse().expect("an address with a port")
     }

@@ -60,6 +60,7 @@ impl Shared {
             }
             Order::Help => HELP.iter().for_each(|line| _ = writeln!(rows, "HELP {line}")),
             Order::Drain(over) => {
+                self.registry.lock().await.is_draining = true;
                 let _ = ends.try_send(End::Order(over));
                 let over = over.map(|over| status::Seconds(over).to_string());
                 self.log_order(&format!("DRAIN {}", over.unwrap_or_default()));
