@@ -21,6 +21,8 @@ fn owner() {
     screen::own_terminal();
 }
 
+const SMOLTALK: &str = env!("CARGO_BIN_EXE_smoltalk");
+
 /// A second, and another for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -175,35 +177,58 @@ fn at_terminal(program: &Command) -> Person {
         .filter(|a| *a != "--stay")
         .collect();
     let set = [("XDG_STATE_HOME", "/dev/null")];
-    Person::starts(env!("CARGO_BIN_EXE_smoltalk"), &args, &set, (80, 12))
+    Person::starts(SMOLTALK, &args, &set, (80, 12))
+}
+
+/// Each stream of words at a terminal, and each of the keys that end it: it `ends` soon.
+fn at_terminals(ends: impl Fn(Person)) {
+    for keys in ["\x03", "\x04"] {
+        heard(|words, program, talks| {
+            let mut ada = at_terminal(&program);
+            talks();
+            let asked = Instant::now();
+            ada.types(keys);
+            ends(ada);
+            assert!(asked.elapsed() < SOON, "{keys:?}, {words:?}: {:?}", asked.elapsed());
+        });
+    }
 }
 
 #[test]
 fn at_a_terminal_ctrl_c_and_ctrl_d_end_it() {
-    for keys in ["\x03", "\x04"] {
-        heard(|words, program, talks| {
-            let mut ada = at_terminal(&program);
-            talks();
-            let asked = Instant::now();
-            ada.types(keys);
-            ada.ends();
-            assert!(asked.elapsed() < SOON, "{keys:?}, {words:?}: {:?}", asked.elapsed());
-        });
-    }
+    at_terminals(|mut ada| _ = ada.ends());
 }
 
 #[test]
 fn at_a_terminal_that_shows_nothing_any_more_ctrl_c_and_ctrl_d_end_it() {
+    at_terminals(|ada| _ = ada.ends_unseen());
+}
+
+/// The shell has it then; and whoever looks at it again is to find it as it was.
+#[test]
+fn a_terminal_that_shows_nothing_any_more_is_what_it_was_when_it_does() {
+    let over = std::env::temp_dir().join(format!("smoltalk-over-{}", std::process::id()));
     for keys in ["\x03", "\x04"] {
-        heard(|words, program, talks| {
-            let mut ada = at_terminal(&program);
-            talks();
-            let asked = Instant::now();
-            ada.types(keys);
-            ada.ends_unseen();
-            assert!(asked.elapsed() < SOON, "{keys:?}, {words:?}: {:?}", asked.elapsed());
-        });
+        let _ = std::fs::remove_file(&over);
+        let (port, talks) = endless("OK ada 1\n", "MSG bob hello, Ada\n");
+        let shell = "trap : INT; \"$0\" \"$@\"; : > \"$OVER\"; read _";
+        let (port, path) = (port.to_string(), over.to_str().expect("UTF-8"));
+        let args = ["-c", shell, SMOLTALK, "--username", "ada", "--port", &port];
+        let set = [("XDG_STATE_HOME", "/dev/null"), ("OVER", path)];
+        let mut ada = Person::starts("/bin/sh", &args, &set, (80, 12));
+        talks();
+        let asked = Instant::now();
+        ada.types(keys);
+        while !over.exists() {
+            assert!(asked.elapsed() < SOON, "{keys:?}: it goes on");
+            thread::sleep(Duration::from_millis(10));
+        }
+        ada.reads("\x1b[?2004l\x1b[?7h\x1b[m");
+        ada.types("\r");
+        ada.ends();
+        assert!(ada.written.ends_with(b"\x1b[m\r\n"), "{:?}", ada.written.escape_ascii());
     }
+    std::fs::remove_file(over).expect("it is ours");
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Stream {
         Self::new(Box::new(io::stderr()))
     }
 
-    fn new(stream: Box<dyn Write + Send>) -> Self {
+    pub fn new(stream: Box<dyn Write + Send>) -> Self {
         let pipe = Unblock::with_capacity(BATCH, stream);
         Self { pipe, unwritten: Vec::new(), flushed: true }
     }

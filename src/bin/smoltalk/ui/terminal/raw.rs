@@ -2,13 +2,14 @@
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags, open};
+use rustix::io::retry_on_intr;
 use rustix::process::{self, Signal};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
-    tcgetwinsize, tcsetattr, ttyname,
+    InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex, Termios,
+    tcflush, tcgetattr, tcgetwinsize, tcsetattr, ttyname,
 };
-use std::io;
+use std::io::{self, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -24,6 +25,9 @@ const END: &[u8] = b"\x1b[?2004l\x1b[?7h";
 /// How long a terminal may take for what it has been given to show.
 const MUCH: Duration = Duration::from_millis(500);
 
+/// How long it is tried after that, at the most.
+const LITTLE: Duration = Duration::from_millis(100);
+
 /// How long to wait before it is asked again.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
@@ -34,6 +38,9 @@ const PLAIN: &[u8] = b"\x1b[m";
 ///
 /// A process has one terminal, and a panic must find it.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Nothing more is to be shown.
+static OVER: AtomicBool = AtomicBool::new(false);
 
 /// A row may break off in colour.
 static COLOURED: AtomicBool = AtomicBool::new(false);
@@ -103,10 +110,30 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         restore();
+        OVER.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Standard output, until the terminal is what it was before, or has taken too long: what comes later
+/// would break off anywhere. Nor is the rest of a row kept to be written at the end of the program.
+#[derive(Debug)]
+pub struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if OVER.load(Ordering::Relaxed) {
+            return Ok(bytes.len());
+        }
+        Ok(retry_on_intr(|| rustix::io::write(stdout(), bytes))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 fn take_over() -> io::Result<()> {
+    OVER.store(false, Ordering::Relaxed);
     let before = tcgetattr(stdin())?;
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
     Ok(tcsetattr(stdin(), OptionalActions::Now, &keys(before))?)
@@ -134,27 +161,32 @@ fn restore() {
     let Some(before) = before else { return };
     let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
     let plain = if COLOURED.load(Ordering::Relaxed) { PLAIN } else { b"" };
-    show_at_last(&[END, plain].concat());
+    show_at_last(&[END, plain].concat(), &before);
 }
 
-/// A terminal that has stopped must not hold us up; one that has much to show gets there.
+/// A terminal that has stopped must not hold us up; one that has much to show gets there. What it has
+/// not shown by then is thrown away: it must not be left as it is.
 ///
 /// It says that it takes more while it has room for a byte, and somebody else may be quicker: so it is
 /// opened once more, not to wait for it longer than it may take.
-fn show_at_last(bytes: &[u8]) {
+fn show_at_last(bytes: &[u8], modes: &Termios) {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let again = ttyname(stdout(), Vec::new()).and_then(|path| open(path, flags, Mode::empty()));
     let Ok(terminal) = again else { return };
     let (start, mut rest) = (Instant::now(), bytes);
-    while !rest.is_empty() && start.elapsed() < MUCH {
-        let mut out = [PollFd::new(&terminal, PollFlags::OUT)];
-        let left = MUCH.saturating_sub(start.elapsed()).try_into().ok();
-        match poll(&mut out, left.as_ref()) {
-            Ok(0) => return,
-            // A signal came: that is no reason to leave the terminal as it is.
-            Err(_) => continue,
-            Ok(_) => {}
+    while !rest.is_empty() && start.elapsed() < MUCH + LITTLE {
+        let left = MUCH.saturating_sub(start.elapsed());
+        let is_late = left.is_zero();
+        if is_late && rest.len() == bytes.len() {
+            OVER.store(true, Ordering::Relaxed);
+            let _ = tcflush(&terminal, QueueSelector::OFlush);
+            // Whoever waits to write more looks again whether he can.
+            let _ = tcsetattr(&terminal, OptionalActions::Now, modes);
         }
+        let mut out = [PollFd::new(&terminal, PollFlags::OUT)];
+        let wait = if is_late { A_MOMENT } else { left };
+        // A signal may come: that is no reason to leave the terminal as it is.
+        let _ = poll(&mut out, wait.try_into().ok().as_ref());
         match rustix::io::write(&terminal, rest) {
             Ok(written) => rest = &rest[written..],
             // What was drawn before is still being written.

@@ -57,7 +57,7 @@ pub struct Entry<'a> {
 impl Screen {
     pub fn open(colour: bool, bell: bool) -> io::Result<Self> {
         let raw = Raw::enter(colour)?;
-        let mut out = Stream::stdout();
+        let mut out = Stream::new(Box::new(raw::Output));
         out.text(Raw::greeting());
         let elsewhere = !io::stderr().is_terminal();
         Ok(Self {
