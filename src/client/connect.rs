@@ -6,10 +6,15 @@ use futures_lite::future;
 use smol::{Async, Timer};
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
+
+/// What stands before the path of a Unix socket, where that is the host.
+const UNIX: &str = "unix:";
 
 /// A connection to the first address of `host` that accepts in `time`; or the error of the last that
 /// did not.
@@ -22,16 +27,28 @@ pub async fn connect_any(
     time: Duration,
     hosts: impl IntoIterator<Item = (&str, u16)>,
 ) -> io::Result<Async<TcpStream>> {
-    let connected = first(hosts.into_iter().map(|host| async move {
-        let addresses = smol::net::resolve(host).await?;
-        first(addresses.into_iter().map(Async::<TcpStream>::connect)).await
+    let connected = first(hosts.into_iter().map(|(host, port)| async move {
+        match host.strip_prefix(UNIX) {
+            Some(path) => unix(path).await,
+            None => first(smol::net::resolve((host, port)).await?.into_iter().map(tcp)).await,
+        }
     }));
-    let socket = within(time, connected).await.unwrap_or_else(|| {
+    within(time, connected).await.unwrap_or_else(|| {
         let late = format!("no answer within {} s", time.as_secs_f32());
         Err(io::Error::new(io::ErrorKind::TimedOut, late))
-    })?;
+    })
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<Async<TcpStream>> {
+    let socket = Async::<TcpStream>::connect(address).await?;
     set_connection_options(&socket)?;
     Ok(socket)
+}
+
+/// To read, to write and to half-close, a socket is a socket.
+async fn unix(path: &str) -> io::Result<Async<TcpStream>> {
+    let socket = Async::<UnixStream>::connect(path).await?.into_inner()?;
+    Async::new(TcpStream::from(OwnedFd::from(socket)))
 }
 
 /// What `future` comes to, if it does in `time`.

@@ -88,10 +88,12 @@ impl fmt::Display for Error {
     }
 }
 
-/// What the system says, without its number for it.
-fn in_words(error: &io::Error) -> String {
+/// What the system says, without its number for it, and as a part of a sentence.
+pub(crate) fn in_words(error: &io::Error) -> String {
     let said = error.to_string();
-    said.split_once(" (os error ").map_or(said.as_str(), |(words, _)| words).into()
+    let words = said.split_once(" (os error ").map_or(said.as_str(), |(words, _)| words);
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 impl std::error::Error for Error {

@@ -10,7 +10,7 @@ use futures_lite::{AsyncRead, future};
 use smol::Async;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -66,6 +66,11 @@ impl<H: Hear> Link<H> {
     pub fn new(socket: Async<TcpStream>, longest: usize, inbox: H) -> Self {
         let frames = Frames::new(longest);
         Self { socket, frames, scratch: None, heard: false, unsent: Unsent::default(), inbox }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.socket.get_ref().peer_addr().ok()
     }
 
     /// Whether reading has stopped until something is taken.

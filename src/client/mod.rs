@@ -17,7 +17,7 @@
 
 mod back;
 pub(crate) mod connect;
-mod error;
+pub(crate) mod error;
 mod event;
 mod greeting;
 mod inbox;
@@ -69,7 +69,8 @@ pub struct Client {
 
 impl Client {
     /// Connects to the first address of `host` that accepts, and waits for the server's HELLO: for
-    /// [`limits::GREETING`] at most.
+    /// [`limits::GREETING`] at most. Where the host is `unix:` and a path, that is a Unix socket, and has
+    /// no port.
     pub async fn connect(host: &str, port: u16) -> Result<Self, Error> {
         Self::connect_within(limits::GREETING, host, port).await
     }

@@ -10,7 +10,7 @@ use crate::client::link::Link;
 use crate::limits;
 use crate::protocol::Name;
 use smol::Async;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -102,6 +102,12 @@ impl Direct {
     #[must_use]
     pub fn peer(&self) -> &str {
         self.link.inbox.peer().unwrap_or_default()
+    }
+
+    /// Where the peer is, if the system still says so.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.link.peer()
     }
 
     /// Sends a message of any bytes, none at all among them; returns its number when it is on its

@@ -1,5 +1,6 @@
 //! Why a conversation did not go on.
 
+use crate::client::error::in_words;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(error) => write!(f, "cannot connect: {error}"),
+            Self::Unreachable(error) => write!(f, "cannot connect: {}", in_words(error)),
             Self::NotDirect(why) => write!(f, "this is no smoltalk direct: {why}"),
             Self::Busy => write!(f, "the other side talks to somebody else (busy)"),
             Self::Refused { code, text } if text.is_empty() => write!(f, "{code}"),
