@@ -18,7 +18,7 @@ _smoltalkd() {
     esac
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
         --stall-timeout --outbox --history --history-bytes --journal --journal-size --redis --room --memory
-        --shutdown-timeout --drain --control --metrics --log --quiet --version -h --help'
+        --shutdown-timeout --drain --control --metrics --log --quiet -V --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }
 

@@ -17,6 +17,7 @@
 //! | [`server`] | the one lock, whose turn it is, the tasks, the goodbye |
 //! | [`client`] | the other side of a connection, for `smoltalk`, bots and tests |
 //! | [`direct`] | a conversation of two, without a server |
+//! | [`program`] | how the two programs are started |
 //!
 //! `ARCHITECTURE.md` has the picture: who wakes whom, and what happens under the lock.
 //!
@@ -37,6 +38,7 @@
 pub mod client;
 pub mod direct;
 pub mod limits;
+pub mod program;
 pub mod protocol;
 pub mod server;
 

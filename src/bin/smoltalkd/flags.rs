@@ -5,8 +5,9 @@
 
 use crate::record::Form;
 use crate::systemd;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use smoltalk::limits::{self, Limits};
+use smoltalk::program::{help, plain};
 use smoltalk::protocol::text::to_safe;
 use smoltalk::server::{Address, Config, JournalConfig};
 #[cfg(feature = "redis")]
@@ -36,7 +37,7 @@ pub struct Service {
 }
 
 /// Serves one chat room. People enter it with nc, telnet or smoltalk.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
     usage = "[--listen <addr>]... [<option>...]",
@@ -171,20 +172,22 @@ struct Flags {
     quiet: bool,
 
     /// print the version
-    #[argh(switch)]
+    #[argh(switch, short = 'V')]
     version: bool,
 }
 
 /// What the process was started with; or what is wrong with it, in one line.
 pub fn read() -> Result<Start, String> {
     let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
+    let known = Flags::get_args_info().flags;
+    let args = plain(&args, known, &[])?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
         Ok(flags) if flags.version => Ok(Start::Print(VERSION.into())),
         Ok(flags) => flags
             .config(env::var_os("SMOLTALK_LISTEN"))
             .map(|service| Start::Serve(Box::new(service))),
-        Err(early) if early.status.is_ok() => Ok(Start::Print(early.output)),
+        Err(early) if early.status.is_ok() => Ok(Start::Print(help(&early.output, known))),
         Err(early) => {
             Err(unfit(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())))
         }

@@ -9,6 +9,7 @@ mod systemd;
 use flags::{Service, Start};
 use log::{Log, say};
 use smoltalk::limits;
+use smoltalk::program::{HINT, in_words};
 use smoltalk::server::{Config, Server, raise_descriptor_limit};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -23,12 +24,12 @@ fn main() -> ExitCode {
             let _ = io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
-        Err(usage) => complain(&usage, 2),
+        Err(usage) => complain(&format!("{usage} ({HINT})"), 2),
     }
 }
 
 fn complain(error: &str, code: u8) -> ExitCode {
-    say(&format!("smoltalkd: {error}\n"));
+    say(&in_words(&format!("smoltalkd: {error}\n")));
     ExitCode::from(code)
 }
 

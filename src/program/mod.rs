@@ -1,0 +1,36 @@
+//! What both programs have in common when they are started: how a command line may be written, how
+//! `--help` looks, and how they say what went wrong. Pure.
+
+mod args;
+mod help;
+
+pub use args::plain;
+pub use help::help;
+
+/// What a usage error ends with.
+pub const HINT: &str = "--help lists the flags";
+
+/// `text` without the numbers that the system has for its errors, which tell nobody anything.
+#[must_use]
+pub fn in_words(text: &str) -> String {
+    const NUMBER: &str = " (os error ";
+    let mut parts = text.split(NUMBER);
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |words, part| words + part.split_once(')').map_or(part, |(_, rest)| rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_errors_are_left_out() {
+        for (said, words) in [
+            ("h:1: Connection refused (os error 111)", "h:1: Connection refused"),
+            ("a (os error 2), b (os error 13)!", "a, b!"),
+            ("something (else)", "something (else)"),
+        ] {
+            assert_eq!(in_words(said), words);
+        }
+    }
+}
