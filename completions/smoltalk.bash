@@ -20,15 +20,16 @@ _smoltalk() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        -u | --username | --port | --timeout | --last) return ;;
+        -u | --username | -p | --port | --timeout | --last) return ;;
     esac
     if [ "${COMP_WORDS[1]}" = direct ] && [ "$COMP_CWORD" -gt 1 ]; then
-        local direct='--listen -u --username --whole --stay --version -h --help'
+        local direct='--listen --once -u --username --whole --stay -V --version -h --help'
         mapfile -t COMPREPLY < <(compgen -W "$direct" -- "$cur")
         return
     fi
-    local flags='-u --username --host --port --timeout --last --reconnect
-        --no-reconnect --resume --stay --whole --json --output --chat --color --no-bell --version -h --help'
+    local flags='-u --username --host -p --port --timeout --last --reconnect
+        --no-reconnect --resume --stay --whole --json --output --chat --lines --time --color --no-bell
+        -V --version -h --help'
     [ "$COMP_CWORD" -gt 1 ] || flags+=' direct'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }

@@ -4,7 +4,7 @@ mod fake;
 mod talk;
 
 use fake::{Fake, Peer, Real};
-use smoltalk::server::Config;
+use smoltalk::server::{Config, Server};
 use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::mpsc::channel;
@@ -102,7 +102,7 @@ fn anything_else_is_answered_with_what_can_be_typed_and_not_sent() {
     let send = "smoltalk: send takes a message\n".repeat(2);
     let tell = "smoltalk: tell takes a name and a message\n";
     let expected = format!("{USAGE}{USAGE}{send}{tell}{USAGE}");
-    assert_eq!(after_typing(&mut port, typed), left(0, "", &expected));
+    assert_eq!(after_typing(&mut port, typed), left(1, "", &expected));
     server.done();
 }
 
@@ -134,20 +134,145 @@ fn what_is_not_utf_8_is_made_safe() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_not_sent_and_the_next_is() {
+fn a_line_that_is_too_long_for_one_goes_as_a_payload() {
     let most = "x".repeat(4092);
-    let expected = format!("MSG {most}");
+    let long = format!("{most}x");
+    let said = [format!("MSG {most}"), "DATA 4093".into(), long.clone(), "MSG hi".into()];
     let server = Fake::after_join(move |mut peer| {
-        assert_eq!(peer.hear(), expected);
-        assert_eq!(peer.hear(), "MSG hi");
+        for said in said {
+            assert_eq!(peer.hear(), said);
+        }
         assert_eq!(peer.hear(), "PING sent");
         peer.say("PONG sent");
         assert_eq!(peer.hear(), "LEAVE");
     });
-    let endless = "x".repeat(1_000_000);
-    let typed = format!("send {most}x\nsend {most}\nsend {endless}\nsend hi\ntell bob {endless}");
-    let complaint = "smoltalk: too long: a line may have 4096 bytes\n".repeat(3);
-    assert_eq!(after_typing(&mut ada(server.port), typed), left(0, "", &complaint));
+    let typed = format!("send {most}\nsend {long}\nsend hi\n");
+    assert_eq!(after_typing(&mut ada(server.port), typed), left(0, "", ""));
+    server.done();
+}
+
+#[test]
+fn a_line_that_is_too_long_is_not_sent_and_the_next_is() {
+    let server = Fake::runs(|mut peer| {
+        peer.say("HELLO smoltalk/1 hi [payload=65536]");
+        assert_eq!(peer.hear(), "JOIN ada");
+        peer.say("OK ada 1");
+        for said in ["MSG hi", "PING sent"] {
+            assert_eq!(peer.hear(), said);
+        }
+        peer.say("PONG sent");
+        assert_eq!(peer.hear(), "LEAVE");
+    });
+    let (long, endless) = ("x".repeat(65_537), "x".repeat(2_000_000));
+    let typed = format!("send {long}\nsend {endless}\nsend hi\ntell bob {long}\n");
+    let complaints = "smoltalk: a payload may have 65536 bytes, this one has 65537 (too-long)\n\
+         smoltalk: a message may have 65536 bytes, this line has 2000005 (too-long)\n\
+         smoltalk: too long: a line may have 4096 bytes\n";
+    assert_eq!(after_typing(&mut ada(server.port), typed), left(1, "", complaints));
+    server.done();
+}
+
+#[test]
+fn a_line_that_was_not_said_shows_in_the_exit_code() {
+    let server = Real::start(Config::default());
+    for (typed, code) in [
+        ("hi\n", 1),
+        ("send-file /nonexistent\n", 1),
+        ("tell nobody hi\n", 3),
+        ("tell nobody hi\nleave\n", 3),
+        ("tell b/b hi\n", 3),
+        ("hi\ntell nobody hi\nwho\n", 3),
+        ("\nhelp\nping\nwho\nsend hi", 0),
+    ] {
+        for come_back in ["--reconnect", "--no-reconnect"] {
+            let ended = after_typing(ada(server.port).arg(come_back), typed);
+            assert_eq!(ended.code, Some(code), "{typed} {come_back}: {}", ended.stderr);
+            let complaints = ended.stderr.lines().filter(|line| line.starts_with("smoltalk: "));
+            let wrong = typed.lines().filter(|l| l.starts_with('h') && *l != "help").count()
+                + typed.matches("tell ").count()
+                + typed.matches("send-file").count();
+            assert_eq!(complaints.count(), wrong, "{typed}: {}", ended.stderr);
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn with_lines_every_line_is_a_message_and_none_a_command() {
+    let server = Fake::plays(
+        "< HELLO smoltalk/1
+         > JOIN ada
+         < OK ada 1
+         > MSG leave
+         > MSG /quit
+         > MSG //
+         > MSG send-file /etc/passwd
+         > MSG   indented
+         > MSG  
+         > PING sent
+         < PONG sent
+         > LEAVE
+         < BYE",
+    );
+    let typed = "leave\n/quit\n//\n\nsend-file /etc/passwd\n  indented\r\n \n";
+    assert_eq!(after_typing(ada(server.port).arg("--lines"), typed), left(0, "", ""));
+    server.done();
+}
+
+#[test]
+fn in_a_pipe_a_chat_sends_no_files() {
+    let server = Fake::plays(
+        "< HELLO smoltalk/1
+         > JOIN ada
+         < OK ada 1
+         > MSG /etc/passwd
+         > PING sent
+         < PONG sent
+         > LEAVE
+         < BYE",
+    );
+    let typed = "/send-file /etc/passwd\n//etc/passwd\n";
+    let complaint = "smoltalk: in a pipe, --chat sends no files\n";
+    assert_eq!(after_typing(ada(server.port).arg("--chat"), typed), left(1, "", complaint));
+    server.done();
+}
+
+/// A line without the time that it begins with.
+#[track_caller]
+fn timed(line: &str) -> (&str, &str) {
+    let (time, line) = line.split_once(' ').expect("two words");
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000Z");
+    (time, line)
+}
+
+#[test]
+fn with_time_each_line_begins_with_it_and_a_replayed_one_with_its_own() {
+    let server = Fake::runs(|mut peer| {
+        peer.say("HELLO smoltalk/1");
+        assert_eq!(peer.hear_all(), "JOIN ada data id last=2");
+        peer.say("OK ada 1 id=1767225599042-9 token=0123456789abcdef");
+        for line in ["@1767225599041-0 MSG bob hi", "@1767225599042-0 DATA bob 3\na\nb"] {
+            peer.say(line);
+        }
+        peer.say("@1767225699041-0 JOINED eve");
+        assert_eq!(peer.hear(), "PING sent");
+        peer.say("PONG sent");
+        assert_eq!(peer.hear(), "LEAVE");
+    });
+    let Left { code, stdout, stderr } =
+        after_typing(ada(server.port).args(["--time", "--last=2"]), "help\n");
+    let lines: Vec<(&str, &str)> = stdout.lines().map(timed).collect();
+    assert_eq!(
+        lines[..3],
+        [
+            ("2025-12-31T23:59:59.041Z", "<bob> hi"),
+            ("2025-12-31T23:59:59.042Z", "<bob> a"),
+            ("2025-12-31T23:59:59.042Z", "<bob> b")
+        ]
+    );
+    assert_eq!((lines[3].1, lines.len(), code), ("* eve joined", 4, Some(0)));
+    assert!(lines[3].0 > "2026-01-02" && !stderr.starts_with('2'), "{stdout}{stderr}");
     server.done();
 }
 
@@ -166,7 +291,7 @@ fn an_error_of_the_server_is_shown_and_ends_nothing() {
     );
     let complaints = "smoltalk: nobody here has that name (no-such-member)\n".repeat(2);
     let typed = "tell b/b hi\ntell eve hi\n";
-    assert_eq!(after_typing(&mut ada(server.port), typed), left(0, "<bob> hi\n", &complaints));
+    assert_eq!(after_typing(&mut ada(server.port), typed), left(3, "<bob> hi\n", &complaints));
     server.done();
 }
 
@@ -368,8 +493,11 @@ fn without_a_server_it_ends_with_1() {
     drop(listener);
     let Left { code, stdout, stderr } = after_typing(&mut ada(address.port()), "");
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.starts_with(&format!("smoltalk: {address}: cannot connect: ")), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1);
+    assert_eq!(stderr, format!("smoltalk: {address}: cannot connect: connection refused\n"));
+    let mut by_path = program();
+    by_path.args(["unix:/no/such/socket", "-u", "ada"]);
+    let why = "unix:/no/such/socket: cannot connect: no such file or directory";
+    assert_eq!(after_typing(&mut by_path, ""), left(1, "", &format!("smoltalk: {why}\n")));
 }
 
 #[test]
@@ -465,6 +593,38 @@ fn the_environment_says_where_and_who_and_flags_win() {
 }
 
 #[test]
+fn a_unix_socket_is_a_host_like_any_other() {
+    let path = std::env::temp_dir().join(format!("smoltalk-{}.sock", std::process::id()));
+    let host = format!("unix:{}", path.display());
+    let listen = vec![host.parse().expect("an address")];
+    let server = Server::bind(Config { listen, ..Config::default() }).expect("a socket");
+    let (stop, stopped) = async_channel::bounded::<()>(1);
+    let stopped = async move { _ = stopped.recv().await };
+    let server = thread::spawn(|| smol::block_on(server.run(stopped)));
+    let here = |args: &[&str]| {
+        let mut eve = program();
+        eve.args(["-u", "eve"]).args(args).env("SMOLTALK_HOST", &host);
+        assert_eq!(after_typing(&mut eve, "who\n"), left(0, "* 1 here: eve\n", ""), "{args:?}");
+    };
+    here(&[]);
+    here(&["--host", &host]);
+    here(&[&host, "--host", "nowhere.invalid", "-p1"]);
+    here(&["--host", &format!("127.0.0.1:1,{host}"), "--reconnect"]);
+    drop(stop);
+    server.join().expect("it ran").expect("it ended well");
+}
+
+#[test]
+fn flags_may_be_given_again_and_joined_with_what_they_take() {
+    let server = Real::start(Config::default());
+    let port = server.port;
+    let mut program = program();
+    program.args(["-uada", "--port", "1", &format!("-p{port}"), "--username=eve", "127.0.0.1"]);
+    assert_eq!(after_typing(&mut program, "who\n"), left(0, "* 1 here: eve\n", ""));
+    server.stop();
+}
+
+#[test]
 fn usage_errors_are_one_line_and_end_it_with_2() {
     for (args, words) in [
         (&["--port", "x"][..], ["--port", "1 to 65535"]),
@@ -472,12 +632,14 @@ fn usage_errors_are_one_line_and_end_it_with_2() {
         (&["--username"], ["--username", "a name"]),
         (&["-u"], ["-u", "a name"]),
         (&["--host="], ["--host", "host:port"]),
+        (&["a:b"], ["host:port", "unix:PATH"]),
         (&["--verbose"], ["--verbose", "--help"]),
         (&[], ["--username", "a name"]),
     ] {
         let Left { code, stdout, stderr } = after_typing(program().args(args), "send hi\n");
         assert_eq!((code, stdout.as_str(), stderr.lines().count()), (Some(2), "", 1), "{args:?}");
         assert!(words.iter().all(|word| stderr.contains(word)), "{stderr}");
+        assert!(stderr.ends_with(" (--help lists the flags)\n"), "{stderr}");
     }
     let Left { code, stderr, .. } = after_typing(program().env("SMOLTALK_PORT", "x"), "");
     assert_eq!(code, Some(2));
@@ -486,7 +648,7 @@ fn usage_errors_are_one_line_and_end_it_with_2() {
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    for flag in ["--help", "-h", "--version"] {
+    for flag in ["--help", "-h", "--version", "-V"] {
         let Left { code, stdout, stderr } = after_typing(program().arg(flag), "");
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{flag}");
         assert!(stdout.contains("smoltalk"), "{stdout}");
@@ -503,7 +665,7 @@ fn two_clients_talk_through_the_real_server() {
     assert_eq!(after_typing(&mut named(server.port, "BOB"), ""), left(3, "", taken));
     let nobody = "smoltalk: nobody here has that name (no-such-member)\n";
     let typed = "send hi\ntell bob psst\ntell eve hi\nwho";
-    assert_eq!(after_typing(&mut ada(server.port), typed), left(0, "* 2 here: ada bob\n", nobody));
+    assert_eq!(after_typing(&mut ada(server.port), typed), left(3, "* 2 here: ada bob\n", nobody));
     for line in ["* ada joined\n", "<ada> hi\n", "<ada> [to you] psst\n", "* ada left\n"] {
         assert_eq!(bob.shows(), line);
     }

@@ -48,7 +48,7 @@ fn each_event_is_an_object_and_nothing_else_is_shown() {
          < BYE",
     );
     let Left { code, stdout, stderr } = after_typing(ada(server.port).arg("--json"), "send hi\n");
-    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!((code, stderr.as_str()), (Some(3), ""));
     assert_eq!(
         objects(&stdout),
         [
@@ -72,9 +72,9 @@ fn what_is_typed_and_not_done_is_an_event() {
     let server = Fake::plays(
         "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n> PING sent\n< PONG sent\n> LEAVE\n< BYE",
     );
-    let typed = format!("hi\ntell b/b hi\nsend {}\n", "x".repeat(5000));
+    let typed = format!("hi\ntell b/b hi\ntell b {}\n", "x".repeat(5000));
     let Left { code, stdout, stderr } = after_typing(ada(server.port).arg("--json"), typed);
-    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!((code, stderr.as_str()), (Some(3), ""));
     let codes: Vec<Value> = objects(&stdout).iter().map(|object| object["code"].clone()).collect();
     let null = Value::Null;
     assert_eq!(

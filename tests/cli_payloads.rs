@@ -102,8 +102,9 @@ fn what_cannot_be_said_whole_is_not_reported_as_said() {
     assert_eq!(after_typing(ada(server.port).arg("--whole"), [0; 100]), left(0, "", ""));
     let empty = after_typing(ada(server.port).arg("--whole"), "");
     assert_eq!(empty, left(0, "", ""));
+    let why = "smoltalk: too long: a payload may have 1048576 bytes, this one has 2000000\n";
     let giant = after_typing(ada(server.port).arg("--whole"), vec![0; 2_000_000]);
-    assert_eq!(giant, left(3, "", "smoltalk: too long: a payload may have 1048576 bytes\n"));
+    assert_eq!(giant, left(3, "", why));
     server.stop();
 
     let server = old_server(says_goodbye);
@@ -155,7 +156,7 @@ fn what_the_server_says_that_it_does_not_take_is_not_sent() {
     let file = Scratch::new("too-long", &[0; 101]);
     let room = server(says_goodbye);
     let typed = format!("send-file {}\n", file.path());
-    assert_eq!(after_typing(&mut ada(room.port), typed), left(0, "", why));
+    assert_eq!(after_typing(&mut ada(room.port), typed), left(1, "", why));
     room.done();
     let room = server(says_goodbye);
     let whole = after_typing(ada(room.port).arg("--whole"), [0; 101]);
@@ -181,12 +182,13 @@ fn what_is_no_file_is_said_so_and_sent_to_nobody() {
         "smoltalk: /: this is no file",
         "smoltalk: /dev/zero: this is no file",
         "smoltalk: there is no text to say",
-        "smoltalk: too long: a payload may have 1048576 bytes",
-        "smoltalk: type send <MSG>, send-file <PATH>, ",
+        "smoltalk: a payload may have 1048576 bytes, this one has 2000000 (too-long)",
+        "smoltalk: send-file takes the path of a file",
     ]) {
         assert!(line.starts_with(words), "{line}");
     }
-    assert_eq!((talk.code, said.len()), (Some(0), 6));
+    assert_eq!((talk.code, said.len()), (Some(1), 6));
+    assert!(!talk.stderr.contains("os error"), "{}", talk.stderr);
     server.done();
 }
 
@@ -199,7 +201,15 @@ fn bytes_are_not_sent_to_a_server_that_would_take_them_for_commands() {
     });
     let typed = format!("send-file {}\nsend after\n", file.path());
     let why = "smoltalk: this server takes lines only\n";
-    assert_eq!(after_typing(&mut ada(server.port), typed), left(0, "", why));
+    assert_eq!(after_typing(&mut ada(server.port), typed), left(1, "", why));
+    server.done();
+    let long = format!("send {}\nsend after\n", "x".repeat(5000));
+    let server = old_server(|mut peer| {
+        assert_eq!(peer.hear(), "MSG after");
+        says_goodbye(peer);
+    });
+    let why = "smoltalk: too long: a line may have 4096 bytes\n";
+    assert_eq!(after_typing(&mut ada(server.port), long), left(1, "", why));
     server.done();
 }
 

@@ -132,12 +132,12 @@ fn a_server_that_is_killed_and_started_again_is_found_again() {
     assert_eq!(talk.shows(), "* 1 here: ada\n");
     daemon.kill();
     is_lost(&talk.complains());
-    let failed = "smoltalk: attempt 1: cannot connect: Connection refused\n";
+    let failed = "smoltalk: attempt 1: cannot connect: connection refused\n";
     assert_eq!(talk.complains(), failed);
     // What is typed meanwhile waits.
     talk.types("who\n");
     let daemon = Daemon::start(port);
-    attempts_until_back(&mut talk, "cannot connect: Connection refused\n");
+    attempts_until_back(&mut talk, "cannot connect: connection refused\n");
     assert_eq!(talk.shows(), "* 1 here: ada\n");
     // What others have said before went with the server, for all one knows.
     let gap =
@@ -282,7 +282,7 @@ fn only_who_was_in_comes_back() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     drop(listener);
-    let why = format!("smoltalk: {address}: cannot connect: Connection refused\n");
+    let why = format!("smoltalk: {address}: cannot connect: connection refused\n");
     assert_eq!(after_typing(&mut back(address.port()), ""), left(1, "", &why));
     let taken = Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken");
     let left_behind = after_typing(&mut back(taken.port), "");

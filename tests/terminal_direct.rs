@@ -37,17 +37,17 @@ fn called(name: &str, set: &[(&str, &str)], size: (u16, u16)) -> (Person, Telnet
 /// The two, past the first line, in black and white and 40 columns.
 fn narrow() -> (Person, Telnet) {
     let (mut ada, bob) = called("bob", &PLAIN, (40, 12));
-    ada.sees("* bob is here\nada> █\n");
+    ada.sees("* each line is a message; Ctrl-D leaves\n* bob is here\nada> █\n");
     ada.types("\x0c");
     ada.sees("ada> █\n");
     (ada, bob)
 }
 
 /// `ada` at a terminal, waiting; and where.
-fn waiting() -> (Person, std::net::SocketAddr) {
-    let args = ["direct", "--listen", "127.0.0.1:0", "-u", "ada"];
+fn waiting(args: &[&str]) -> (Person, std::net::SocketAddr) {
+    let args = [&["direct", "--listen", "127.0.0.1:0", "-u", "ada"], args].concat();
     let mut ada = Person::starts(PROGRAM, &args, &PLAIN, (60, 12));
-    ada.sees_part("\nada> █\n");
+    ada.sees_part("\n* each line is a message; Ctrl-D leaves\nada> █\n");
     let picture = ada.picture();
     let address = picture.lines().next().and_then(|line| line.strip_prefix("listening on "));
     (ada, address.expect("where").parse().expect("an address"))
@@ -121,8 +121,7 @@ fn what_is_not_acknowledged_is_said_of_each() {
 09:05 <ada> one  ✗ not acknowledged
 09:05 <ada> three  ✗ not acknowledged
 ada> half
-smoltalk: the other side has gone: 2 mes
-sages were not acknowledged
+smoltalk: the other side has gone
 █
 ";
     assert_eq!(picture, expected);
@@ -182,7 +181,7 @@ fn lines_come_back_but_are_kept_nowhere() {
 
 #[test]
 fn what_is_typed_to_nobody_is_there_when_somebody_comes() {
-    let (mut ada, address) = waiting();
+    let (mut ada, address) = waiting(&["--stay"]);
     ada.types("\x0c");
     ada.types("\rhello\r");
     ada.sees("smoltalk: nobody is here yet\nada> hello█\n");
@@ -204,8 +203,9 @@ fn what_is_typed_to_nobody_is_there_when_somebody_comes() {
     bob.is_told(1, "hello");
     bob.types("ACK 1");
     ada.sees_part("* bob is here\n09:05 <ada> hello  ✓ 1 ms\nada> █\n");
-    // Without anything to type it goes on listening, and sleeps in between.
+    // Without anything to type it goes on listening, as it was told to, and sleeps in between.
     ada.types("\x04");
+    ada.sees_part("* nothing more is sent; Ctrl-C leaves\n█");
     bob.says(1, "hi");
     ada.sees_part("09:05 <bob> hi\n█");
     ada.types("\x1a");
@@ -215,6 +215,24 @@ fn what_is_typed_to_nobody_is_there_when_somebody_comes() {
     bob.sees_the_end();
     drop(bob);
     assert_eq!(ada.ends().0, 1);
+}
+
+#[test]
+fn who_waits_leaves_with_ctrl_d_whether_somebody_is_there_or_not() {
+    let (mut ada, _) = waiting(&[]);
+    ada.types("\x04");
+    assert_eq!(ada.ends().0, 0);
+    let (mut ada, address) = waiting(&[]);
+    let mut bob = Telnet::tcp(address);
+    bob.types("HELLO smoltalk-direct/1 somebody");
+    bob.sees("HELLO smoltalk-direct/1 ada");
+    let from = bob.socket().local_addr().expect("its address");
+    bob.says(1, "hi");
+    ada.sees_part(&format!("* {from} is here\n09:05 <{from}> hi\nada> █\n"));
+    ada.types("\x04");
+    bob.sees_the_end();
+    drop(bob);
+    assert_eq!(ada.ends().0, 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Why the client did not just leave: in words for a person, in an exit code for a script.
 
 use smoltalk::client;
+use smoltalk::program::HINT;
 use smoltalk::protocol::text::to_safe;
 use std::fmt;
 use std::io;
@@ -24,8 +25,14 @@ pub enum Failure {
     Unconfirmed(u64),
     /// Something that others said may be missing, and that has been said.
     Gap,
+    /// Lines of a script were not said, at least one because the server has `refused` it. It has been said of each.
+    Unsaid { refused: bool },
+    /// So many lines were refused, and nobody knows why.
+    RefusedUnheard(u64),
     /// The file for going on later cannot be used.
     State(PathBuf, io::Error),
+    /// Not all messages were acknowledged, and that has been said of each.
+    Said,
     /// So many messages were not acknowledged.
     Unacknowledged(usize),
     /// Standard output cannot be written, or signals cannot be had.
@@ -36,14 +43,17 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Refused(_) | Self::TurnedAway => 3,
+            Self::Refused(_)
+            | Self::TurnedAway
+            | Self::RefusedUnheard(_)
+            | Self::Unsaid { refused: true } => 3,
             _ => 1,
         })
     }
 
     /// Whether nothing more needs to be said of it.
     pub fn is_said(&self) -> bool {
-        matches!(self, Self::Gap | Self::TurnedAway)
+        matches!(self, Self::Gap | Self::Said | Self::TurnedAway | Self::Unsaid { .. })
     }
 
     /// `ended`, but for a reader who reads no further, as `head` does: no reason to complain.
@@ -58,12 +68,20 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(why) | Self::Refused(why) | Self::Alone(why) => f.write_str(why),
+            Self::Usage(why) => write!(f, "{why} ({HINT})"),
+            Self::Refused(why) | Self::Alone(why) => f.write_str(why),
             Self::Lost(error) => error.fmt(f),
             Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
             Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
             Self::TurnedAway => f.write_str("refused"),
             Self::Gap => f.write_str("something that was said may be missing"),
+            Self::RefusedUnheard(1) => {
+                write!(f, "one of the lines was refused; why, was lost with the connection")
+            }
+            Self::RefusedUnheard(lines) => {
+                write!(f, "{lines} of the lines were refused; why, was lost with the connection")
+            }
+            Self::Said | Self::Unsaid { .. } => f.write_str("not all was said"),
             Self::State(path, error) => {
                 write!(f, "{}: {error}", to_safe(path.as_os_str().as_encoded_bytes()))
             }

@@ -2,10 +2,11 @@
 
 use crate::direct;
 use crate::room::Visit;
-use crate::start::{Given, Start, split_value, version};
+use crate::start::{Given, Start, version};
 use crate::ui::{Colour, Grammar, Looks, Output};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use smoltalk::limits;
+use smoltalk::program::plain;
 use smoltalk::protocol::text::to_safe;
 use std::env;
 use std::ffi::OsString;
@@ -13,12 +14,13 @@ use std::time::Duration;
 
 /// Talk in a smoltalk room, from a terminal or a script.
 #[allow(clippy::struct_excessive_bools)]
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
-    usage = "[-u <name>] [--host <host>] [--port <port>] [<option>...]",
-    example = "{command_name} -u ada                               talk from a terminal\n\
+    usage = "[<host>[:<port>]] [-u <name>] [<option>...]",
+    example = "{command_name} chat.example.org -u ada              talk from a terminal\n\
                echo 'send hi' | {command_name} -u bot              say it, confirm it, leave\n\
+               tail -f app.log | {command_name} -u app --lines     say each line\n\
                {command_name} -u log --stay --json </dev/null      record what is said\n\
                {command_name} -u log --stay --reconnect --resume log.state </dev/null",
     note = "In the room, type:\n  \
@@ -30,7 +32,8 @@ use std::time::Duration;
             who                list who is here\n  \
             ping               measure the round trip to the server\n  \
             leave              leave and exit; so do Ctrl-D and Ctrl-C\n\
-            With --chat, a bare line is a message, and these begin with /.",
+            With --chat, a bare line is a message, and these begin with /. With --lines,\n\
+            each line is a message, whatever is in it.",
     note = "In a pipe, standard output has one line for each event and nothing else. When\n\
             standard input ends, all of it is sent and confirmed before smoltalk leaves.",
     note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags,\n\
@@ -38,20 +41,20 @@ use std::time::Duration;
             NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
     note = "Without a server, two can talk: smoltalk direct --help says how.",
     error_code(0, "left, by itself or on a signal"),
-    error_code(1, "cannot connect, the connection was lost, or something may be missing"),
+    error_code(1, "no connection, or lost; in a pipe: something may be missing, or was not said"),
     error_code(2, "called wrongly"),
-    error_code(3, "refused by the server: name taken, bad name, full, denied, banned")
+    error_code(3, "refused by the server: name taken, bad name, full, denied, banned; or a line")
 )]
 struct Flags {
     /// your name in the room; asked for on a terminal
     #[argh(option, short = 'u', arg_name = "name")]
     username: Option<String>,
-    /// the server's name or address (default: 127.0.0.1); several servers of one room
-    /// with commas between, each of them host or host:port
+    /// the server's name or address (default: 127.0.0.1), host:port or unix:PATH; several
+    /// servers of one room with commas between
     #[argh(option, arg_name = "host")]
     host: Option<String>,
-    /// the server's port (default: 7878)
-    #[argh(option, arg_name = "port")]
+    /// the server's port, if the host has none of its own (default: 7878)
+    #[argh(option, short = 'p', arg_name = "port")]
     port: Option<String>,
     /// how many seconds it may take to get in (default: 10)
     #[argh(option, arg_name = "secs")]
@@ -86,6 +89,12 @@ struct Flags {
     /// a bare line is a message; commands begin with /
     #[argh(switch)]
     chat: bool,
+    /// every line of standard input is a message, and none is a command
+    #[argh(switch)]
+    lines: bool,
+    /// in a pipe, print the time before each line (RFC 3339, UTC); elsewhere there is one
+    #[argh(switch)]
+    time: bool,
     /// when to use colour: auto, always or never (default: auto)
     #[argh(option, arg_name = "when")]
     color: Option<String>,
@@ -93,13 +102,20 @@ struct Flags {
     #[argh(switch)]
     no_bell: bool,
     /// print the version
-    #[argh(switch)]
+    #[argh(switch, short = 'V')]
     version: bool,
+    /// the same as --host
+    #[argh(positional, arg_name = "host")]
+    server: Option<String>,
 }
 
+const HOSTS: &str = "a host, host:port, [v6]:port or unix:PATH, several with commas between";
+
 /// What each flag takes, as a usage error says it.
-const TAKES: [(&str, &str); 10] = [
-    ("--host", "hosts with commas between, each a name or an address, or host:port"),
+const TAKES: &[(&str, &str)] = &[
+    ("smoltalk", HOSTS),
+    ("--host", HOSTS),
+    ("-p", "a number from 1 to 65535"),
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
@@ -126,14 +142,23 @@ fn unicode(arg: OsString) -> Result<String, String> {
 }
 
 fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
-    let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
-    let given = Given { takes: &TAKES, env };
+    let known = Flags::get_args_info().flags;
+    let args = plain(args, known, &[])?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let given = Given { takes: TAKES, flags: known, env };
     let flags = match Flags::from_args(&["smoltalk"], &args) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
         Err(early) => return given.instead(&early),
     };
-    let hosts = given.either("--host", flags.host, "SMOLTALK_HOST", hosts)?;
+    if flags.server.as_deref() == Some("direct") {
+        return Err("direct is the first word where it is one".into());
+    }
+    let (flag, host) = match flags.server {
+        Some(server) => ("smoltalk", Some(server)),
+        None => ("--host", flags.host),
+    };
+    let hosts = given.either(flag, host, "SMOLTALK_HOST", hosts)?;
     let port = given.either("--port", flags.port, "SMOLTALK_PORT", port)?;
     let username = given
         .either("--username", flags.username, "SMOLTALK_USERNAME", |name| Some(name.into()))?;
@@ -146,15 +171,14 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         (false, output) => output.unwrap_or(Output::Text),
     };
     let colour = colour.unwrap_or(Colour::Auto);
-    let looks = Looks { output, colour, bell: !flags.no_bell };
+    let looks = Looks { output, colour, bell: !flags.no_bell, times: flags.time };
     let last = given.either("--last", flags.last, "", |value| value.parse().ok())?;
     let path = |value: &str| (!value.is_empty()).then(|| value.into());
     let resume = given.either("--resume", flags.resume, "", path)?;
-    let reconnect = match (flags.reconnect, flags.no_reconnect) {
-        (true, true) => return Err("--reconnect and --no-reconnect exclude each other".into()),
-        (false, false) => None,
-        (reconnect, _) => Some(reconnect),
-    };
+    if flags.lines && flags.whole {
+        return Err("--lines and --whole exclude each other".into());
+    }
+    let reconnect = (flags.reconnect || flags.no_reconnect).then_some(flags.reconnect);
     let port = port.unwrap_or(7878);
     let hosts = hosts.unwrap_or_else(|| vec![("127.0.0.1".into(), None)]);
     let timeout = given.either("--timeout", flags.timeout, "", seconds)?;
@@ -169,7 +193,11 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         reconnect,
         resume,
         timeout: timeout.unwrap_or(limits::GREETING),
-        grammar: if flags.chat { Grammar::Chat } else { Grammar::Commands },
+        grammar: match (flags.lines, flags.chat) {
+            (true, _) => Grammar::Lines,
+            (false, true) => Grammar::Chat,
+            (false, false) => Grammar::Commands,
+        },
         chats: chats.unwrap_or(false),
     }))
 }
@@ -180,6 +208,9 @@ fn hosts(value: &str) -> Option<Vec<(String, Option<u16>)>> {
 }
 
 fn host_and_port(value: &str) -> Option<(String, Option<u16>)> {
+    if let Some(path) = value.strip_prefix("unix:") {
+        return (!path.is_empty()).then(|| (value.into(), None));
+    }
     // `[::1]` is how people write an IPv6 address beside a port.
     let (host, own) = match value.strip_prefix('[').and_then(|value| value.split_once(']')) {
         Some((host, "")) => (host, None),
@@ -265,7 +296,7 @@ mod tests {
             timeout: Duration::from_secs(10),
             grammar: Grammar::Commands,
             chats: false,
-            looks: Looks { output: Output::Text, colour: Colour::Auto, bell: true },
+            looks: Looks { output: Output::Text, colour: Colour::Auto, bell: true, times: false },
         };
         assert_eq!(visit(&[], &[]), default);
         assert_eq!(visit(&[], &[("SMOLTALK_HOST", ""), ("SMOLTALK_PORT", "")]), default);
@@ -279,7 +310,7 @@ mod tests {
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
         let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();
         let flags = [&flags[..], &["--chat", "--color", "never", "--no-bell"]].concat();
-        let flags = [&flags[..], &["--last", "5", "--resume", "log.state"]].concat();
+        let flags = [&flags[..], &["--last", "5", "--resume", "log.state", "--time"]].concat();
         let from_flags = Visit {
             hosts: vec![("::1".into(), 2)],
             username: Some("ada".into()),
@@ -291,7 +322,7 @@ mod tests {
             timeout: Duration::from_millis(500),
             grammar: Grammar::Chat,
             chats: false,
-            looks: Looks { output: Output::Json, colour: Colour::Never, bell: false },
+            looks: Looks { output: Output::Json, colour: Colour::Never, bell: false, times: true },
         };
         assert_eq!(visit(&flags, &ENV), from_flags);
         assert_eq!(visit(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
@@ -305,16 +336,36 @@ mod tests {
         };
         assert_eq!(hosts("a,b:1, c"), of(&[("a", 9), ("b", 1), ("c", 9)]));
         assert_eq!(hosts("::1,[::2],[::3]:4"), of(&[("::1", 9), ("::2", 9), ("::3", 4)]));
-        for bad in ["", "a,", "a,,b", ":1", "a:", "a:0", "a:x", "[::1", "[]", "[::1]x", "[::1]:"] {
+        assert_eq!(hosts("unix:/a:1,b"), of(&[("unix:/a:1", 9), ("b", 9)]));
+        for bad in
+            ["", "a,", "a,,b", ":1", "a:", "a:0", "a:x", "[::1", "[]", "[::1]x", "[::1]:", "unix:"]
+        {
             assert!(usage_error(&["--host", bad], &[]).starts_with("--host takes"), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_server_may_be_the_only_word() {
+        let hosts = |args: &[&str]| visit(args, &ENV).hosts;
+        assert_eq!(hosts(&["a:2", "-u", "ada"]), [("a".into(), 2)]);
+        assert_eq!(hosts(&["--host", "b", "-p9", "unix:/s"]), [("unix:/s".into(), 9)]);
+        assert_eq!(hosts(&["--host", "b", "--host", "c"]), [("c".into(), 1)]);
+    }
+
+    #[test]
+    fn a_line_means_what_the_strictest_flag_says() {
+        let grammar = |args: &[&str]| visit(args, &[]).grammar;
+        assert_eq!(grammar(&["--chat"]), Grammar::Chat);
+        assert_eq!(grammar(&["--lines"]), Grammar::Lines);
+        assert_eq!(grammar(&["--lines", "--chat"]), Grammar::Lines);
     }
 
     #[test]
     fn coming_back_is_said_one_way_or_the_other() {
         let reconnect = |args: &[&str]| visit(args, &[]).reconnect;
         assert_eq!(reconnect(&["--no-reconnect"]), Some(false));
-        assert!(usage_error(&["--reconnect", "--no-reconnect"], &[]).contains("exclude"));
+        assert_eq!(reconnect(&["--reconnect", "--no-reconnect"]), Some(false));
+        assert_eq!(reconnect(&["--no-reconnect", "--reconnect"]), Some(true));
         assert!(visit(&[], &[]).comes_back(true) && !visit(&[], &[]).comes_back(false));
         assert_eq!((visit(&[], &[]).shows(true), visit(&[], &[]).shows(false)), (20, 0));
     }
@@ -341,15 +392,18 @@ mod tests {
         }
         let by_env = usage_error(&[], &[("SMOLTALK_PORT", "x\ny")]);
         assert_eq!(by_env, r#"SMOLTALK_PORT takes a number from 1 to 65535, not "x␊y""#);
-        assert!(usage_error(&["--host", ""], &[]).contains("--host takes hosts"));
+        assert!(usage_error(&["--host", ""], &[]).contains("--host takes a host, host:port"));
+        assert!(usage_error(&["a:b"], &[]).starts_with("smoltalk takes a host, host:port"));
+        assert!(usage_error(&["-u", "ada", "direct"], &[]).contains("the first word"));
+        assert!(usage_error(&["--lines", "--whole"], &[]).contains("exclude each other"));
         assert!(usage_error(&["--last", "x"], &[]).contains("--last takes a number of messages"));
         assert!(usage_error(&["--resume", ""], &[]).contains("--resume takes the path"));
         assert!(usage_error(&["--port"], &[]).contains("--port takes a number"));
-        assert!(usage_error(&["--port", "1", "--port", "2"], &[]).contains("'--port'"));
+        assert!(usage_error(&["-p"], &[]).contains("-p takes a number"));
         assert!(usage_error(&["--prot", "1"], &[]).contains("--prot"));
         assert!(usage_error(&["--output", "x"], &[]).starts_with("--output takes text or raw"));
         assert!(usage_error(&["--output=raw", "--json"], &[]).contains("exclude each other"));
-        assert!(usage_error(&["room\nroom"], &[]).contains("room"));
+        assert!(usage_error(&["room", "room\nroom"], &[]).contains("room"));
         assert!(usage_error(&["--stay=yes"], &[]).contains("yes"));
     }
 

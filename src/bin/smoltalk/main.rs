@@ -19,6 +19,7 @@ mod terminal_model;
 use failure::Failure;
 use smol::Timer;
 use smoltalk::limits;
+use smoltalk::program::in_words;
 use start::Start;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_said() => failure.exit_code(),
         Err(failure) => {
-            let said = format!("smoltalk: {failure}");
+            let said = in_words(&format!("smoltalk: {failure}"));
             let said = smol::unblock(move || writeln!(io::stderr(), "{said}"));
             // Nobody may read it.
             smol::block_on(unless(Timer::after(limits::GOODBYE), said));

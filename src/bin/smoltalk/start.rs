@@ -2,7 +2,8 @@
 
 use crate::direct::Call;
 use crate::room::Visit;
-use argh::EarlyExit;
+use argh::{EarlyExit, FlagInfo};
+use smoltalk::program;
 use smoltalk::protocol::text::to_safe;
 use std::ffi::OsString;
 
@@ -20,19 +21,11 @@ pub fn version() -> Start {
     Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into())
 }
 
-/// `--flag=value` as the two words that it stands for.
-pub fn split_value(arg: &str) -> impl Iterator<Item = &str> {
-    let (flag, value) = match arg.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
-        _ => (arg, None),
-    };
-    [flag].into_iter().chain(value)
-}
-
 /// What was given, to the flags and in the environment.
 pub struct Given<'a, E> {
     /// What each flag takes, as a usage error says it.
     pub takes: &'a [(&'a str, &'a str)],
+    pub flags: &'a [FlagInfo<'a>],
     pub env: E,
 }
 
@@ -63,14 +56,14 @@ impl<E: Fn(&str) -> Option<OsString>> Given<'_, E> {
     pub fn instead(&self, early: &EarlyExit) -> Result<Start, String> {
         let EarlyExit { output, status } = early;
         if status.is_ok() {
-            return Ok(Start::Print(output.trim_end().into()));
+            return Ok(Start::Print(program::help(output, self.flags).trim_end().into()));
         }
         let first = output.lines().next().unwrap_or_default();
         let what = to_safe(first.trim_end_matches('.').as_bytes());
         let about = self.takes.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
         Err(match about {
             Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),
-            None => format!("{what} (--help lists the flags)"),
+            None => what,
         })
     }
 }

@@ -8,17 +8,30 @@ use smol::Timer;
 use smoltalk::direct::{Config, Direct, Error, Event, Waiting};
 use smoltalk::protocol::{Name, Refusal};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// How long a person who leaves waits for acknowledgements; the goodbye comes after it.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// What the peer is called here. One without a name has an address: two of them are not the same.
+fn name_of(peer: &Direct) -> String {
+    let nameless = Config::default().name;
+    match peer.address() {
+        Some(address) if peer.peer() == nameless.as_str() => address.to_string(),
+        _ => peer.peer().into(),
+    }
+}
+
 /// What this side reads and writes, whoever is at the other.
 pub struct Conversation {
     pub console: Console,
     me: Name,
+    /// What the other is called here.
+    pub other: String,
+    /// It listens on when nothing more is typed.
+    stays: bool,
     /// How many bytes a message may have.
     limit: usize,
     reader: Reader,
@@ -35,10 +48,12 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    pub fn new(as_whom: &Config, whole: Option<Whole>) -> io::Result<Self> {
+    pub fn new(as_whom: &Config, whole: Option<Whole>, stays: bool) -> io::Result<Self> {
         let mut conversation = Self {
             console: Console::for_two(as_whom.name, as_whom.limit, whole)?,
             me: as_whom.name,
+            other: String::new(),
+            stays,
             limit: as_whom.limit,
             reader: Reader::watch()?,
             shown: Vec::new(),
@@ -51,28 +66,42 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// Waits for a peer. What a person types meanwhile, nobody hears; a pipe waits.
+    /// Tells a person what to do.
+    pub fn say_how(&mut self) {
+        if self.console.is_terminal() {
+            self.console.notice("* each line is a message; Ctrl-D leaves");
+        }
+    }
+
+    /// Waits for a peer; `None` where a person leaves first. What is typed meanwhile, nobody hears; a pipe
+    /// waits.
     pub async fn await_peer(
         &mut self,
         waiting: &Waiting,
         as_whom: &Config,
-    ) -> Result<Direct, Failure> {
+    ) -> Result<Option<Direct>, Failure> {
         loop {
             // One future for all that is typed: a caller must not be lost to it.
             let mut accepted = pin!(waiting.accept(as_whom));
             let accepted = loop {
                 let reads = !self.finished && self.console.is_terminal();
                 let called = async { Some(accepted.as_mut().await) };
-                match self.console.converse(0, reads, called, future::pending()).await {
+                let unread = self.reader.gone();
+                match self.console.converse(0, reads, called, unread).await {
                     Next::Heard(accepted) => break accepted,
                     Next::Sent => {}
                     Next::Here(Turn::Shown(shown)) => shown?,
-                    Next::Here(Turn::Typed(None)) => self.finish(),
+                    Next::Here(Turn::Typed(None)) => {
+                        self.finish();
+                        if self.has_left() {
+                            return Ok(None);
+                        }
+                    }
                     Next::Here(Turn::Typed(Some(line))) => self.keep(&line),
                 }
             };
             match accepted {
-                Ok(peer) => return Ok(peer),
+                Ok(peer) => return Ok(Some(peer)),
                 Err(error) => self.console.notice(&format!("smoltalk: {error}")),
             }
         }
@@ -94,6 +123,8 @@ impl Conversation {
 
     /// Talks to `peer`; returns how that ended, or nothing where it `leaves` when all is said.
     pub async fn converse(&mut self, peer: &mut Direct, leaves: bool) -> io::Result<Option<Error>> {
+        self.other = name_of(peer);
+        self.console.notice(&format!("* {} is here", self.other));
         loop {
             let heard = peer.waiting() == 0 && self.shown.is_empty();
             let settled = heard && peer.unacknowledged() == 0;
@@ -110,7 +141,7 @@ impl Conversation {
                 }
                 Next::Here(Turn::Typed(Some(typed))) => self.send(peer, typed),
                 Next::Here(Turn::Typed(None)) => self.finish(),
-                Next::Heard(Ok(event)) => end = self.show(peer, event),
+                Next::Heard(Ok(event)) => end = self.show(event),
                 Next::Heard(Err(ended)) => end = Some(ended),
                 Next::Sent => {}
             }
@@ -140,7 +171,7 @@ impl Conversation {
         let said_all = *finished && peer.unacknowledged() == 0;
         let unread = async {
             // Somebody may still have something to say, though he has heard enough.
-            when(said_all).await;
+            when(said_all || io::stdin().is_terminal()).await;
             reader.gone().await
         };
         // What comes while the console is full waits: first here, and then with the peer.
@@ -158,7 +189,7 @@ impl Conversation {
                 // A person who just presses the key has said nothing.
                 Line::Whole(message) if message.is_empty() && self.console.is_terminal() => true,
                 Line::Whole(message) => self.say(peer, message),
-                Line::TooLong => self.refuse(&Error::TooLong(self.limit)),
+                Line::TooLong(_) => self.refuse(&Error::TooLong(self.limit)),
             };
             let more = sent && peer.has_room() && !self.console.is_full();
             next = if more { self.console.ready() } else { None };
@@ -192,10 +223,10 @@ impl Conversation {
     }
 
     /// Takes what was heard to be shown; returns how the conversation ended, if that ends it.
-    fn show(&mut self, peer: &Direct, event: Event) -> Option<Error> {
+    fn show(&mut self, event: Event) -> Option<Error> {
         match event {
             Event::Message { id, bytes } => {
-                self.console.message(peer.peer(), &bytes);
+                self.console.message(&self.other, &bytes);
                 self.shown.push(id);
             }
             Event::Acked { id, round_trip } => {
@@ -243,9 +274,22 @@ impl Conversation {
 
     /// Nothing more will be typed.
     pub fn finish(&mut self) {
+        if self.console.is_terminal() && self.stays && !self.finished {
+            self.console.notice("* nothing more is sent; Ctrl-C leaves");
+        }
         self.finished = true;
         self.patience = self.console.is_terminal().then(|| Instant::now() + PATIENCE);
         self.prompt();
+    }
+
+    /// Whether a person has left. A pipe that has ended is no word to a listener.
+    pub fn has_left(&self) -> bool {
+        self.finished && self.leaves()
+    }
+
+    /// Whether the end of what is typed is a goodbye also where peers are waited for.
+    pub fn leaves(&self) -> bool {
+        self.console.is_terminal() && !self.stays
     }
 
     /// Whether all that is typed has ended, and nothing of it is left.

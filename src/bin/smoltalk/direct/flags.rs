@@ -1,8 +1,9 @@
 //! What the command line of `smoltalk direct` asks for.
 
 use super::{Call, Whom};
-use crate::start::{Given, Start, split_value, version};
-use argh::FromArgs;
+use crate::start::{Given, Start, version};
+use argh::{ArgsInfo, FromArgs};
+use smoltalk::program::plain;
 use smoltalk::protocol::Name;
 use smoltalk::protocol::text::to_safe;
 use std::ffi::OsString;
@@ -10,11 +11,12 @@ use std::ffi::OsString;
 const DEFAULT: &str = "127.0.0.1:7879";
 
 /// Talk to one other program, without a server. Each message is acknowledged.
-#[derive(FromArgs)]
+#[allow(clippy::struct_excessive_bools)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
     usage = "--listen [<addr>] [<option>...]\n       {command_name} <host:port> [<option>...]",
-    example = "{command_name} --listen >copy                        here\n\
+    example = "{command_name} --listen --whole --once >copy          here\n\
                {command_name} --whole 127.0.0.1:7879 <file          there",
     note = "A typed line is a message, and so is each line of a pipe. What comes goes to\n\
             standard output byte for byte; on a terminal it is made safe to print. A\n\
@@ -33,7 +35,10 @@ struct Flags {
     /// wait for peers, at 127.0.0.1:7879 unless told otherwise; port 0 takes a free one
     #[argh(option, arg_name = "addr")]
     listen: Option<String>,
-    /// what the other side is told to call you (default: somebody)
+    /// with --listen: talk to one peer, and leave when it has gone
+    #[argh(switch)]
+    once: bool,
+    /// what the other side is told to call you; without one, it sees your address
     #[argh(option, short = 'u', arg_name = "name")]
     username: Option<String>,
     /// all of standard input is one message; nothing is added to what is received
@@ -43,7 +48,7 @@ struct Flags {
     #[argh(switch)]
     stay: bool,
     /// print the version
-    #[argh(switch)]
+    #[argh(switch, short = 'V')]
     version: bool,
     /// whom to call
     #[argh(positional, arg_name = "host:port")]
@@ -58,9 +63,11 @@ const TAKES: [(&str, &str); 3] = [("--listen", PLACE), ("-u", NAME), ("--usernam
 
 /// Reads what follows `direct`; or says what is wrong with it, in one line.
 pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
-    let args: Vec<&str> = args.iter().flat_map(|arg| split_value(arg)).collect();
-    let given = Given { takes: &TAKES, env };
-    let flags = match Flags::from_args(&["smoltalk direct"], &with_default(&args)) {
+    let known = Flags::get_args_info().flags;
+    let args = plain(args, known, &[("--listen", DEFAULT)])?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let given = Given { takes: &TAKES, flags: known, env };
+    let flags = match Flags::from_args(&["smoltalk direct"], &args) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
         Err(early) => return given.instead(&early),
@@ -70,24 +77,14 @@ pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<
     let listen = flags.listen.map(|at| place("--listen", &at)).transpose()?;
     let call = flags.call.map(|at| place("smoltalk direct", &at)).transpose()?;
     let whom = match (listen, call) {
+        (None, Some(_)) if flags.once => return Err("--once belongs to --listen".into()),
         (Some(at), None) => Whom::Listen(at.0, at.1),
         (None, Some((_, 0))) => return Err("nobody can be called at port 0".into()),
         (None, Some(at)) => Whom::Call(at.0, at.1),
         _ => return Err(format!("smoltalk direct takes {PLACE} to call, or --listen")),
     };
-    Ok(Start::Direct(Call { whom, name, whole: flags.whole, stay: flags.stay }))
-}
-
-/// `--listen` need not have a value.
-fn with_default<'a>(args: &[&'a str]) -> Vec<&'a str> {
-    let mut whole = Vec::new();
-    for (at, arg) in args.iter().enumerate() {
-        whole.push(*arg);
-        if *arg == "--listen" && args.get(at + 1).is_none_or(|next| next.starts_with('-')) {
-            whole.push(DEFAULT);
-        }
-    }
-    whole
+    let Flags { whole, stay, once, .. } = flags;
+    Ok(Start::Direct(Call { whom, name, whole, stay, once }))
 }
 
 fn place(source: &str, value: &str) -> Result<(String, u16), String> {

@@ -26,6 +26,8 @@ pub struct Call {
     pub whole: bool,
     /// Go on listening after standard input has ended.
     pub stay: bool,
+    /// Whoever listens leaves when the first peer has gone.
+    pub once: bool,
 }
 
 /// Who the other side is.
@@ -45,7 +47,8 @@ pub async fn run(call: &Call) -> Result<(), Failure> {
     let talked = unless(signals.next(), side.talk()).await.unwrap_or(Ok(()));
     close(&mut signals, side.close()).await;
     match Failure::unless_unread(talked) {
-        Ok(()) if side.lost > 0 => Err(Failure::Unacknowledged(side.lost)),
+        Ok(()) if side.untold > 0 => Err(Failure::Unacknowledged(side.untold)),
+        Ok(()) if side.lost > 0 => Err(Failure::Said),
         ended => ended,
     }
 }
@@ -56,8 +59,9 @@ struct Side<'a> {
     as_whom: Config,
     here: Conversation,
     peer: Option<Direct>,
-    /// How many messages nobody has, as far as is known.
+    /// How many messages nobody has, as far as is known; and of how many that has not been said.
     lost: usize,
+    untold: usize,
 }
 
 impl<'a> Side<'a> {
@@ -68,8 +72,8 @@ impl<'a> Side<'a> {
             Whom::Listen(..) => Whole::UnlessEmpty,
             Whom::Call(..) => Whole::EvenEmpty,
         };
-        let here = Conversation::new(&as_whom, call.whole.then_some(whole))?;
-        Ok(Self { call, as_whom, here, peer: None, lost: 0 })
+        let here = Conversation::new(&as_whom, call.whole.then_some(whole), call.stay)?;
+        Ok(Self { call, as_whom, here, peer: None, lost: 0, untold: 0 })
     }
 
     async fn talk(&mut self) -> Result<(), Failure> {
@@ -79,34 +83,58 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Talks to one peer after the other, for ever.
+    /// Talks to one peer after the other, for ever; unless it is to be one, or a person leaves.
     async fn listen(&mut self, host: &str, port: u16) -> Result<(), Failure> {
         let deaf = |error: io::Error| Failure::Alone(format!("{host}:{port}: {error}"));
         let waiting = Direct::listen(host, port).await.map_err(deaf)?;
         self.here.console.notice(&format!("listening on {}", waiting.address()));
+        self.here.say_how();
         future::or(self.serve(&waiting), async { match waiting.run().await {} }).await
     }
 
     async fn serve(&mut self, waiting: &Waiting) -> Result<(), Failure> {
-        loop {
-            let peer = self.here.await_peer(waiting, &self.as_whom).await?;
-            let name = peer.peer().to_string();
-            let end = self.converse(peer, false).await?;
-            let (lost, peer) = self.part();
-            // The next one need not wait until this one has seen that it is over.
-            if let Some(peer) = peer {
-                smol::spawn(peer.leave()).detach();
+        while let Some(peer) = self.here.await_peer(waiting, &self.as_whom).await? {
+            let leaves = self.here.leaves();
+            let end = self.converse(peer, leaves).await?;
+            let peer = self.part();
+            let last = self.call.once || self.here.has_left();
+            match peer {
+                Some(peer) if last => peer.leave().await,
+                // The next one need not wait until this one has seen that it is over.
+                Some(peer) => smol::spawn(peer.leave()).detach(),
+                None => {}
             }
-            self.here.console.notice(&match end {
-                None | Some(Error::Gone) => format!("* {name} has gone"),
-                Some(error) => format!("smoltalk: {name}: {error}"),
-            });
-            // On a terminal it has been said of each.
-            if lost > 0 && !self.here.console.is_typed() {
-                self.here
-                    .console
-                    .notice(&format!("smoltalk: {name}: {}", Failure::Unacknowledged(lost)));
+            let name = &self.here.other;
+            match end {
+                Some(error) if last && !matches!(error, Error::Gone) => {
+                    return Err(self.failed(&format!("{name}: {error}")));
+                }
+                None if last => return Ok(()),
+                None | Some(Error::Gone) => self.here.console.notice(&format!("* {name} has gone")),
+                Some(error) => self.here.console.notice(&format!("smoltalk: {name}: {error}")),
             }
+            self.tell_lost();
+            if last {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what the last peer has not acknowledged.
+    fn tell_lost(&mut self) {
+        if let lost @ 1.. = std::mem::take(&mut self.untold) {
+            let name = &self.here.other;
+            let lost = format!("smoltalk: {name}: {}", Failure::Unacknowledged(lost));
+            self.here.console.notice(&lost);
+        }
+    }
+
+    /// Why it ends, and with it what was not acknowledged.
+    fn failed(&mut self, why: &str) -> Failure {
+        match std::mem::take(&mut self.untold) {
+            0 => Failure::Alone(why.into()),
+            lost => Failure::Alone(format!("{why}: {}", Failure::Unacknowledged(lost))),
         }
     }
 
@@ -116,51 +144,47 @@ impl<'a> Side<'a> {
             Error::Busy | Error::Refused { .. } => Failure::Refused(error.to_string()),
             _ => Failure::Alone(format!("{host}:{port}: {error}")),
         };
+        self.here.say_how();
         let called = Box::pin(Direct::connect(host, port, &self.as_whom));
         let Some(called) = unless(self.here.console.ended(), called).await else { return Ok(()) };
         let peer = called.map_err(failed)?;
-        let name = peer.peer().to_string();
         let end = self.converse(peer, !self.call.stay).await?;
-        let (lost, peer) = self.part();
-        if let Some(peer) = peer {
+        if let Some(peer) = self.part() {
             peer.leave().await;
         }
         match end {
             None => Ok(()),
-            Some(Error::Gone) if self.here.has_said_all() && self.lost == 0 => {
+            Some(Error::Gone) if self.here.has_said_all() && self.untold == 0 => {
                 // It has all that was said.
-                self.here.console.notice(&format!("* {name} has gone"));
+                self.here.console.notice(&format!("* {} has gone", self.here.other));
                 Ok(())
             }
             Some(busy @ Error::Busy) => Err(Failure::Refused(busy.to_string())),
-            Some(error) if lost == 0 => Err(Failure::Alone(error.to_string())),
-            Some(error) => {
-                Err(Failure::Alone(format!("{error}: {}", Failure::Unacknowledged(lost))))
-            }
+            Some(error) => Err(self.failed(&error.to_string())),
         }
     }
 
     /// Talks to `peer`; returns how that ended, or nothing where it `leaves` when all is said.
     async fn converse(&mut self, peer: Direct, leaves: bool) -> Result<Option<Error>, Failure> {
         let peer = self.peer.insert(peer);
-        self.here.console.notice(&format!("* {} is here", peer.peer()));
         Ok(self.here.converse(peer, leaves).await?)
     }
 
-    /// Lets the peer go; returns how many messages it has not acknowledged, too.
-    fn part(&mut self) -> (usize, Option<Direct>) {
+    /// Lets the peer go, and counts what it has not acknowledged.
+    fn part(&mut self) -> Option<Direct> {
         let peer = self.peer.take();
         let unacknowledged = peer.as_ref().map_or(0, Direct::unacknowledged);
-        let lost = unacknowledged + std::mem::take(&mut self.here.refused);
-        self.lost += lost;
+        // Of what was refused that has been said, and on a terminal of each.
+        self.untold += if self.here.console.is_typed() { 0 } else { unacknowledged };
+        self.lost += unacknowledged + std::mem::take(&mut self.here.refused);
         self.here.parted();
-        (lost, peer)
+        peer
     }
 
     /// Parts, shows what there is to show, and gives all that a moment.
     async fn close(&mut self) {
         self.here.finish();
-        let (_, peer) = self.part();
+        let peer = self.part();
         let left = async {
             if let Some(peer) = peer {
                 peer.leave().await;

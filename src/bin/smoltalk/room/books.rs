@@ -20,6 +20,9 @@ pub struct Books {
     pub lost: u64,
     /// Something that others said may be missing.
     pub gap: bool,
+    /// How many lines were refused, and of how many that has been said.
+    refused: u64,
+    pub told: u64,
     /// The server has refused something, and it is to be asked whether that was the last that was said.
     pub asks: bool,
     /// What came before one was in, one has missed.
@@ -45,7 +48,8 @@ impl Books {
 
     fn new(ledger: Ledger, file: Option<(PathBuf, State)>, name: Option<Name>) -> Self {
         let unshown = ledger.settled();
-        Self { ledger, file, name, unshown, lost: 0, gap: false, asks: false, away: false }
+        let (lost, gap, refused, told, asks, away) = (0, false, 0, 0, false, false);
+        Self { ledger, file, name, unshown, lost, gap, refused, told, asks, away }
     }
 
     /// The name to have, where `given` is asked for: the secret belongs to one.
@@ -114,11 +118,29 @@ impl Books {
         match event {
             Event::Gap => self.gap = true,
             Event::Err { .. } => {
+                self.told += 1;
                 self.asks = !self.ledger.is_blind() && self.ledger.unsettled() > 0;
             }
             _ => {}
         }
-        self.ledger.heard(id, event)
+        let settled = self.ledger.settled();
+        let take = self.ledger.heard(id, event);
+        if let Take::Echo(number) = take {
+            self.refused += number - settled;
+        }
+        take
+    }
+
+    /// What was asked of the server behind some lines has been answered.
+    pub fn answered(&mut self) {
+        let refused = self.ledger.answered();
+        // Where there are no echoes, that is how lines are confirmed.
+        self.refused += if self.ledger.is_blind() { 0 } else { refused };
+    }
+
+    /// Of how many lines nobody has heard why they were refused: a connection broke before.
+    pub fn refused_unheard(&self) -> u64 {
+        self.refused.saturating_sub(self.told)
     }
 
     /// All that was heard has been printed.

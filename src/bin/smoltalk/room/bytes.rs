@@ -5,8 +5,9 @@ use crate::failure::Failure;
 use crate::ui::{Console, Line, expand, payload};
 use smoltalk::client::{Error, Saying};
 use smoltalk::limits;
-use smoltalk::protocol::Command;
+use smoltalk::program::in_words;
 use smoltalk::protocol::text::to_safe;
+use smoltalk::protocol::{Command, Refusal};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -15,58 +16,70 @@ use std::path::Path;
 pub async fn whole(console: &mut Console) -> Result<Option<Vec<u8>>, Failure> {
     match console.next().await {
         Some(Line::Whole(whole)) => Ok(Some(whole)),
-        Some(Line::TooLong) => Err(Failure::Refused(Error::PayloadTooLong.to_string())),
+        Some(Line::TooLong(len)) => {
+            Err(Failure::Refused(format!("{}, this one has {len}", Error::PayloadTooLong)))
+        }
         None => Ok(None),
     }
 }
 
 impl Session<'_> {
-    /// Whether there is a server that knows DATA. One that does not would read the bytes as commands.
+    /// Whether there is a server that knows DATA, or there was. One that does not would read the bytes as
+    /// commands.
     pub(super) fn takes_bytes(&self) -> bool {
-        self.connected && self.client.form().data
+        self.client.form().data
     }
 
-    pub(super) fn say_bytes(&mut self, bytes: &[u8]) {
-        if !self.takes_bytes() {
-            self.console.notice("smoltalk: this server takes lines only");
-            return self.refuse_whole();
-        }
-        match self.client.takes(bytes.len()) {
-            Ok(()) if self.books.is_some() && !bytes.is_empty() => {
-                return self.say(Saying::Data(bytes.into()));
-            }
-            Ok(()) => {}
-            Err(error) => {
-                self.complain(&error);
-                return self.refuse_whole();
-            }
-        }
-        match self.client.queue_data(bytes) {
-            Ok(()) => {
-                for line in payload::lines(bytes) {
-                    self.console.said(&Command::Msg(line.as_bytes()));
-                }
-            }
-            Err(error) => {
-                self.complain(&error);
-                self.refuse_whole();
-            }
-        }
-    }
-
-    /// With `--whole`, there was nothing else to say.
-    fn refuse_whole(&mut self) {
-        if self.visit.whole {
+    /// Says all of standard input.
+    pub(super) fn say_whole(&mut self, whole: &[u8]) {
+        self.unsaid.spoke = true;
+        if !self.say_bytes(whole) {
+            // There was nothing else to say.
             self.refused = Some("nothing was said".into());
+        }
+    }
+
+    /// Says any bytes; returns whether it does.
+    pub(super) fn say_bytes(&mut self, bytes: &[u8]) -> bool {
+        if !self.takes_bytes() {
+            self.unsaid.here = true;
+            self.console.notice("smoltalk: this server takes lines only");
+            return false;
+        }
+        let queued = match self.takes(bytes.len()) {
+            Ok(()) if self.books.is_some() => return self.say(Saying::Data(bytes.into())),
+            Ok(()) => self.client.queue_data(bytes),
+            Err(too_long) => Err(too_long),
+        };
+        if let Err(error) = queued {
+            return self.not_said(&error);
+        }
+        for line in payload::lines(bytes) {
+            self.console.said(&Command::Msg(line.as_bytes()));
+        }
+        true
+    }
+
+    /// Whether the server takes so many bytes; if not, with both numbers.
+    fn takes(&self, len: usize) -> Result<(), Error> {
+        match self.client.takes(len) {
+            Err(Error::PayloadTooLong) => {
+                let text =
+                    format!("a payload may have {} bytes, this one has {len}", limits::PAYLOAD);
+                Err(Error::Refused { code: Refusal::TooLong.code().into(), text })
+            }
+            taken => taken,
         }
     }
 
     pub(super) fn say_file(&mut self, path: &[u8]) {
         match self.read(&expand(path)) {
-            Ok(Ok(bytes)) => self.say_bytes(&bytes),
-            Ok(Err(too_long)) => self.complain(&too_long),
+            Ok(Ok(bytes)) => _ = self.say_bytes(&bytes),
+            Ok(Err(too_long)) => _ = self.not_said(&too_long),
             Err(error) => {
-                self.console.notice(&format!("smoltalk: {}: {error}", to_safe(path)));
+                self.unsaid.here = true;
+                let why = in_words(&format!("smoltalk: {}: {error}", to_safe(path)));
+                self.console.notice(&why);
             }
         }
     }
@@ -74,7 +87,7 @@ impl Session<'_> {
     /// What is in a file, if the server takes as much.
     fn read(&self, path: &Path) -> io::Result<Result<Vec<u8>, Error>> {
         let len = length(path)?;
-        match self.client.takes(len) {
+        match self.takes(len) {
             Err(too_long) if self.takes_bytes() => Ok(Err(too_long)),
             _ => read(path).map(Ok),
         }

@@ -7,6 +7,7 @@ use super::visit::Visit;
 use crate::failure::Failure;
 use crate::ui::{Console, Grammar, Line, json};
 use crate::wait::unless;
+use smol::Timer;
 use smoltalk::client::{Client, Error, Missed, arrive};
 use smoltalk::protocol::{Command, Form, JoinOptions, Name, Refusal};
 
@@ -29,18 +30,27 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     let mut books = Books::of(visit, console.is_terminal())?;
     let given = visit.username.as_deref();
     let kept = books.as_ref().map_or(Ok(None), |books| books.name(given))?;
+    let mut greeted = None;
     let mut name = match (given, kept) {
         (Some(username), _) => username.into(),
         (None, Some(kept)) => kept.to_string(),
-        (None, None) => match ask_username(console).await? {
-            Some(name) => name,
-            None => return Err(Failure::Usage(MISSING.into())),
-        },
+        (None, None) if !console.is_terminal() => return Err(Failure::Usage(MISSING.into())),
+        (None, None) => {
+            // Nobody should think of a name for a room that is not there.
+            greeted = match unless(console.ended(), Box::pin(reach(visit))).await {
+                Some(reached) => Some(reached?),
+                None => return Ok(None),
+            };
+            let Some(name) = ask_username(console).await? else {
+                return Err(Failure::Usage(MISSING.into()));
+            };
+            name
+        }
     };
     let mut late = 0;
     loop {
         let options = options(visit, books.as_mut(), console);
-        let arrival = Box::pin(first_arrival(visit, &name, options, &mut late));
+        let arrival = Box::pin(first_arrival(visit, &name, options, greeted.take(), &mut late));
         let error = match unless(console.ended(), arrival).await {
             Some(Ok((client, members))) => {
                 if let Some(books) = &mut books {
@@ -66,15 +76,34 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     }
 }
 
-/// Gets in at one of the hosts, each of which has its turn to be the first. Counts the JOINs that may
-/// still come `late`.
+/// A connection to one of the hosts.
+async fn reach(visit: &Visit) -> Result<Client, Failure> {
+    let hosts = visit.hosts.iter().map(|(host, port)| (host.as_str(), *port));
+    Client::connect_any(visit.timeout, hosts).await.map_err(|error| match error {
+        Error::Refused { .. } => Failure::Refused(error.to_string()),
+        error => Failure::Alone(format!("{}: {error}", visit.place())),
+    })
+}
+
+/// Gets in: by a connection that has been `greeted`, if there is one and it still stands, or at one of the hosts,
+/// each of which has its turn to be the first. Counts the JOINs that may still come `late`.
 async fn first_arrival(
     visit: &Visit,
     name: &str,
     options: JoinOptions,
+    greeted: Option<Client>,
     late: &mut u32,
 ) -> Result<(Client, usize), Error> {
     let Visit { timeout, hosts, .. } = visit;
+    if let Some(mut client) = greeted {
+        let joined = unless(Timer::after(*timeout), client.join_if_known(name, options)).await;
+        match joined {
+            Some(Ok(members)) => return Ok((client, members)),
+            Some(Err(refused @ Error::Refused { .. })) => return Err(refused),
+            // Who thinks of a name for long is sent away meanwhile.
+            Some(Err(_)) | None => *late += 1,
+        }
+    }
     let mut tried = 0;
     loop {
         match arrive(*timeout, hosts, tried, name.as_bytes(), options).await {
@@ -145,6 +174,7 @@ impl Session<'_> {
                 _ if !first => "",
                 Grammar::Chat => "; type /help for help",
                 Grammar::Commands => "; type help for help",
+                Grammar::Lines => "; each line is a message, Ctrl-D leaves",
             };
             console.notice(&format!("* you are {name}, one of {members} here{help}"));
             console.prompt(&format!("{name}> "));
@@ -158,9 +188,6 @@ const MISSING: &str = "--username takes a name, and there is none";
 
 /// Asks until there is a name that could be one; `None` where the person has had enough of it.
 async fn ask_username(console: &mut Console) -> Result<Option<String>, Failure> {
-    if !console.is_terminal() {
-        return Err(Failure::Usage(MISSING.into()));
-    }
     console.prompt("username: ");
     loop {
         console.flush().await?;
@@ -173,7 +200,7 @@ async fn ask_username(console: &mut Console) -> Result<Option<String>, Failure> 
                     return Ok(Some(name.to_string()));
                 }
             }
-            Line::TooLong => {}
+            Line::TooLong(_) => {}
         }
         console.notice(Refusal::BadName.explanation());
     }

@@ -26,7 +26,7 @@ use enter::{Entered, enter};
 use futures_lite::StreamExt;
 use others::Others;
 use ping::BARRIER;
-use session::Session;
+use session::{Session, Unsaid};
 use smol::Timer;
 use smoltalk::client::{Error, Event};
 use smoltalk::limits;
@@ -69,17 +69,23 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         waiting: VecDeque::new(),
         whole,
         refused: None,
+        unsaid: Unsaid::default(),
         failed: None,
         unprinted: false,
         others: Others::default(),
         hinted: false,
     };
     let talked = match session.enters(members, true) {
-        Ok(()) => unless(signals.next(), session.converse()).await.unwrap_or(Ok(())),
-        failed => failed,
+        Ok(()) => unless(signals.next(), session.converse()).await,
+        failed => Some(failed),
     };
     close(&mut signals, session.close()).await;
-    Failure::unless_unread(talked)
+    match talked {
+        // What was said last may have been answered with the goodbye.
+        Some(Ok(())) => session.left(),
+        Some(failed) => Failure::unless_unread(failed),
+        None => Ok(()),
+    }
 }
 
 impl Session<'_> {
@@ -88,8 +94,7 @@ impl Session<'_> {
         loop {
             let lost = match self.talk().await {
                 Err(Failure::Lost(lost)) => lost,
-                Ok(()) => return self.left(),
-                otherwise => return otherwise,
+                ended => return ended,
             };
             self.connected = false;
             self.console.json(|now| json::ended(now, &lost));
@@ -105,19 +110,29 @@ impl Session<'_> {
 
     /// What there is to complain about when one leaves. On a terminal it has been said already.
     fn left(&mut self) -> Result<(), Failure> {
-        let script = self.books.as_ref().filter(|_| !self.console.is_terminal());
-        match script {
+        if self.console.is_terminal() {
+            return Ok(());
+        }
+        match &self.books {
             Some(books) if books.lost > 0 => return Err(Failure::Unconfirmed(books.lost)),
             Some(books) if books.gap => return Err(Failure::Gap),
+            Some(books) if books.refused_unheard() > 0 => {
+                return Err(Failure::RefusedUnheard(books.refused_unheard()));
+            }
             _ => {}
         }
-        self.refused.take().map_or(Ok(()), |why| Err(Failure::Refused(why)))
+        match (self.refused.take(), self.unsaid) {
+            (Some(why), _) => Err(Failure::Refused(why)),
+            (None, Unsaid { refused: true, .. }) => Err(Failure::Unsaid { refused: true }),
+            (None, Unsaid { here: true, .. }) => Err(Failure::Unsaid { refused: false }),
+            (None, _) => Ok(()),
+        }
     }
 
     /// Talks until it is time to leave.
     async fn talk(&mut self) -> Result<(), Failure> {
         if let Some(whole) = self.whole.take() {
-            self.say_bytes(&whole);
+            self.say_whole(&whole);
         }
         if self.obey_waiting().is_break() && self.leaves_now() {
             return self.send_all().await;

@@ -4,7 +4,9 @@ use super::books::Books;
 use super::session::Session;
 use crate::ui::{Console, Grammar, Line, Own, json, payload};
 use smoltalk::client::{self, Saying};
+use smoltalk::limits;
 use smoltalk::protocol::{Command, Refusal};
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 
 /// Lines kept for a person who goes on typing. In a pipe nothing is kept: it is not read.
@@ -57,7 +59,7 @@ impl Session<'_> {
         self.console.entered();
         match line {
             Line::Whole(line) => return self.obey_whole(&line),
-            Line::TooLong => self.complain(&client::Error::TooLong),
+            Line::TooLong(len) => self.too_long(len),
         }
         ControlFlow::Continue(())
     }
@@ -65,8 +67,11 @@ impl Session<'_> {
     fn obey_whole(&mut self, line: &[u8]) -> ControlFlow<()> {
         match line {
             line if line.contains(&b'\n') => self.obey_pasted(line),
-            line if line.trim_ascii().is_empty() => ControlFlow::Continue(()),
-            line => self.obey_single(line),
+            line if self.grammar().is_blank(line) => ControlFlow::Continue(()),
+            line => {
+                self.unsaid.spoke = true;
+                self.obey_single(line)
+            }
         }
     }
 
@@ -74,7 +79,9 @@ impl Session<'_> {
     fn obey_pasted(&mut self, lines: &[u8]) -> ControlFlow<()> {
         let grammar = self.grammar();
         if let Some(message) = grammar.message(lines).filter(|_| self.takes_bytes()) {
-            self.say_bytes(&message);
+            if !self.say_bytes(&message) {
+                self.console.put_back(lines);
+            }
             return ControlFlow::Continue(());
         }
         let mut lines = grammar.unfold(lines);
@@ -106,58 +113,80 @@ impl Session<'_> {
         match (command, grammar.file(line)) {
             (Ok(Command::Leave), _) => return ControlFlow::Break(()),
             (Ok(Command::Help), _) => self.console.notice(&grammar.help()),
-            (Err(Refusal::NoSuchMember), _) => self.complain(&Refusal::NoSuchMember.into()),
+            (Err(Refusal::NoSuchMember), _) => {
+                // As the server would say it.
+                self.unsaid.refused = true;
+                self.complain(&Refusal::NoSuchMember.into());
+            }
             (Err(_), None) => self.misunderstand(line),
-            (Ok(command), _) if is_message => self.message(&command),
+            (Err(_), Some(_)) if grammar == Grammar::Chat && !io::stdin().is_terminal() => {
+                // Whoever wrote the line may be anybody.
+                self.not_understood("in a pipe, --chat sends no files");
+            }
+            (Ok(command), _) if is_message => {
+                if !self.message(&command) {
+                    self.console.put_back(line);
+                }
+            }
             (Err(_), Some(_)) if !self.connected => {
                 self.console.notice("smoltalk: not connected: files are not kept for later");
             }
             _ if !self.connected => self.console.notice("smoltalk: not connected"),
             (Err(_), Some(path)) => self.say_file(path),
             (Ok(Command::Ping(_)), _) => self.ask_round_trip(),
-            (Ok(command), _) => self.command(command),
+            (Ok(command), _) => _ = self.command(command),
         }
         ControlFlow::Continue(())
     }
 
-    pub(super) fn command(&mut self, command: Command<'_>) {
-        match self.client.queue(command) {
-            Ok(()) if matches!(command, Command::Msg(_) | Command::Tell(..)) => {
-                self.console.said(&command);
-            }
-            Ok(()) => {}
-            Err(error) => self.complain(&error),
+    /// Asks for something or says it; returns whether it does.
+    pub(super) fn command(&mut self, command: Command<'_>) -> bool {
+        if let Err(error) = self.client.queue(command) {
+            return self.not_said(&error);
         }
+        if matches!(command, Command::Msg(_) | Command::Tell(..)) {
+            self.console.said(&command);
+        }
+        true
     }
 
-    /// Says something to all or to one: now, or when there is a connection again.
-    fn message(&mut self, command: &Command<'_>) {
-        match Saying::of(command) {
-            Some(saying) if self.books.is_some() => self.say(saying),
+    /// Says something to all or to one: now, or when there is a connection again. What is too long for
+    /// a line goes as a payload. Returns whether it does.
+    fn message(&mut self, command: &Command<'_>) -> bool {
+        match (Saying::of(command), command) {
+            (Some(saying), Command::Msg(text))
+                if self.takes_bytes() && saying.check() == Err(Refusal::TooLong) =>
+            {
+                self.say_bytes(text)
+            }
+            (Some(saying), _) if self.books.is_some() => self.say(saying),
             _ => self.command(*command),
         }
     }
 
-    /// Takes something to be said into the books.
-    pub(super) fn say(&mut self, saying: Saying) {
+    /// Takes something to be said into the books; returns whether it does.
+    pub(super) fn say(&mut self, saying: Saying) -> bool {
         if let Err(refusal) = saying.check() {
             let data = matches!(saying, Saying::Data(_));
-            return self.complain(&match refusal {
+            return self.not_said(&match refusal {
                 Refusal::TooLong if data => client::Error::PayloadTooLong,
                 Refusal::TooLong => client::Error::TooLong,
                 _ => client::Error::Empty,
             });
         }
-        let Some(books) = &mut self.books else { return };
+        let Some(books) = &mut self.books else { return false };
         if !self.connected {
             if books.ledger.unsaid() >= KEPT {
                 let full = format!("smoltalk: not connected, {KEPT} lines wait: not kept");
-                return self.console.notice(&full);
+                self.console.notice(&full);
+                // It is still in the history, and not in the way of a `leave`.
+                return true;
             }
             self.console.notice("* not connected: kept for later");
         }
         let kept = books.say(saying);
         self.failed = self.failed.take().or(kept.err());
+        true
     }
 
     /// Has what is in the books go out, as far as it may and there is room for it.
@@ -166,12 +195,16 @@ impl Session<'_> {
         if !self.connected || !books.may_speak() {
             return;
         }
+        let mut refused = Vec::new();
         while client.has_room() {
             let number = books.ledger.next_number();
             let Some(saying) = books.ledger.to_say() else { break };
             let given = match saying {
                 // The server it was meant for knew DATA.
-                Saying::Data(_) if !client.form().data => Err(client::Error::Empty),
+                Saying::Data(_) if !client.form().data => {
+                    let text = "this server takes lines only".into();
+                    Err(client::Error::Refused { code: Refusal::TooLong.code().into(), text })
+                }
                 Saying::Data(bytes) => client.queue_data(bytes),
                 saying => client.queue(saying.command()),
             };
@@ -181,13 +214,21 @@ impl Session<'_> {
             }
             // What this server does not take is refused.
             books.asks |= given.is_err();
+            refused.extend(given.err());
+        }
+        books.told += refused.len() as u64;
+        for error in refused {
+            self.not_said(&error);
         }
     }
 
     /// Does what is no business of the server's.
     fn obey_own(&mut self, own: Own<'_>) {
         let said = match own {
-            Own::Reply(_) => "smoltalk: nobody has told you anything yet".into(),
+            Own::Reply(_) => {
+                self.unsaid.here = true;
+                "smoltalk: nobody has told you anything yet".into()
+            }
             Own::Ignore(name) => self.others.ignore(name),
             Own::Unignore(name) => self.others.unignore(&name),
         };
@@ -196,11 +237,24 @@ impl Session<'_> {
 
     /// Says what is wrong with a line, or what can be typed.
     fn misunderstand(&mut self, line: &[u8]) {
-        let code = Refusal::UnknownCommand.code();
         let said = self.grammar().wrong(line).unwrap_or_else(|| self.usage());
-        if !self.console.json(|now| json::err(now, code, &said)) {
-            self.console.notice(&format!("smoltalk: {said}"));
+        self.not_understood(&said);
+    }
+
+    fn not_understood(&mut self, why: &str) {
+        self.unsaid.here = true;
+        let code = Refusal::UnknownCommand.code();
+        if !self.console.json(|now| json::err(now, code, why)) {
+            self.console.notice(&format!("smoltalk: {why}"));
         }
+    }
+
+    /// A line of so many bytes could not even be read.
+    fn too_long(&mut self, len: usize) {
+        let limit = self.client.greeting().payload.unwrap_or(limits::PAYLOAD);
+        let text = format!("a message may have {limit} bytes, this line has {len}");
+        let code = Refusal::TooLong.code().into();
+        self.not_said(&client::Error::Refused { code, text });
     }
 
     /// What can be typed; and to a person once, how to type less.

@@ -65,7 +65,7 @@ impl Session<'_> {
     /// Asks how long a round trip takes.
     pub(super) fn ask_round_trip(&mut self) {
         let asked = format!("{ROUND_TRIP}{}", self.since.elapsed().as_micros());
-        self.command(Command::Ping(asked.as_bytes()));
+        let _ = self.command(Command::Ping(asked.as_bytes()));
     }
 
     pub(super) fn pong(&mut self, token: &str) {
@@ -75,7 +75,7 @@ impl Session<'_> {
         if [SO_FAR, BARRIER].contains(&token)
             && let Some(books) = &mut self.books
         {
-            books.ledger.answered();
+            books.answered();
         }
         let asked = token.strip_prefix(ROUND_TRIP).and_then(|micros| micros.parse().ok());
         let round_trip =

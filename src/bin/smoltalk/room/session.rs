@@ -40,6 +40,8 @@ pub struct Session<'a> {
     pub whole: Option<Vec<u8>>,
     /// Why the server did not take it.
     pub refused: Option<String>,
+    /// What has become of the lines of a script that were not said.
+    pub unsaid: Unsaid,
     /// Why it cannot go on.
     pub failed: Option<Failure>,
     /// Something could not be printed.
@@ -47,6 +49,17 @@ pub struct Session<'a> {
     pub others: Others,
     /// It has been said that there is an easier way to say something.
     pub hinted: bool,
+}
+
+/// Whether there were lines that were not said. Of each that has been told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unsaid {
+    /// Something was asked for: what the server refuses may be that.
+    pub spoke: bool,
+    /// Of some the server has said that it does not take them.
+    pub refused: bool,
+    /// Some were not sent.
+    pub here: bool,
 }
 
 impl Session<'_> {
@@ -79,6 +92,7 @@ impl Session<'_> {
                 let (code, text) = (code.clone(), text.clone());
                 let refused = Error::Refused { code, text };
                 self.complain(&refused);
+                self.unsaid.refused |= self.unsaid.spoke;
                 if self.visit.whole {
                     self.refused = Some("not all was said".into());
                 }
@@ -108,6 +122,13 @@ impl Session<'_> {
         let id = self.client.id();
         let standing = self.client.standing().map(|standing| standing.id);
         When { id, before: id.is_some_and(|id| standing.is_some_and(|came| id <= came)) }
+    }
+
+    /// Says that something is not sent, and that it is not.
+    pub fn not_said(&mut self, error: &Error) -> bool {
+        self.unsaid.here = true;
+        self.complain(error);
+        false
     }
 
     /// Says that something is not done.

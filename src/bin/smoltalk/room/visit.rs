@@ -1,6 +1,7 @@
 //! What a visit to a room is to be like.
 
 use crate::ui::{Grammar, Looks};
+use smoltalk::protocol::text::to_safe;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Visit {
-    /// Hosts and ports of servers that are one room.
+    /// Hosts and ports of servers that are one room. A Unix socket, `unix:` and its path, has no port.
     pub hosts: Vec<(String, u16)>,
     /// Not yet checked: the answer to a bad one is the server's.
     pub username: Option<String>,
@@ -56,9 +57,10 @@ impl Visit {
 
     /// The servers, as a person writes them.
     pub fn place(&self) -> String {
-        let places = self.hosts.iter().map(|(host, port)| {
-            let bracketed = host.contains(':');
-            if bracketed { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        let places = self.hosts.iter().map(|(host, port)| match host {
+            path if path.starts_with("unix:") => to_safe(path.as_bytes()),
+            v6 if v6.contains(':') => format!("[{v6}]:{port}"),
+            name => format!("{name}:{port}"),
         });
         places.collect::<Vec<_>>().join(",")
     }

@@ -23,6 +23,8 @@ pub enum Grammar {
     /// A line is a message, unless it begins with `/`: then a command follows. A message that
     /// begins with `/` is typed with two.
     Chat,
+    /// Each line is a message, whatever is in it.
+    Lines,
 }
 
 /// What a line asks of this program, and not of the server.
@@ -46,12 +48,14 @@ impl Grammar {
             Self::Chat => {
                 "type a message, /send-file <PATH>, /tell <NAME> <MSG>, /who, /ping, /leave or /help"
             }
+            Self::Lines => "each line is a message; Ctrl-D leaves",
         }
     }
 
     /// What can be typed, for a person.
     pub fn help(self) -> String {
         let (say, how, slash) = match self {
+            Self::Lines => return self.usage().into(),
             Self::Commands => ("send <MSG>", "say MSG to the room", ""),
             Self::Chat => ("<MSG>", "say MSG to the room; where it begins with /, type //", "/"),
         };
@@ -68,6 +72,7 @@ impl Grammar {
         let mut words: Vec<String> = match self {
             Self::Commands => words.chain(["send"]).map(String::from).collect(),
             Self::Chat => words.map(|word| format!("/{word}")).collect(),
+            Self::Lines => Vec::new(),
         };
         words.sort();
         words
@@ -79,9 +84,14 @@ impl Grammar {
             (Self::Commands, _) => parse(line),
             (Self::Chat, [b'/', b'/', ..]) => Ok(Command::Msg(&line[1..])),
             (Self::Chat, [b'/', command @ ..]) => parse_habit(command),
-            (Self::Chat, []) => Err(Refusal::UnknownCommand),
-            (Self::Chat, message) => Ok(Command::Msg(message)),
+            (_, []) => Err(Refusal::UnknownCommand),
+            (_, message) => Ok(Command::Msg(message)),
         }
+    }
+
+    /// Whether a line says and asks for nothing.
+    pub fn is_blank(self, line: &[u8]) -> bool {
+        if self == Self::Lines { line.is_empty() } else { line.trim_ascii().is_empty() }
     }
 
     /// The path of the file that `line` asks to be sent, if it does.
@@ -108,6 +118,7 @@ impl Grammar {
         match self {
             Self::Commands => Some(line),
             Self::Chat => line.strip_prefix(b"/"),
+            Self::Lines => None,
         }
     }
 
@@ -138,7 +149,7 @@ impl Grammar {
     /// no pasted line is taken for a command by chance. Only where each line is a command by
     /// itself, each is obeyed.
     pub fn unfold(self, pasted: &[u8]) -> Vec<Vec<u8>> {
-        let blank = |line: &&[u8]| line.trim_ascii().is_empty();
+        let blank = |line: &&[u8]| self.is_blank(line);
         let lines = || pasted.split(|b| *b == b'\n').filter(|line| !blank(line));
         let commands = self == Self::Commands && lines().all(|line| self.is_command(line));
         let mut unfolded: Vec<Vec<u8>> = lines().map(<[u8]>::to_vec).collect();
@@ -270,6 +281,17 @@ mod tests {
         for line in [&b""[..], b"/", b"/leave me alone", b"/ who", b"/shrug"] {
             assert_eq!(chat(line), Err(Refusal::UnknownCommand));
         }
+    }
+
+    #[test]
+    fn a_line_can_be_a_message_whatever_is_in_it() {
+        let lines = Grammar::Lines;
+        for line in [&b"leave"[..], b"/quit", b"//", b"send hi", b" ", b"send-file x"] {
+            assert_eq!(lines.parse(line), Ok(Command::Msg(line)));
+            assert_eq!((lines.file(line), lines.is_blank(line)), (None, false));
+        }
+        assert!(lines.is_blank(b"") && Grammar::Chat.is_blank(b" \t"));
+        assert_eq!(lines.message(b"//a\n/b\n"), Some(b"//a\n/b".to_vec()));
     }
 
     fn unfolded(grammar: Grammar, pasted: &str) -> Vec<String> {

@@ -19,6 +19,7 @@ impl Grammar {
                     None => format!("there is no /{}: type /help", shown(word)),
                 })
             }
+            Self::Lines => None,
         }
     }
 }

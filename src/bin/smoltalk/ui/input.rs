@@ -9,15 +9,15 @@ use std::thread;
 /// Bytes read at once. As much again may wait to be cut, and no more is read ahead.
 const CHUNK: usize = 64 * 1024;
 
-/// The longest line that could be sent to a room: `send ` is one byte longer than `MSG `.
-const LONGEST: usize = limits::LINE + 1;
+/// The longest line that could be sent to a room, as a payload.
+const LONGEST: usize = "send ".len() + limits::PAYLOAD;
 
 /// A line as it was typed, without its line end.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
     Whole(Vec<u8>),
-    /// A line longer than any that could be sent. It has been thrown away.
-    TooLong,
+    /// A line longer than any that could be sent, of so many bytes. It has been thrown away.
+    TooLong(usize),
 }
 
 /// Cuts what is typed into lines, and holds no more of one than could be sent.
@@ -34,7 +34,8 @@ pub struct Input {
     cut: usize,
     /// The beginning of a line whose end has not come yet.
     begun: Vec<u8>,
-    too_long: bool,
+    /// How many bytes of it have come. Where that is more than there may be, they are not kept.
+    come: usize,
     /// The longest line, in bytes.
     limit: usize,
     /// A CR before the LF is no part of the line. In a message it is, as any byte but LF.
@@ -118,8 +119,8 @@ impl Input {
     /// What one tells another: up to `limit` bytes of any kind, a line each, or all as one.
     pub fn messages(chunks: Receiver<Vec<u8>>, limit: usize, whole: Option<Whole>) -> Self {
         let (chunk, begun) = (Vec::new(), Vec::new());
-        let (asks, asked, cut, too_long, text) = (None, false, 0, false, false);
-        Self { chunks, asks, asked, chunk, cut, begun, too_long, limit, text, whole }
+        let (asks, asked, cut, come, text) = (None, false, 0, 0, false);
+        Self { chunks, asks, asked, chunk, cut, begun, come, limit, text, whole }
     }
 
     /// This, where the chunks have to be asked for.
@@ -158,8 +159,8 @@ impl Input {
         self.cut += part.len() + usize::from(end.is_some());
         // One byte more, for the CR that the LF may turn it into.
         let limit = self.limit + usize::from(self.text);
-        self.too_long |= self.begun.len() + part.len() > limit;
-        if self.too_long {
+        self.come += part.len();
+        if self.come > limit {
             self.begun = Vec::new();
         } else {
             self.begun.extend_from_slice(part);
@@ -175,17 +176,21 @@ impl Input {
 
     /// Whether the end of the input would be the end of a line.
     fn has_begun(&self) -> bool {
-        self.whole == Some(Whole::EvenEmpty) || self.too_long || !self.begun.is_empty()
+        self.whole == Some(Whole::EvenEmpty) || self.come > 0
     }
 
     /// What has come of a line that is over.
     fn line(&mut self) -> Line {
-        let mut line = std::mem::take(&mut self.begun);
-        line.pop_if(|b| self.text && *b == b'\r');
-        if std::mem::take(&mut self.too_long) || line.len() > self.limit {
-            return Line::TooLong;
+        let come = mem::take(&mut self.come);
+        let mut line = mem::take(&mut self.begun);
+        // What was not kept is no shorter for its CR.
+        if come == line.len() {
+            line.pop_if(|b| self.text && *b == b'\r');
+            if line.len() <= self.limit {
+                return Line::Whole(line);
+            }
         }
-        Line::Whole(line)
+        Line::TooLong(come)
     }
 }
 
@@ -261,12 +266,14 @@ mod tests {
 
     #[test]
     fn only_a_line_that_could_be_sent_is_held() {
-        let at = [b'x'; LONGEST];
+        let at = vec![b'x'; LONGEST];
         assert_eq!(lines(&[&at[..], b"\r\nb"].concat()), [whole(&at), whole(b"b")]);
-        assert_eq!(lines(&[&at[..], b"x\nb"].concat()), [Line::TooLong, whole(b"b")]);
-        let endless = b"x".repeat(1_000_000);
-        assert_eq!(lines(&endless), [Line::TooLong]);
-        assert_eq!(lines(&[&endless[..], b"\nb"].concat()), [Line::TooLong, whole(b"b")]);
+        let over = Line::TooLong(LONGEST + 1);
+        assert_eq!(lines(&[&at[..], b"x\nb"].concat()), [over, whole(b"b")]);
+        let endless = b"x".repeat(3_000_000);
+        assert_eq!(lines(&endless), [Line::TooLong(3_000_000)]);
+        let more = [&endless[..], b"\nb"].concat();
+        assert_eq!(lines(&more), [Line::TooLong(3_000_000), whole(b"b")]);
     }
 
     #[test]
@@ -283,7 +290,7 @@ mod tests {
             for all in [&b"a\nb\r\n"[..], b"\n", b"0123456789"] {
                 assert_eq!(messages(all, Some(kind)), [whole(all)]);
             }
-            assert_eq!(messages(b"0123456789\n", Some(kind)), [Line::TooLong]);
+            assert_eq!(messages(b"0123456789\n", Some(kind)), [Line::TooLong(11)]);
         }
         assert_eq!(messages(b"", Some(Whole::EvenEmpty)), [whole(b"")]);
         assert_eq!(messages(b"", Some(Whole::UnlessEmpty)), []);
@@ -292,7 +299,7 @@ mod tests {
     #[test]
     fn what_is_too_long_is_said_and_the_next_is_not() {
         let long = b"0123456789\n0123456789x\nab\n0123456789xxxxxxxxxxxxxxxxxxxx";
-        let expected = [whole(b"0123456789"), Line::TooLong, whole(b"ab"), Line::TooLong];
+        let expected = [whole(b"0123456789"), Line::TooLong(11), whole(b"ab"), Line::TooLong(30)];
         assert_eq!(messages(long, None), expected);
     }
 }

@@ -1,11 +1,11 @@
 //! What `--json` shows: one object a line. Pure; `docs/json.md` is the public text of it.
 
 use super::payload;
+use super::when::rfc3339;
 use smoltalk::client::{Error, Event};
 use smoltalk::protocol::{Id, Name};
 use std::fmt::{Display, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tz::UtcDateTime;
+use std::time::{Duration, SystemTime};
 
 /// The line that shows `event`, which is at this place in the room's order, if the server says it; `None`
 /// where it says nothing to a script.
@@ -140,22 +140,12 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// UTC, to the millisecond. A clock that stands before 1970 is taken to stand at its beginning, as is
-/// one that has outlived all calendars.
-fn rfc3339(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    let Ok(utc) = UtcDateTime::from_timespec(seconds, 0) else { return rfc3339(UNIX_EPOCH) };
-    let date = format!("{:04}-{:02}-{:02}", utc.year(), utc.month(), utc.month_day());
-    let time = format!("{:02}:{:02}:{:02}", utc.hour(), utc.minute(), utc.second());
-    format!("{date}T{time}.{:03}Z", since.subsec_millis())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::Value;
+    use std::time::UNIX_EPOCH;
 
     const NOW: Duration = Duration::from_millis(1_767_225_599_042);
 
@@ -204,23 +194,6 @@ mod tests {
         let lost = Error::Lost(std::io::ErrorKind::UnexpectedEof);
         let form = r#""type":"lost","text":"the server closed the connection""#;
         assert_eq!(said(&ended(now, &lost)), form);
-    }
-
-    #[test]
-    fn the_calendar_is_gregorian() {
-        for (days, expected) in [
-            (0, "1970-01-01"),
-            (58, "1970-02-28"),
-            (59, "1970-03-01"),
-            (11_016, "2000-02-29"),
-            (20_454, "2026-01-01"),
-            (47_540, "2100-02-28"),
-            (47_541, "2100-03-01"),
-        ] {
-            let noon = Duration::from_secs(days * 86_400 + 12 * 3600);
-            assert_eq!(rfc3339(UNIX_EPOCH + noon), format!("{expected}T12:00:00.000Z"));
-        }
-        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
     }
 
     proptest! {

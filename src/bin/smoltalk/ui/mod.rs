@@ -43,6 +43,8 @@ pub struct Looks {
     pub colour: Colour,
     /// Ring for a mention.
     pub bell: bool,
+    /// The time before each line, in a pipe.
+    pub times: bool,
 }
 
 /// When to use colour.
@@ -107,7 +109,8 @@ impl Console {
         } else {
             Input::lines(input::chunks()?)
         };
-        Ok(Self::Plain(Plain::new(input, terminal, output, colour)))
+        let times = looks.times && !terminal;
+        Ok(Self::Plain(Plain::new(input, terminal, output, colour).with_times(times)))
     }
 
     /// One for two, of whom `me` is here. Messages have at most `limit` bytes; with `whole`, there is

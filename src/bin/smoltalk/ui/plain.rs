@@ -4,7 +4,7 @@ use super::fate::Fate;
 use super::input::{Input, Line};
 use super::stream::{BATCH, Stream};
 use super::turn::Turn;
-use super::when::When;
+use super::when::{When, rfc3339};
 use super::{json, line, payload, tty};
 use crate::wait::when;
 use futures_lite::future;
@@ -45,6 +45,8 @@ pub struct Plain {
     prompt: Option<Prompt>,
     output: Output,
     colour: bool,
+    /// Each line begins with its time.
+    times: bool,
 }
 
 /// The prompt of a terminal.
@@ -59,7 +61,13 @@ impl Plain {
     /// A person sits at it, if it has a `prompt`.
     pub fn new(input: Input, prompt: bool, output: Output, colour: bool) -> Self {
         let prompt = prompt.then(Prompt::default);
-        Self { input, out: Stream::stdout(), err: Stream::stderr(), prompt, output, colour }
+        let (out, err) = (Stream::stdout(), Stream::stderr());
+        Self { input, out, err, prompt, output, colour, times: false }
+    }
+
+    /// This, with the time before each line that shows an event, if it is `so`. As JSON, they have it anyway.
+    pub fn with_times(self, so: bool) -> Self {
+        Self { times: so && self.output != Output::Json, ..self }
     }
 
     /// Whether a person sits at it.
@@ -113,12 +121,17 @@ impl Plain {
         let Some(line) = line else { return };
         self.clear();
         let raw = self.output == Output::Raw;
-        if raw { &mut self.err } else { &mut self.out }.line(&line);
+        let stream = if raw { &mut self.err } else { &mut self.out };
+        if self.times {
+            stream.text(&rfc3339(time(when)));
+            stream.text(" ");
+        }
+        stream.line(&line);
     }
 
     /// Whether places in the room's order are shown.
     pub fn shows_ids(&self) -> bool {
-        self.output == Output::Json
+        self.times || self.output == Output::Json
     }
 
     /// Whether payloads are shown as they are; else somebody has to make text of them.
