@@ -17,8 +17,12 @@ build: ## build both programs, optimised (the default); FEATURES=redis for one r
 run: ## start a server; ARGS='--listen …' passes flags
 	$(CARGO) run -- $(ARGS)
 
-test: ## unit and integration tests
+test: ## all tests; says what it has to skip, and how to get it
 	$(CARGO) test --all-features
+	@if command -v nc >/dev/null && command -v telnet >/dev/null; then $(MAKE) e2e; \
+	  else echo 'skipped: what the programs promise to netcat and telnet: apt install netcat-openbsd telnet'; fi
+	@command -v redis-server >/dev/null || \
+	  echo 'skipped: one room on several nodes: apt install redis-server'
 
 check: ## format, every feature set, lints and docs, warnings denied
 	$(CARGO) fmt --check

@@ -1,4 +1,4 @@
-//! What is installed beside the programs, and the README, know the flags that they have, and no others.
+//! What is installed beside the programs, and docs, know the flags that they have, and no others.
 //!
 //! A flag is described in one place: in the struct of a file `flags.rs`, from which argh makes the
 //! parser and --help. All the rest is written by hand, in better words, and held to that here.
@@ -114,17 +114,9 @@ impl Page {
         section.split(".Sh ").next().unwrap_or_default()
     }
 
-    /// The chapter of README that is about it.
-    fn chapter(&self) -> String {
-        let title = match self.name().as_str() {
-            "smoltalk" => "The client",
-            "smoltalk direct" => "One to one",
-            "smoltalkd" => "The server",
-            other => panic!("where does README describe {other}?"),
-        };
-        let readme = file("README.md");
-        let (_, chapter) = readme.split_once(&format!("\n## {title}\n")).expect(title);
-        chapter.split("\n## ").next().unwrap_or_default().to_string()
+    /// What is written about it for who uses it.
+    fn manual(&self) -> String {
+        file(&format!("docs/{}.md", self.words.join("-")))
     }
 }
 
@@ -283,7 +275,7 @@ fn a_flag_that_not_all_builds_have_is_said_to_be_one_wherever_it_is_described() 
             let fish = file(&format!("completions/{program}.fish"));
             let described = [
                 (
-                    page.chapter(),
+                    page.manual(),
                     format!("| `{long} "),
                     format!("Builds with the feature `{feature}` |"),
                 ),
@@ -350,7 +342,7 @@ fn the_variables_that_are_read_are_documented_everywhere() {
         let read = variables_in(&page.source);
         assert_eq!(variables_in(&page.help), read, "{} --help", page.name());
         assert_eq!(variables_in(page.section("ENVIRONMENT")), read, "{}", man_page(&page.words));
-        assert_eq!(variables_in(&page.chapter()), read, "README on {}", page.name());
+        assert_eq!(variables_in(&page.manual()), read, "docs on {}", page.name());
     }
 }
 
@@ -361,9 +353,9 @@ fn table(chapter: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn each_table_of_flags_in_the_readme_is_complete_and_has_the_defaults() {
+fn each_table_of_flags_in_docs_is_complete_and_has_the_defaults() {
     for page in pages() {
-        let chapter = page.chapter();
+        let chapter = page.manual();
         let rows = table(&chapter);
         if rows.is_empty() {
             tells_of_the_flags(&page, &chapter);
@@ -373,12 +365,12 @@ fn each_table_of_flags_in_the_readme_is_complete_and_has_the_defaults() {
         let written = page.flags.iter().map(|flag| flag.written("`", "-", str::to_uppercase));
         let written: Vec<String> = written.collect();
         let flags: BTreeSet<&str> = written.iter().flat_map(|names| names.split('`')).collect();
-        assert_eq!(quoted.collect::<BTreeSet<_>>(), flags, "README on {}", page.name());
+        assert_eq!(quoted.collect::<BTreeSet<_>>(), flags, "docs on {}", page.name());
         for flag in &page.flags {
             let Some(default) = &flag.default else { continue };
             let long = flag.names.last().expect("a name");
             let row = rows.iter().find(|row| flags_in(row[1]).contains(long)).expect("a row");
-            assert!(bare_words(&row[2..].join(" ")).contains(default), "README: {long} {default}");
+            assert!(bare_words(&row[2..].join(" ")).contains(default), "docs: {long} {default}");
         }
     }
 }
@@ -387,9 +379,9 @@ fn each_table_of_flags_in_the_readme_is_complete_and_has_the_defaults() {
 fn tells_of_the_flags(page: &Page, chapter: &str) {
     let mut expected = page.flag_names();
     let told = flags_in(chapter);
-    assert!(told.is_subset(&expected), "README on {}: {told:?}", page.name());
+    assert!(told.is_subset(&expected), "docs on {}: {told:?}", page.name());
     expected.retain(|flag| flag.len() > 2 && !["--help", "--version"].contains(&flag.as_str()));
-    assert!(told.is_superset(&expected), "README on {}: {told:?}", page.name());
+    assert!(told.is_superset(&expected), "docs on {}: {told:?}", page.name());
 }
 
 /// What bash offers behind `words`, the last of which is being typed.
