@@ -9,6 +9,8 @@ BASHDIR = $(SHARE)/bash-completion/completions
 ZSHDIR  = $(SHARE)/zsh/site-functions
 FISHDIR = $(SHARE)/fish/vendor_completions.d
 
+WITH_REDIS := $(shell command -v redis-server)
+
 .PHONY: build run test check conversation e2e crash chaos bench bench-compare siege demo nodes docs/demo.svg man doc install uninstall clean help
 
 build: ## build both programs, optimised (the default); FEATURES=redis for one room on several nodes
@@ -51,7 +53,9 @@ chaos: ## break all there is between three nodes for SECONDS=600, SEED=… as th
 
 # What is measured with Redis, is so where there is one.
 bench: ## measure the room; ARGS=--quick takes a minute
-	$(CARGO) bench --bench room $(if $(shell command -v redis-server),--features redis) -- $(ARGS)
+	$(CARGO) bench --bench room $(if $(WITH_REDIS),--features redis) -- $(ARGS)
+	$(if $(WITH_REDIS),$(if $(filter-out --quick,$(ARGS)),,$(CARGO) test --release --features redis --lib -- \
+	  --ignored --nocapture entries_a_second))
 
 bench-compare: ## the same for Redis, NATS, ngircd and Mosquitto, as far as installed; draws the plot
 	mkdir -p docs $(TARGET)
