@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Gives each entry its place, and keeps what was said.
 #[derive(Debug)]
@@ -162,6 +162,11 @@ impl Log {
         }
     }
 
+    /// How this server stands with those who share it, if anybody does.
+    pub fn node_state(&self, now: Instant) -> Option<NodeState> {
+        self.shared.as_ref().map(|shared| shared.state(now))
+    }
+
     /// Whether all that was done here has come back.
     pub fn is_settled(&self) -> bool {
         self.shared.as_ref().is_none_or(Shared::is_settled)
@@ -258,6 +263,19 @@ impl Log {
     pub fn is_watchful(&self) -> bool {
         self.journal.as_ref().is_some_and(Journal::is_watchful)
     }
+}
+
+/// How a server stands with those who share its log.
+#[derive(Debug, Clone)]
+pub struct NodeState {
+    /// As what it is registered, while it is.
+    pub epoch: Option<String>,
+    /// How many entries were submitted and have not come back.
+    pub under_way: usize,
+    /// By how many bytes the slowest of them is behind.
+    pub behind: u64,
+    /// For how long the log has been out of reach, while it is.
+    pub away: Option<Duration>,
 }
 
 /// How the file does in which the log is kept.

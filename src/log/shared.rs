@@ -1,7 +1,7 @@
 //! This server's part of a log that others share: what its connections did that has not come back.
 
 use super::nodes::{Deed, Epoch, Holder, Item, Node};
-use super::{Arrival, Entry, Speaker};
+use super::{Arrival, Entry, NodeState, Speaker};
 use crate::limits;
 use crate::protocol::Name;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,8 @@ pub struct Shared {
     /// As what the node is registered, while it is.
     epoch: Option<Epoch>,
     is_away: bool,
+    /// Since when nothing can be done, while that is so.
+    out_since: Option<Instant>,
     /// A number for each who asks to come in, never given twice.
     serials: u64,
     seated: BTreeMap<usize, Seated>,
@@ -58,6 +60,7 @@ impl Shared {
             node,
             epoch: None,
             is_away: true,
+            out_since: Some(Instant::now()),
             serials: 0,
             seated: BTreeMap::new(),
             seats: BTreeMap::new(),
@@ -212,6 +215,7 @@ impl Shared {
     /// The node is registered: who wants to come in is asked for, whether or not it was before.
     pub fn begin(&mut self, epoch: Epoch) {
         (self.epoch, self.is_away, self.under_way) = (Some(epoch), false, 0);
+        self.out_since = None;
         self.seats.clear();
         let joining: Vec<usize> = self.seated.keys().copied().collect();
         for seat in joining {
@@ -222,11 +226,23 @@ impl Shared {
     /// The node is not registered any more.
     pub fn end(&mut self) {
         (self.epoch, self.under_way) = (None, 0);
+        self.out_since.get_or_insert_with(Instant::now);
     }
 
     /// The log is out of reach, or within it.
     pub fn set_away(&mut self, is_away: bool) {
         self.is_away = is_away;
+        self.out_since = is_away.then(|| self.out_since.unwrap_or_else(Instant::now));
+    }
+
+    /// How this server stands with the others.
+    pub fn state(&self, now: Instant) -> NodeState {
+        NodeState {
+            epoch: self.epoch.map(|epoch| epoch.to_string()),
+            under_way: self.under_way,
+            behind: self.node.behind(),
+            away: self.out_since.map(|since| now.saturating_duration_since(since)),
+        }
     }
 
     /// Whether it is worth a line that the slowest node is behind, or no longer: in a busy room it may be so

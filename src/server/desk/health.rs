@@ -7,6 +7,7 @@ pub fn complaints(state: &State) -> Vec<&'static str> {
     let complaints = [
         (state.is_draining, "draining"),
         (state.journal.is_some_and(|journal| journal.is_failing), "journal failing"),
+        (state.node.as_ref().is_some_and(|node| node.away.is_some()), "log out of reach"),
     ];
     complaints.into_iter().filter(|(holds, _)| *holds).map(|(_, what)| what).collect()
 }

@@ -6,6 +6,7 @@ use super::process::Process;
 use super::status::Seconds;
 use super::wire::Wire;
 use crate::limits;
+use crate::log::NodeState;
 use crate::server::Shared;
 use crate::server::counters::Histogram;
 use crate::server::registry::state::State;
@@ -114,6 +115,9 @@ fn render(state: &State, process: &Process) -> String {
         sheet.gauge("smoltalk_journal_failing", help, &u8::from(journal.is_failing));
         sheet.gauge("smoltalk_journal_bytes", "Size of the journal's file.", &journal.bytes);
     }
+    if let Some(node) = &state.node {
+        log(node, state.room, &mut sheet);
+    }
     own(state, process, &mut sheet);
     sheet.0
 }
@@ -146,6 +150,21 @@ fn room(state: &State, sheet: &mut Sheet) {
     sheet.gauge("smoltalk_backlog_max_bytes", "Bytes that may wait.", &state.max_backlog);
     let help = "Time to write what was said to all sockets.";
     sheet.histogram("smoltalk_flush_seconds", help, &counters.flush);
+}
+
+/// What there is to know of a log that several servers share.
+fn log(node: &NodeState, room: usize, sheet: &mut Sheet) {
+    sheet.gauge("smoltalk_room_members", "Members of the room, at whichever node.", &room);
+    if let Some(epoch) = &node.epoch {
+        sheet.head("smoltalk_log_node_info", "gauge", "As what this node is registered.");
+        sheet.row(&format!("smoltalk_log_node_info{{epoch=\"{epoch}\"}}"), &1);
+    }
+    let help = "How long the log has been out of reach; 0 where it is not.";
+    sheet.gauge("smoltalk_log_away_seconds", help, &Seconds(node.away.unwrap_or_default()));
+    let help = "Entries that were submitted and have not come back.";
+    sheet.gauge("smoltalk_log_under_way_entries", help, &node.under_way);
+    let help = "By how much the slowest node is behind.";
+    sheet.gauge("smoltalk_log_behind_bytes", help, &node.behind);
 }
 
 fn own(state: &State, process: &Process, sheet: &mut Sheet) {

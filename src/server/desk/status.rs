@@ -1,6 +1,7 @@
 //! How the server stands, for a person at the control socket.
 
 use super::health;
+use crate::log::NodeState;
 use crate::server::registry::state::State;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -24,8 +25,25 @@ pub fn render(state: &State, out: &mut String) {
         ("stalled", &counters.stalled()),
         ("draining", &if state.is_draining { "yes" } else { "no" }),
         ("journal", &health::journal(state)),
-        ("node", &"none"),
+        ("node", &state.node.as_ref().map_or("none", node)),
     ];
+    push(&rows, out);
+    if let Some(node) = &state.node {
+        let rows: [(&str, &dyn fmt::Display); 4] = [
+            ("room", &state.room),
+            ("under-way", &node.under_way),
+            ("behind", &node.behind),
+            ("log-away", &node.away.unwrap_or_default().as_secs()),
+        ];
+        push(&rows, out);
+    }
+}
+
+fn node(node: &NodeState) -> &str {
+    node.epoch.as_deref().unwrap_or("unregistered")
+}
+
+fn push(rows: &[(&str, &dyn fmt::Display)], out: &mut String) {
     for (key, value) in rows {
         let _ = writeln!(out, "STATUS {key} {value}");
     }

@@ -1,7 +1,7 @@
 //! How the server stands, for its operator: read in one moment, and put into words elsewhere.
 
 use super::Registry;
-use crate::log::JournalState;
+use crate::log::{JournalState, NodeState};
 use crate::net::admission::Door;
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
@@ -35,6 +35,10 @@ pub struct State {
     pub counters: Counters,
     /// How the journal does, if there is one.
     pub journal: Option<JournalState>,
+    /// How it stands with those who share its log, if anybody does.
+    pub node: Option<NodeState>,
+    /// How many are in, here and elsewhere.
+    pub room: usize,
     /// It says goodbye.
     pub is_draining: bool,
 }
@@ -67,6 +71,8 @@ impl<S: Sink + Clone> Registry<S> {
             max_connections: door.max_connections(),
             counters: self.counters,
             journal: self.log.journal_state(),
+            node: self.log.node_state(now),
+            room: self.room.members(),
             is_draining: self.is_draining,
         }
     }
