@@ -392,3 +392,54 @@ fn whatever_breaks_between_the_nodes_changes_nobodys_story() {
     }
     talkers.end();
 }
+
+#[test]
+fn an_operator_sees_how_his_node_stands_with_the_log() {
+    let Some(mut redis) = redis::Server::start() else { return };
+    let url = format!("redis://127.0.0.1:{}", redis.port);
+    let path = support::SocketPath::new("nodes-operator");
+    let flags = ["--control", &path.address(), "--metrics", "127.0.0.1:0"];
+    let mut one = Node::spawn_with("127.0.0.1:0", &url, &flags);
+    let metrics = one.log.finds("metrics on ").split_off("metrics on ".len());
+    let epoch = one.log.finds("log: node ").split(' ').nth(2).expect("an epoch").to_string();
+    let other = Node::start(redis.port);
+    let (mut ada, mut bob) = (one.member("ada"), other.member("bob"));
+    ada.sees("JOINED bob");
+    let mut operator = Telnet::unix(&path.0);
+    let status = |operator: &mut Telnet| {
+        operator.types("STATUS");
+        let mut rows = Vec::new();
+        while rows.last().is_none_or(|row| row != "OK") {
+            rows.push(operator.line());
+        }
+        rows
+    };
+    let health = || {
+        let mut answer = String::new();
+        let mut socket = Telnet::tcp(metrics.parse().expect("an address"));
+        socket.types("GET /healthz HTTP/1.0\n");
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    let rows = status(&mut operator);
+    let node = format!("STATUS node {epoch}");
+    for row in ["STATUS members 1", "STATUS connections 1", "STATUS room 2", &node] {
+        assert!(rows.iter().any(|it| it == row), "no {row} in {rows:?}");
+    }
+    assert!(health().starts_with("HTTP/1.1 200 "));
+    // Who is at another node is shown the door there, and all are told something.
+    operator.types("NOTE hello\nKICK bob enough");
+    operator.sees("OK");
+    operator.sees("OK");
+    ada.sees("NOTE hello");
+    bob.sees("NOTE hello");
+    bob.sees("BYE kicked enough");
+    ada.sees("LEFT bob kicked");
+    redis.kill();
+    one.log.finds("log: out of reach");
+    assert!(health().starts_with("HTTP/1.1 503 ") && health().ends_with("\nlog out of reach\n"));
+    assert!(status(&mut operator).iter().any(|row| row.starts_with("STATUS log-away ")));
+    redis.restart();
+    one.log.finds("log: ");
+    assert!(status(&mut operator).iter().any(|row| row == "STATUS log-away 0"));
+}
