@@ -11,7 +11,7 @@ FISHDIR = $(SHARE)/fish/vendor_completions.d
 
 WITH_REDIS := $(shell command -v redis-server)
 
-.PHONY: build run test check conversation e2e crash chaos bench bench-compare siege demo nodes docs/demo.svg man doc install uninstall clean help
+.PHONY: build run test check conversation e2e crash chaos bench bench-compare bench-client siege demo nodes docs/demo.svg man doc install uninstall clean help
 
 build: ## build both programs, optimised (the default); FEATURES=redis for one room on several nodes
 	$(CARGO) build --release --bins $(if $(FEATURES),--features $(FEATURES))
@@ -63,6 +63,9 @@ bench-compare: ## the same for Redis, NATS, ngircd and Mosquitto, as far as inst
 
 siege: ## attack a server in all the ways that once worked; ARGS='--only NAME', ARGS=--quick
 	$(CARGO) bench --bench siege -- $(ARGS)
+
+bench-client: ## measure the client: a pipe, a key in a flood, the memory of a day
+	$(CARGO) bench --bench client
 
 demo: build ## three people talk, in tmux; needs tmux and nc
 	PATH="$(abspath $(TARGET)/release):$$PATH" docs/demo.py live

@@ -2,7 +2,7 @@
 //!
 //! In reading order: `run` (flags, the order of measuring), `table` (what is measured, and what it
 //! must be), `fairness`, `memory`, `thrown_out` and `programs` (how), `mob` (the many), `person` (one
-//! who is watched), `process` (the server, and what the kernel knows of it).
+//! who is watched), `window` (a terminal), `process` (the server, and what the kernel knows of it).
 #![cfg_attr(
     target_os = "linux",
     allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)
@@ -28,6 +28,9 @@ mod run;
 mod table;
 #[cfg(target_os = "linux")]
 mod thrown_out;
+#[cfg(target_os = "linux")]
+#[path = "../room/window.rs"]
+mod window;
 #[cfg(target_os = "linux")]
 #[path = "../room/wire.rs"]
 #[allow(dead_code)] // Some of it is the room's bench's.

@@ -1,16 +1,12 @@
 //! What an evil peer can do to the programs of people: `smoltalk`, and `smoltalk direct`.
 
-use crate::process::{Result, Server, works};
+use crate::process::{Result, Server};
 use crate::run::Siege;
 use crate::table::Figure;
-use rustix::fs::{Mode, OFlags, open};
+use crate::window::Window;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// For so long the peer talks before somebody wants to leave.
@@ -34,9 +30,9 @@ pub fn evil_peer(siege: &Siege) -> Result<Vec<Figure>> {
         for way in [Way::Sigterm, Way::CtrlC, Way::CtrlD] {
             let words = flood.repeat(1024);
             let peer = Peer::new(direct, move |_| words.clone())?;
-            let mut program = Program::start(siege, direct, peer.addr)?;
+            let mut program = start(siege, direct, peer.addr)?;
             std::thread::sleep(LEAD);
-            let took = program.leaves(way)?.as_secs_f64();
+            let took = leaves(&mut program, way)?.as_secs_f64();
             let program = if direct { "smoltalk direct" } else { "smoltalk" };
             eprintln!("siege:   {program}, {flood:?} without end, {way:?}: gone after {took:.3} s");
             longest = longest.max(took);
@@ -56,7 +52,7 @@ pub fn evil_names(siege: &Siege) -> Result<Vec<Figure>> {
         std::thread::sleep(Duration::from_millis(10));
         (turn * 100..turn * 100 + 100).map(name).collect()
     })?;
-    let mut program = Program::start(siege, false, peer.addr)?;
+    let mut program = start(siege, false, peer.addr)?;
     let (begun, mut most) = (Instant::now(), 0f64);
     while begun.elapsed() < PASSING && program.child.try_wait()?.is_none() {
         let process = Server::running(peer.addr, program.child.id());
@@ -103,67 +99,31 @@ fn welcome(stream: &mut TcpStream, direct: bool) -> std::io::Result<()> {
     stream.write_all(ok)
 }
 
-/// A program on a terminal. Killed when this is dropped.
-struct Program {
-    child: Child,
-    window: File,
+/// Has a program talk to a peer, on a terminal.
+fn start(siege: &Siege, direct: bool, addr: SocketAddr) -> Result<Window> {
+    let program = siege.client.as_ref().ok_or("smoltalk was not built")?;
+    let (whole, port) = (addr.to_string(), addr.port().to_string());
+    let room = ["-u", "ada", "--host", "127.0.0.1", "--port", &port];
+    let two = ["direct", &whole];
+    Window::open(program, if direct { &two } else { &room }, |_| {})
 }
 
-impl Program {
-    fn start(siege: &Siege, direct: bool, addr: SocketAddr) -> Result<Self> {
-        let program = siege.client.as_ref().ok_or("smoltalk was not built")?;
-        if !works("setsid", &["--version"]) {
-            return Err("util-linux' setsid is missing".into());
-        }
-        let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-        grantpt(&window)?;
-        unlockpt(&window)?;
-        let path = ptsname(&window, Vec::new())?;
-        let tty = open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-        tcsetwinsize(&tty, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
-        let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program);
-        if direct {
-            command.args(["direct", &addr.to_string()]);
-        } else {
-            command.args(["-u", "ada", "--host", "127.0.0.1", "--port", &addr.port().to_string()]);
-        }
-        command.env("TERM", "xterm-256color").stdin(Stdio::from(tty.try_clone()?));
-        command.stdout(Stdio::from(tty.try_clone()?)).stderr(Stdio::from(tty));
-        let child = command.spawn()?;
-        let mut screen = File::from(window.try_clone()?);
-        // It ends when nobody holds the terminal any more.
-        std::thread::spawn(move || {
-            let mut shown = vec![0; 64 * 1024];
-            while screen.read(&mut shown).is_ok_and(|shown| shown > 0) {}
-        });
-        Ok(Self { child, window: File::from(window) })
+/// How long it takes; no longer than [`PATIENCE`].
+fn leaves(program: &mut Window, way: Way) -> Result<Duration> {
+    let begun = Instant::now();
+    if program.child.try_wait()?.is_some() {
+        return Ok(Duration::ZERO);
     }
-
-    /// How long it takes; no longer than [`PATIENCE`].
-    fn leaves(&mut self, way: Way) -> Result<Duration> {
-        let begun = Instant::now();
-        if self.child.try_wait()?.is_some() {
-            return Ok(Duration::ZERO);
+    match way {
+        Way::Sigterm => {
+            let process = i32::try_from(program.child.id()).ok().and_then(Pid::from_raw);
+            kill_process(process.ok_or("the program has no number")?, Signal::TERM)?;
         }
-        match way {
-            Way::Sigterm => {
-                let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-                kill_process(process.ok_or("the program has no number")?, Signal::TERM)?;
-            }
-            Way::CtrlC => self.window.write_all(b"\x03")?,
-            Way::CtrlD => self.window.write_all(b"\x04")?,
-        }
-        while self.child.try_wait()?.is_none() && begun.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(begun.elapsed())
+        Way::CtrlC => program.keys.write_all(b"\x03")?,
+        Way::CtrlD => program.keys.write_all(b"\x04")?,
     }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    while program.child.try_wait()?.is_none() && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
     }
+    Ok(begun.elapsed())
 }
