@@ -467,6 +467,33 @@ fn at_a_terminal_what_was_missed_stands_between_two_lines_with_its_time() {
     server.done();
 }
 
+#[test]
+fn a_gap_is_told_of_among_what_was_missed() {
+    let server = Fake::serves(|listener| {
+        for (asked, said) in [(" last=20", ""), (" since=9-0", "GAP\n@12-0 MSG bob hi\n")] {
+            let mut peer = Peer::of(listener);
+            lets_in(&mut peer, asked, if said.is_empty() { "9-0" } else { "20-0" });
+            assert_eq!(peer.hear_all(), "PING back");
+            assert_eq!(peer.hear_all(), "WHO");
+            peer.say(&format!("{said}PONG back\nWHO 2 ada bob"));
+            if !said.is_empty() {
+                assert_eq!(peer.hear_all(), "LEAVE");
+                peer.say("BYE");
+            }
+        }
+    });
+    let port = server.port.to_string();
+    let set = [("NO_COLOR", "1"), ("XDG_STATE_HOME", "/dev/null")];
+    let args = ["--username", "ada", "--port", &port];
+    let mut ada = Person::starts(env!("CARGO_BIN_EXE_smoltalk"), &args, &set, (100, 20));
+    ada.sees_part("<bob> hi\n─────────────────────────\nada> █\n");
+    let picture = ada.picture();
+    assert!(picture.contains(&format!("── while you were away ──\n{GAP}")), "{picture}");
+    ada.types("leave\r");
+    assert_eq!(ada.ends().0, 0);
+    server.done();
+}
+
 /// Ada at a terminal, in a room that takes her line and says nothing to it; then it `goes`, or she does.
 fn leaves_unconfirmed(goes: bool) -> String {
     let (go, wait) = channel::<()>();

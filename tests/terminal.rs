@@ -373,9 +373,28 @@ fn a_reply_goes_to_whoever_told_something_last() {
     room.says("TELL bob lunch?");
     room.says("MSG eve hi");
     room.ada.sees_part("<eve> hi");
-    room.ada.types("\x0creply at noon\r");
+    room.ada.types("\x0creply ");
+    // Who that is, is seen; and it stays the same, whoever speaks next.
+    room.ada.sees("ada> tell bob █\n");
+    room.says("TELL eve psst");
+    room.ada.sees("09:05 <eve> [to you] psst\nada> tell bob █\n");
+    room.ada.types("at noon\r");
     assert_eq!(room.hears(), "TELL bob at noon");
-    room.ada.sees("09:05 <ada> [to bob] at noon\nada> █\n");
+    room.ada.types("\x0c");
+    room.ada.pastes("reply what?");
+    room.ada.types("\r");
+    assert_eq!(room.hears(), "TELL eve what?");
+}
+
+#[test]
+fn what_is_typed_is_shown_in_its_order() {
+    let mut room = Room::with(&["--chat"], &[("NO_COLOR", "1")], (40, 12));
+    room.ada.sees_part("ada> █\n");
+    room.ada.types("\x0chi\r/nick x\rho\r");
+    room.ada.sees(
+        "09:05 <ada> hi\nada> /nick x\nsmoltalk: there is no /nick: type /help\n\
+         09:05 <ada> ho\nada> █\n",
+    );
 }
 
 #[test]

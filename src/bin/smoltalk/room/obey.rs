@@ -22,6 +22,10 @@ impl Session<'_> {
         while let Some(line) = next {
             self.obey_one(line)?;
             self.obey_waiting()?;
+            // What is typed is shown in the order in which it was.
+            if self.console.is_typed() {
+                self.give();
+            }
             // What was read is kept at once, where anything is.
             let more = self.is_kept() || self.has_room() && !self.console.is_full();
             next = if more { self.console.ready() } else { None };

@@ -16,18 +16,28 @@ pub struct Members {
     grammar: Grammar,
     /// Whoever was heard of last stands last.
     here: VecDeque<Name>,
+    /// Who told one something last.
+    teller: Option<Name>,
     /// The answer to a WHO that nobody has typed is still to come.
     asked: bool,
 }
 
 impl Members {
     pub fn new(grammar: Grammar) -> Self {
-        Self { grammar, here: VecDeque::new(), asked: false }
+        Self { grammar, here: VecDeque::new(), teller: None, asked: false }
     }
 
     /// One is in; whether WHO is `asked`. Who was here before one was away may have gone.
     pub fn begin(&mut self, asked: bool) {
-        *self = Self { asked, ..Self::new(self.grammar) };
+        *self = Self { asked, teller: self.teller, ..Self::new(self.grammar) };
+    }
+
+    /// What to put in the place of a reply that has been begun, so that it says whom it goes to: somebody
+    /// else may tell something meanwhile.
+    pub fn reply(&self, line: &str) -> Option<String> {
+        let slash = if self.grammar == Grammar::Chat { "/" } else { "" };
+        let teller = self.teller.filter(|_| line == format!("{slash}reply "))?;
+        Some(format!("{slash}tell {teller} "))
     }
 
     /// Whether a bare line is a message here.
@@ -50,7 +60,11 @@ impl Members {
         match event {
             Event::Joined(name) => self.came(*name),
             Event::Left { name, .. } => self.went(name),
-            Event::Msg { from, .. } | Event::Tell { from, .. } => self.came(*from),
+            Event::Msg { from, .. } => self.came(*from),
+            Event::Tell { from, .. } => {
+                self.teller = Some(*from);
+                self.came(*from);
+            }
             Event::Who(names) => {
                 self.here = names.iter().copied().take(NAMES).collect();
                 return !std::mem::take(&mut self.asked);

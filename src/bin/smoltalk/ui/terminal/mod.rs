@@ -2,13 +2,14 @@
 //!
 //! The `screen` is all that is on it, the `bottom` the rows of the line. `look` says how things look,
 //! what is `said` and other `events` among them, in `rows` of a `width`; a `fold` has many of them in
-//! one. `members` are those whose names Tab completes, as it does `paths`.
+//! one. What there is only `in_room`: `members`, whose names Tab completes, as it does `paths`.
 
 mod bottom;
 mod clock;
 mod complete;
 mod events;
 mod fold;
+mod in_room;
 pub mod look;
 mod members;
 mod paths;
@@ -21,11 +22,10 @@ mod width;
 pub use members::{Members, NAMES};
 pub use paths::expand;
 
-use super::editor::{Did, Editor, History, Key, Keys, history};
+use super::editor::{Did, Editor, History, Key, Keys};
 use super::fate::Fate;
 use super::input::{self, Line};
 use super::turn::Turn;
-use super::when::When;
 use crate::wait::when;
 use async_channel::Receiver;
 use async_signal::{Signal, Signals};
@@ -36,9 +36,7 @@ use look::Look;
 use said::Said;
 use screen::Screen;
 use smol::Timer;
-use smoltalk::client::Event;
-use smoltalk::protocol::text::to_safe;
-use smoltalk::protocol::{Command, Name};
+use smoltalk::protocol::Name;
 use std::io;
 use std::time::{Duration, Instant};
 use tz::DateTime;
@@ -279,9 +277,15 @@ impl Terminal {
             return None;
         }
         let tabbed = std::mem::take(&mut self.tabbed);
+        let blank = key == Key::Char(' ');
         match self.editor.press(key) {
             Did::Nothing => {}
-            Did::Edited => self.screen.changed(),
+            Did::Edited => {
+                if blank {
+                    self.address_reply();
+                }
+                self.screen.changed();
+            }
             Did::Ended => self.ended = true,
             Did::Interrupted => Screen::interrupt(),
             Did::Complete => self.complete(tabbed),
@@ -310,107 +314,6 @@ impl Terminal {
             Signal::Cont => self.screen.resumed(),
             _ => self.screen.changed(),
         }
-    }
-}
-
-// In a room.
-impl Terminal {
-    /// From now on, whoever comes and goes is shown at once: what is shown is noted.
-    pub fn folds_nothing(&mut self) {
-        self.fold = Fold::never();
-    }
-
-    /// The conversation begins, as `me`. Whether the room will be asked who is here.
-    pub fn joined(&mut self, me: Name, asks: bool) {
-        if let Some(members) = &mut self.members {
-            members.begin(asks);
-        }
-        // He who comes back goes on typing.
-        if self.look.me.is_none() {
-            let chats = self.members.as_ref().is_some_and(Members::chats);
-            self.editor = Editor::new(History::kept_in(history::file(chats)));
-        }
-        self.begin(me);
-    }
-
-    /// Takes an event to show.
-    pub fn event(&mut self, event: &Event, when: When) {
-        // Who spoke then may have gone.
-        let now = !when.before;
-        if now && !self.members.as_mut().is_none_or(|members| members.note(event)) {
-            return;
-        }
-        let at = when.ms().map_or_else(|| self.clock.now(), |ms| self.clock.at(ms));
-        if self.folds(event, at) {
-            return;
-        }
-        if let Some(shown) = self.look.event(event, at, Screen::columns()) {
-            if now && self.look.concerns_me(event) {
-                self.screen.ring();
-            }
-            self.show(&shown, at);
-        }
-    }
-
-    /// Puts off showing `event`, which happened at a time, if it is one of many alike.
-    fn folds(&mut self, event: &Event, at: DateTime) -> bool {
-        let folds = self.fold.gathers(event, Instant::now());
-        if folds {
-            if self.fold.is_before(event) {
-                self.unfold();
-            }
-            if self.fold.due().is_none() {
-                self.folded_at = at;
-            }
-            self.fold.add(event);
-        }
-        folds
-    }
-
-    /// What comes now was missed, or no more of it comes.
-    pub fn missed(&mut self, begins: bool) {
-        if self.missed != begins {
-            self.unfold();
-            self.missed = begins;
-            self.screen.show(&self.look.missed(begins, Screen::columns()));
-        }
-    }
-
-    /// Takes a message that was typed: it is shown as others see it.
-    pub fn said(&mut self, command: &Command<'_>) {
-        let (to, text) = match command {
-            Command::Msg(text) => (None, text),
-            Command::Tell(to, text) => (Some(to), text),
-            _ => return,
-        };
-        let (now, columns) = (self.clock.now(), Screen::columns());
-        self.show(&self.look.own(to, &to_safe(text), now, columns), now);
-    }
-
-    /// Takes a line that was typed and is no message: it stays as it was.
-    pub fn typed(&mut self, line: &[u8]) {
-        let typed = self.look.typed(&to_safe(line), Screen::columns());
-        self.screen.show(&typed);
-    }
-
-    /// Puts in what is sure to be meant at the cursor. Where more than one thing may be, a second
-    /// Tab shows them.
-    fn complete(&mut self, tabbed: bool) {
-        let Some(members) = &self.members else { return };
-        let line = &self.editor.text()[..self.editor.cursor()];
-        let completion = members.complete(line);
-        let unfinished = line.len() - completion.start;
-        match completion.common() {
-            Some(common) if common.len() > unfinished => {
-                self.editor.complete(completion.start, &common);
-            }
-            Some(_) if tabbed => {
-                let words = completion.words.join("  ");
-                self.screen.show(&Look::notice(&words, Screen::columns()));
-            }
-            found => self.tabbed = found.is_some(),
-        }
-        self.screen.changed();
     }
 }
 
