@@ -8,6 +8,7 @@ SHARE   = $(DESTDIR)$(PREFIX)/share
 BASHDIR = $(SHARE)/bash-completion/completions
 ZSHDIR  = $(SHARE)/zsh/site-functions
 FISHDIR = $(SHARE)/fish/vendor_completions.d
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 WITH_REDIS := $(shell command -v redis-server)
 
@@ -87,7 +88,7 @@ doc: ## the library's documentation, in target/doc
 	$(CARGO) doc --lib --no-deps --all-features
 
 install: build ## to PREFIX (/usr/local), under DESTDIR if set
-	install -d $(BINDIR) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+	install -d $(BINDIR) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASHDIR) $(ZSHDIR) $(FISHDIR) $(UNITDIR)
 	install -m 755 $(TARGET)/release/smoltalkd $(TARGET)/release/smoltalk $(BINDIR)
 	install -m 644 man/smoltalk.1 man/smoltalk-direct.1 $(SHARE)/man/man1
 	install -m 644 man/smoltalkd.8 $(SHARE)/man/man8
@@ -95,6 +96,8 @@ install: build ## to PREFIX (/usr/local), under DESTDIR if set
 	install -m 644 completions/smoltalk.fish completions/smoltalkd.fish $(FISHDIR)
 	install -m 644 completions/smoltalk.bash $(BASHDIR)/smoltalk
 	install -m 644 completions/smoltalkd.bash $(BASHDIR)/smoltalkd
+	install -m 644 deploy/smoltalkd.service deploy/smoltalkd.socket $(UNITDIR)
+	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(UNITDIR)/smoltalkd.service
 
 uninstall: ## take all of it away again
 	rm -f $(BINDIR)/smoltalkd $(BINDIR)/smoltalk
@@ -102,6 +105,7 @@ uninstall: ## take all of it away again
 	rm -f $(ZSHDIR)/_smoltalk $(ZSHDIR)/_smoltalkd
 	rm -f $(FISHDIR)/smoltalk.fish $(FISHDIR)/smoltalkd.fish
 	rm -f $(BASHDIR)/smoltalk $(BASHDIR)/smoltalkd
+	rm -f $(UNITDIR)/smoltalkd.service $(UNITDIR)/smoltalkd.socket
 
 clean: ## throw away what was built
 	$(CARGO) clean

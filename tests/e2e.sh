@@ -231,4 +231,49 @@ else
     skip 'members enter by IPv6' 'this machine has no ::1'
 fi
 
+# ---- The operator.
+
+# asks ORDER...: what the control socket answers to it.
+asks() { echo "$*" | timeout "$patience" nc -N -U "$tmp/control.sock" >"$tmp/operator.out"; }
+the_operator_sees_who_is_in() {
+    serve server --control "unix:$tmp/control.sock" --metrics 127.0.0.1:0 &&
+        complains server '^control on ' && [ "$(stat -c %a "$tmp/control.sock")" = 600 ] &&
+        client ada && member bob && sees ada '* bob joined' && asks STATUS &&
+        sees operator 'STATUS members 2' && sees operator OK && asks WHO &&
+        sees_like operator 'WHO ada 127.0.0.1:[0-9]+ [0-9]+ 0'
+}
+the_operator_shows_somebody_the_door() {
+    asks NOTE back soon && sees ada '* note: back soon' && sees bob 'NOTE back soon' &&
+        asks KICK bob enough && sees bob 'BYE kicked enough' && sees ada '* bob left (kicked)' &&
+        complains server '^operator: KICK bob enough$'
+}
+a_scraper_reads_it() {
+    metrics=$(sed -n 's/^metrics on //p' "$tmp/server.err") &&
+        curl -sf "http://$metrics/healthz" | grep -qx ok &&
+        curl -sf "http://$metrics/metrics" >"$tmp/metrics" &&
+        grep -qx 'smoltalk_members 1' "$tmp/metrics" &&
+        grep -qx 'smoltalk_left_total{reason="kicked"} 1' "$tmp/metrics"
+}
+promtool_is_content() {
+    promtool check metrics <"$tmp/metrics" &&
+        promtool check rules "$(dirname "$0")/../deploy/alerts.yaml" >/dev/null
+}
+the_operator_ends_it() {
+    asks DRAIN && sees operator OK && ends server 0 && ! [ -e "$tmp/control.sock" ]
+}
+
+check 'nc -U sees who is in' the_operator_sees_who_is_in
+check 'and shows somebody the door' the_operator_shows_somebody_the_door
+if command -v curl >/dev/null; then
+    check 'curl reads the metrics' a_scraper_reads_it
+else
+    skip 'curl reads the metrics' 'there is no curl'
+fi
+if [ -s "$tmp/metrics" ] && command -v promtool >/dev/null; then
+    check 'promtool finds nothing to say of the metrics and the alerts' promtool_is_content
+else
+    skip 'promtool finds nothing to say of the metrics and the alerts' 'there is no promtool, or no curl'
+fi
+check 'the operator ends it' the_operator_ends_it
+
 finish

@@ -224,3 +224,23 @@ fn slow_huge_and_strange_requests_keep_nobody_from_being_served() {
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(get(address, "/metrics").0, 200);
 }
+
+#[test]
+fn dashboard_and_alerts_know_no_metric_that_there_is_not() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("a file");
+    let source = read("src/server/desk/metrics.rs");
+    for path in ["deploy/grafana.json", "deploy/alerts.yaml"] {
+        let text = read(path);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let is_metric = |word: &&str| word.starts_with("smoltalk_") || word.starts_with("process_");
+        let mut metrics = 0;
+        for metric in words.filter(is_metric) {
+            let name = metric.strip_suffix("_bucket").unwrap_or(metric);
+            assert!(source.contains(&format!("\"{name}\"")), "{path}: {metric}");
+            metrics += 1;
+        }
+        assert!(metrics > 5, "{path}");
+    }
+    serde_json::from_str::<serde_json::Value>(&read("deploy/grafana.json")).expect("JSON");
+}
