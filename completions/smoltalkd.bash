@@ -5,19 +5,19 @@ _smoltalkd() {
     COMPREPLY=()
     case $prev in
         --listen | --max-connections | --max-per-address | --presence-limit | --join-timeout | \
-            --stall-timeout | --outbox | --history | --history-bytes | --journal-size | --redis | \
+            --stall-timeout | --outbox | --pace | --history | --history-bytes | --journal-size | --redis | \
             --room | --memory | --shutdown-timeout | --drain | --control | --metrics) return ;;
         --log)
             mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
             return
             ;;
-        --journal)
+        --journal | --key-file | --bans)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
     esac
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
-        --stall-timeout --outbox --history --history-bytes --journal --journal-size --redis --room --memory
+        --stall-timeout --outbox --key-file --pace --bans --history --history-bytes --journal --journal-size --redis --room --memory
         --shutdown-timeout --drain --control --metrics --log --quiet -V --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }

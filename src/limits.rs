@@ -20,6 +20,27 @@ pub const SUBNEGOTIATION: usize = 256;
 /// ERR answers after which a guest is sent away.
 pub const GUEST_ERRORS: u8 = 10;
 
+/// Wrong keys after which a guest is sent away.
+pub const GUEST_KEYS: u8 = 3;
+/// How long after a wrong key the guest is told so: who guesses has three guesses in as many seconds.
+pub const DENIAL: Duration = Duration::from_secs(1);
+
+/// Wrong keys in [`LOCKOUT`] from one IPv4 address or IPv6 network of 64 bits after which no key is heard
+/// from there for as long.
+pub const WRONG_KEYS: usize = 10;
+/// See [`WRONG_KEYS`].
+pub const LOCKOUT: Duration = Duration::from_secs(60);
+/// Addresses of which wrong keys are known at once: some 1.5 MB of them.
+pub const LOCKOUTS: usize = 4096;
+
+/// Nets that may be banned at once. Whoever has more has a firewall.
+pub const BANS: usize = 10_000;
+/// The longest file of bans, or with a key, in bytes: 10,000 of the longest lines are less.
+pub const ACCESS_FILE: u64 = 1024 * 1024;
+
+/// The time of which the lines may be said at once, where there is a [pace](Limits::pace).
+pub const BURST: Duration = Duration::from_secs(10);
+
 /// What one `recv` takes, in bytes. One such buffer serves all connections.
 ///
 /// As much as a socket's initial receive buffer holds, so that one call empties it.
@@ -419,6 +440,8 @@ pub struct Limits {
     pub join_timeout: Duration,
     /// How long a member that lags behind may take for half of [`Limits::outbox`].
     pub stall_timeout: Duration,
+    /// Lines a second that a member may say, with ten seconds' worth at once; 0 for any number.
+    pub pace: u32,
     /// Bytes of one payload.
     pub payload: usize,
     /// Bytes that may wait for one member before it has to keep up: half as many in each
@@ -444,6 +467,7 @@ impl Default for Limits {
             presence_limit: 1000,
             join_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(1),
+            pace: 0,
             payload: 65_536,
             outbox: 1024 * 1024,
             memory: 256 * 1024 * 1024,

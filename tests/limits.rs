@@ -45,6 +45,7 @@ fn a_room_works_within_the_smallest_and_within_the_largest_limits() {
         max_connections: usize::MAX,
         max_per_address: usize::MAX,
         presence_limit: usize::MAX,
+        pace: u32::MAX,
         memory: usize::MAX,
         history: usize::MAX,
         history_bytes: usize::MAX,

@@ -5,6 +5,7 @@ mod support;
 use futures_lite::future;
 use smoltalk::direct::Direct;
 use smoltalk::protocol::Refusal;
+use smoltalk::server::Config;
 use support::{Telnet, TestServer, echo, play, transcript};
 
 const PROTOCOL: &str = include_str!("../PROTOCOL.md");
@@ -18,6 +19,20 @@ fn every_dialogue_happens_as_it_is_written() {
         replayed += 1;
     }
     assert!(replayed > 0, "PROTOCOL.md shows no dialogue");
+}
+
+#[test]
+fn every_dialogue_with_a_key_happens_as_it_is_written() {
+    let key = std::env::temp_dir().join(format!("smoltalk-{}-protocol", std::process::id()));
+    std::fs::write(&key, "open sesame\n").expect("written");
+    let mut replayed = 0;
+    for (line, dialogue) in dialogues(PROTOCOL, "```smoltalk-with-key\n") {
+        println!("the dialogue at PROTOCOL.md:{line}"); // Shown if it fails.
+        TestServer::of(Config { key_file: Some(key.clone()), ..Config::default() }).plays(dialogue);
+        replayed += 1;
+    }
+    let _ = std::fs::remove_file(&key);
+    assert!(replayed > 0, "PROTOCOL.md shows no dialogue with a key");
 }
 
 #[test]

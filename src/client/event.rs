@@ -14,6 +14,8 @@ pub enum Event {
         /// How many are in the room, oneself included.
         members: usize,
     },
+    /// The answer to PASS: this was the key.
+    Passed,
     /// A member said something to the room.
     Msg {
         /// Who said it.
@@ -88,7 +90,7 @@ impl Waits for Heard {
 impl Waits for Event {
     fn size(&self) -> usize {
         let beyond = match self {
-            Self::Ok { .. } | Self::Joined(_) | Self::Gap => 0,
+            Self::Ok { .. } | Self::Passed | Self::Joined(_) | Self::Gap => 0,
             Self::Msg { text, .. }
             | Self::Tell { text, .. }
             | Self::Told { text, .. }

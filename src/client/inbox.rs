@@ -158,6 +158,7 @@ impl Inbox {
         self.answered(&event);
         let event = match event {
             protocol::Event::Ok(name, members, _) => Event::Ok { name, members },
+            protocol::Event::Passed => Event::Passed,
             protocol::Event::Msg(from, text) => Event::Msg { from, text: to_safe(text) },
             protocol::Event::Tell(from, text) => Event::Tell { from, text: to_safe(text) },
             protocol::Event::Told(to, text) => Event::Told { to, text: to_safe(text) },

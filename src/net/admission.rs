@@ -112,9 +112,16 @@ impl Door {
             census.by_address.insert(ip, at_address + 1);
             return Admission::Welcome(permit(Place::CountedAt(Box::new(ip))));
         };
+        drop(census);
+        Admission::Full(full, self.refuse())
+    }
+
+    /// Counts a connection that is to be told why it does not get in.
+    pub fn refuse(self: &Arc<Self>) -> Option<Permit> {
+        let mut census = self.census();
         let is_heard_out = census.refused < limits::REFUSED_AT_ONCE;
         census.refused += usize::from(is_heard_out);
-        Admission::Full(full, is_heard_out.then(|| permit(Place::Refused)))
+        is_heard_out.then(|| Permit { door: self.clone(), place: Place::Refused })
     }
 
     fn census(&self) -> MutexGuard<'_, Census> {
@@ -153,7 +160,7 @@ pub fn raise_descriptor_limit() {
 ///
 /// A network of 64 bits is what one customer gets, and each machine in it has as many addresses as
 /// it likes.
-fn counted_as(ip: IpAddr) -> IpAddr {
+pub fn counted_as(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         v4 @ IpAddr::V4(_) => v4,

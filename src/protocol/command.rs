@@ -1,5 +1,6 @@
 //! What a client may say: the verbs, what has to follow each, and what is wrong with a line first.
 
+use super::key::push_raw;
 use super::{JoinOptions, Name, Refusal, length, line, word};
 
 /// What a client asks for. Borrows its line: parsing copies no text.
@@ -17,6 +18,8 @@ pub enum Command<'a> {
     Who,
     /// `PING [token]`; the token is empty where there is none.
     Ping(&'a [u8]),
+    /// `PASS <secret>`, as it came.
+    Pass(&'a [u8]),
     /// `HELP`
     Help,
     /// `LEAVE`
@@ -30,6 +33,8 @@ pub struct Speaker {
     pub is_member: bool,
     /// The longest payload that it may say.
     pub payload: usize,
+    /// Why a guest may not join, whatever it says of itself.
+    pub shut_out: Option<Refusal>,
 }
 
 /// A line that is not obeyed.
@@ -63,9 +68,14 @@ impl<'a> Command<'a> {
                 for_members(speaker)?;
                 Ok(read(rest)?)
             }
-            Verb::Guests(read) => {
+            Verb::Pass => {
                 for_guests(speaker)?;
-                Ok(read(rest)?)
+                Ok(Command::Pass(rest))
+            }
+            Verb::Join => {
+                for_guests(speaker)?;
+                speaker.shut_out.map_or(Ok(()), Err)?;
+                Ok(join(rest)?)
             }
             Verb::All(read) => Ok(read(rest)),
         }
@@ -86,6 +96,11 @@ impl<'a> Command<'a> {
             Self::Who => line(out, &[b"WHO"], None),
             Self::Ping(b"") => line(out, &[b"PING"], None),
             Self::Ping(token) => line(out, &[b"PING"], Some(token)),
+            Self::Pass(secret) => {
+                out.extend_from_slice(b"PASS ");
+                push_raw(secret, out);
+                out.push(b'\n');
+            }
             Self::Help => line(out, &[b"HELP"], None),
             Self::Leave => line(out, &[b"LEAVE"], None),
         }
@@ -96,19 +111,23 @@ impl<'a> Command<'a> {
 #[derive(Clone, Copy)]
 enum Verb {
     Members(for<'a> fn(&'a [u8]) -> Result<Command<'a>, Refusal>),
-    Guests(for<'a> fn(&'a [u8]) -> Result<Command<'a>, Refusal>),
     All(for<'a> fn(&'a [u8]) -> Command<'a>),
     /// For members. What is announced is read first all the same: it has to be skipped.
     Data,
+    /// For guests.
+    Pass,
+    /// For guests, and not for all.
+    Join,
 }
 
 /// Those of a lively room first.
-const VERBS: [(&str, Verb); 8] = [
+const VERBS: [(&str, Verb); 9] = [
     ("MSG", Verb::Members(|rest| Ok(Command::Msg(text(rest)?)))),
     ("TELL", Verb::Members(tell)),
     ("DATA", Verb::Data),
     ("PING", Verb::All(|token| Command::Ping(token))),
-    ("JOIN", Verb::Guests(join)),
+    ("JOIN", Verb::Join),
+    ("PASS", Verb::Pass),
     ("WHO", Verb::Members(|_| Ok(Command::Who))),
     ("HELP", Verb::All(|_| Command::Help)),
     ("LEAVE", Verb::All(|_| Command::Leave)),
@@ -156,8 +175,8 @@ mod tests {
     use super::*;
     use crate::protocol::tests::name;
 
-    const GUEST: Speaker = Speaker { is_member: false, payload: 65536 };
-    const MEMBER: Speaker = Speaker { is_member: true, payload: 65536 };
+    const GUEST: Speaker = Speaker { is_member: false, payload: 65536, shut_out: None };
+    const MEMBER: Speaker = Speaker { is_member: true, ..GUEST };
 
     fn said(line: &str) -> Result<Command<'_>, Refused> {
         Command::parse(line.as_bytes(), MEMBER)
@@ -199,7 +218,8 @@ mod tests {
             (" MSG hi", Some(UnknownCommand), Some(UnknownCommand)),
             ("HELLO", Some(UnknownCommand), Some(UnknownCommand)),
             ("MSGS hi", Some(UnknownCommand), Some(UnknownCommand)),
-            ("PASS x", Some(UnknownCommand), Some(UnknownCommand)),
+            ("PASS x", None, Some(AlreadyJoined)),
+            ("PASS", None, Some(AlreadyJoined)),
             ("DATA", Some(BadFrame), Some(BadFrame)),
             ("DATA x", Some(BadFrame), Some(BadFrame)),
             ("DATA -1", Some(BadFrame), Some(BadFrame)),
@@ -231,6 +251,27 @@ mod tests {
             assert_eq!(refused(line, GUEST), guest, "{line:?} from a guest");
             assert_eq!(refused(line, MEMBER), member, "{line:?} from a member");
         }
+    }
+
+    #[test]
+    fn who_is_shut_out_is_told_so_before_all_else_about_its_join() {
+        let guest = Speaker { shut_out: Some(Refusal::Denied), ..GUEST };
+        for line in ["JOIN ada", "JOIN", "JOIN a/b raw", "JOIN ada raw"] {
+            assert_eq!(refused(line, guest), Some(Refusal::Denied), "{line}");
+        }
+        assert_eq!(refused("MSG hi", guest), Some(Refusal::NotJoined));
+        assert_eq!(refused("DANCE", guest), Some(Refusal::UnknownCommand));
+        assert_eq!(refused("PING", guest), None);
+        let member = Speaker { shut_out: Some(Refusal::Denied), ..MEMBER };
+        assert_eq!(refused("JOIN ada", member), Some(Refusal::AlreadyJoined));
+    }
+
+    #[test]
+    fn a_key_is_said_as_it_is() {
+        assert_eq!(Command::parse(b"pass  a b ", GUEST), Ok(Command::Pass(b" a b ")));
+        let mut line = Vec::new();
+        Command::Pass(b"\x1b\xff\0 \xe4").render(&mut line);
+        assert_eq!(line, b"PASS \x1b\xff\xff\0 \xe4\n");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub enum Event<'a> {
     /// `OK <name> <members>`: the answer to JOIN; the new one counts. To who asked for ids it also says
     /// `id=<ms>-<n> token=<secret>`.
     Ok(Name, usize, Option<Standing>),
+    /// `OK pass`: the answer to PASS.
+    Passed,
     /// `MSG <name> <text>`
     Msg(Name, &'a [u8]),
     /// `DATA <name> <len>`: so many bytes follow, and an LF.
@@ -62,6 +64,7 @@ impl<'a> Event<'a> {
             b"NOTE" => Self::Note(rest),
             b"JOINED" => Self::Joined(Name::new(first)?),
             b"LEFT" => Self::Left(Name::new(first)?, last),
+            b"OK" if rest == b"pass" => Self::Passed,
             b"OK" => {
                 let (members, words) = word(last);
                 Self::Ok(Name::new(first)?, number(members)?, Standing::parse(words))
@@ -89,6 +92,7 @@ impl<'a> Event<'a> {
                 };
                 line(out, &[b"OK ", name.as_bytes()], Some(rest.as_bytes()));
             }
+            Self::Passed => line(out, &[b"OK pass"], None),
             Self::Msg(name, text) => line(out, &[b"MSG ", name.as_bytes()], Some(text)),
             Self::Tell(name, text) => line(out, &[b"TELL ", name.as_bytes()], Some(text)),
             Self::Data(name, len) => {
@@ -137,6 +141,8 @@ mod tests {
         let ada = name("ada");
         for (event, line) in [
             (Event::Ok(ada, 3, None), "OK ada 3\n"),
+            (Event::Passed, "OK pass\n"),
+            (Event::Ok(name("pass"), 1, None), "OK pass 1\n"),
             (Event::Told(ada, b"hi"), "TOLD ada hi\n"),
             (Event::Gap, "GAP\n"),
             (Event::Note(b"hi"), "NOTE hi\n"),

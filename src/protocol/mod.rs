@@ -8,6 +8,7 @@ mod event;
 mod foreign;
 pub mod frames;
 mod id;
+mod key;
 pub mod lines;
 mod name;
 mod options;
@@ -21,6 +22,7 @@ pub use command::{Command, Refused, Speaker};
 pub use event::{Event, Standing};
 pub use foreign::{begins_foreign, is_foreign};
 pub use id::Id;
+pub use key::Key;
 pub use name::Name;
 pub use options::{Form, JoinOptions};
 pub use refusal::Refusal;
@@ -34,10 +36,14 @@ pub const VERSION: &str = "smoltalk/1";
 /// What HELLO says to a person.
 pub const WELCOME: &str = "JOIN <name> to enter, HELP for help";
 
+/// The same, where the room has a key.
+pub const WELCOME_WITH_KEY: &str = "PASS <key>, then JOIN <name> to enter, HELP for help";
+
 /// What HELP answers, a line each.
-pub const HELP: [&str; 10] = [
+pub const HELP: [&str; 11] = [
     "JOIN <name>        enter the room; a name is 1 to 32 of A-Z a-z 0-9 _ - .",
     "JOIN <name> last=9 the same, and shows the last 9 messages; more options: data id echo since= resume=",
+    "PASS <key>         before JOIN, where the room has a key",
     "MSG <text>         say something to everybody else",
     "TELL <name> <text> say something to one member",
     "DATA <len>         say the <len> bytes that follow, and an LF; JOIN with data gets them as they are",
@@ -102,7 +108,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(line: Vec<u8>) {
             for is_member in [false, true] {
-                let _ = Command::parse(&line, Speaker { is_member, payload: 65_536 });
+                let _ = Command::parse(&line, Speaker { is_member, payload: 65_536, shut_out: None });
             }
             let _ = Event::parse(&line);
             let _ = is_foreign(lines::Line::Whole(&line));
@@ -114,11 +120,11 @@ mod tests {
             let [form, data, ids, both] = Form::ALL.map(|form| JoinOptions { form, ..JoinOptions::default() });
             for command in [
                 Command::Join(ada, form), Command::Join(ada, data), Command::Join(ada, ids), Command::Join(ada, both), Command::Data(n), Command::Msg(text), Command::Tell(ada, text), Command::Who,
-                Command::Ping(text), Command::Ping(b""), Command::Help, Command::Leave,
+                Command::Ping(text), Command::Ping(b""), Command::Help, Command::Leave, Command::Pass(text),
             ] {
                 let line = rendered(|out| command.render(out));
-                let is_member = !matches!(command, Command::Join(..));
-                let speaker = Speaker { is_member, payload: usize::MAX };
+                let is_member = !matches!(command, Command::Join(..) | Command::Pass(_));
+                let speaker = Speaker { is_member, payload: usize::MAX, shut_out: None };
                 prop_assert_eq!(Command::parse(line.trim_end_matches('\n').as_bytes(), speaker), Ok(command));
             }
         }
@@ -129,7 +135,7 @@ mod tests {
             let standing = Standing { id: Id::from_ms(n as u64), token: Secret::from_random([1; 24]) };
             for event in [
                 Event::Hello(b"smoltalk/1", text), Event::Ok(ada, n, None), Event::Ok(ada, n, Some(standing)), Event::Msg(ada, text),
-                Event::Told(ada, text), Event::Gap, Event::Note(text),
+                Event::Told(ada, text), Event::Gap, Event::Passed, Event::Note(text),
                 Event::Tell(ada, text), Event::Data(ada, n as u64), Event::Joined(ada), Event::Left(ada, b""),
                 Event::Left(ada, b"lost"), Event::Who(n, text), Event::Pong(text),
                 Event::Pong(b""), Event::Help(text), Event::Err(b"full", text), Event::Bye(b""),

@@ -20,6 +20,10 @@ pub enum Refusal {
     NotJoined,
     /// JOIN from a member.
     AlreadyJoined,
+    /// The address may not come in. The server closes after it.
+    Banned,
+    /// JOIN without the room's key, or a wrong one.
+    Denied,
     /// The name breaks the rule, or is missing.
     BadName,
     /// JOIN was given an option that the server does not know, or one twice.
@@ -34,7 +38,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of `PROTOCOL.md`.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Full,
         Self::NotSmoltalk,
         Self::TooLong,
@@ -42,6 +46,8 @@ impl Refusal {
         Self::BadFrame,
         Self::NotJoined,
         Self::AlreadyJoined,
+        Self::Banned,
+        Self::Denied,
         Self::BadName,
         Self::BadOption,
         Self::NameTaken,
@@ -57,15 +63,17 @@ impl Refusal {
 
     /// What it says to a person.
     #[must_use]
-    pub fn explanation(self) -> &'static str {
+    pub const fn explanation(self) -> &'static str {
         self.words().1
     }
 
-    fn words(self) -> (&'static str, &'static str) {
+    const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::UnknownCommand => {
                 ("unknown-command", "to speak: MSG <text>; for all commands: HELP")
             }
+            Self::Denied => ("denied", "first the room's key: PASS <key>"),
+            Self::Banned => ("banned", "your address may not come in"),
             Self::BadName => ("bad-name", "a name is 1 to 32 of A-Z a-z 0-9 _ - ."),
             Self::NameTaken => ("name-taken", "somebody here has that name, try another"),
             Self::BadOption => (

@@ -1,7 +1,7 @@
 //! What a server says that takes more than an event's words: payloads in the form that a member gets
 //! them, the answers to WHO and HELP cut into lines, and its own HELLO and ERR.
 
-use super::{Event, Form, HELP, Id, Name, Refusal, VERSION, WELCOME, line};
+use super::{Event, Form, HELP, Id, Name, Refusal, VERSION, WELCOME, WELCOME_WITH_KEY, line};
 use crate::limits::{self, Limits};
 use crate::protocol::text::push_safe;
 
@@ -27,17 +27,21 @@ impl Event<'_> {
         }
     }
 
-    /// Appends the HELLO of a server with these limits, which may be one of several nodes. What a program
-    /// needs of that stands in brackets at its end.
-    pub fn render_hello(limits: &Limits, is_node: bool, out: &mut Vec<u8>) {
+    /// Appends the HELLO of a server with these limits, whose room may have a key, and which may be one of
+    /// several nodes. What a program needs of that stands in brackets at its end.
+    pub fn render_hello(limits: &Limits, has_key: bool, is_node: bool, out: &mut Vec<u8>) {
         let mut words = format!("line={} payload={}", limits::LINE, limits.payload);
         if limits.has_history() {
             words.push_str(" history");
         }
+        if has_key {
+            words.push_str(" key");
+        }
         if is_node {
             words.push_str(" nodes");
         }
-        let text = format!("{WELCOME} [{words}]");
+        let welcome = if has_key { WELCOME_WITH_KEY } else { WELCOME };
+        let text = format!("{welcome} [{words}]");
         Event::Hello(VERSION.as_bytes(), text.as_bytes()).render(out);
     }
 
@@ -232,9 +236,11 @@ mod tests {
     #[test]
     fn hello_ends_in_what_a_program_needs() {
         let limits = Limits { payload: 1000, ..Limits::default() };
-        let hello = rendered(|out| Event::render_hello(&limits, false, out));
-        assert!(hello.starts_with("HELLO smoltalk/1 "));
-        assert!(hello.ends_with(" [line=4096 payload=1000 history]\n"));
+        let hello = |key, node| rendered(|out| Event::render_hello(&limits, key, node, out));
+        assert!(hello(false, false).starts_with("HELLO smoltalk/1 JOIN "));
+        assert!(hello(false, false).ends_with(" [line=4096 payload=1000 history]\n"));
+        assert!(hello(true, true).starts_with("HELLO smoltalk/1 PASS "));
+        assert!(hello(true, true).ends_with(" [line=4096 payload=1000 history key nodes]\n"));
     }
 
     #[test]

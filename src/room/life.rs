@@ -19,7 +19,7 @@
 
 use super::notice::Closed;
 use super::round::Last;
-use super::seat::{Seat, Stage};
+use super::seat::{Record, Seat, Stage};
 use super::{Room, SeatId};
 use crate::limits;
 use crate::log::Entry;
@@ -60,14 +60,15 @@ pub enum Was {
 
 impl Room {
     /// Seats a new connection as a guest, and greets it.
-    pub fn arrive(&mut self, is_node: bool, now: Instant) -> SeatId {
+    pub fn arrive(&mut self, hello: &[u8], now: Instant) -> SeatId {
         let until = now + self.limits.join_timeout;
         let since = Seat::seconds(self.age(now));
-        let id = self.seats.insert(Seat::new(Stage::Guest { until, errors: 0 }, since));
+        let id =
+            self.seats.insert(Seat::new(Stage::Guest { until, record: Record::default() }, since));
         self.guests += 1;
         self.deadlines.insert((until, id));
         let view = self.view(id);
-        self.round.answer(view, |out| Event::render_hello(&self.limits, is_node, out));
+        self.round.answer(view, |out| out.extend_from_slice(hello));
         id
     }
 
@@ -151,7 +152,7 @@ impl Room {
         let until = now + limits::DEAF;
         self.seats[id].deaf = Some(why);
         match self.seats[id].stage {
-            Stage::Guest { errors, .. } => self.set_stage(id, Stage::Guest { until, errors }),
+            Stage::Guest { record, .. } => self.set_stage(id, Stage::Guest { until, record }),
             Stage::Member(..) => _ = self.deadlines.insert((until, id)),
             Stage::Farewell { .. } | Stage::Linger { .. } => return self.all_sent(id, now),
         }
@@ -185,9 +186,9 @@ impl Room {
 
     /// A guest has so much time more: it waits for something that is not its own.
     pub fn wait_longer(&mut self, id: SeatId, now: Instant) {
-        if let Stage::Guest { errors, .. } = self.seats[id].stage {
+        if let Stage::Guest { record, .. } = self.seats[id].stage {
             let until = now + self.limits.join_timeout;
-            self.set_stage(id, Stage::Guest { until, errors });
+            self.set_stage(id, Stage::Guest { until, record });
         }
     }
 

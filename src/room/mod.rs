@@ -17,7 +17,7 @@ use crate::limits::{self, Limits};
 use crate::log::{Arrival, Entry, Log, Piece, Resumed, Speaker, Wanted};
 use crate::protocol::{Event, Form, Id, JoinOptions, Name, Refusal, Secret, Standing};
 use round::{Listeners, Round, ViewId};
-use seat::{Seat, Stage};
+use seat::{Record, Seat, Stage};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -347,14 +347,40 @@ impl Room {
     /// Answers why something is not done. Says whether a guest has been answered so too often.
     pub fn refuse(&mut self, id: SeatId, refusal: Refusal) -> bool {
         self.answer(id, |out| Event::render_refusal(refusal, out));
-        let Stage::Guest { errors, .. } = &mut self.seats[id].stage else { return false };
-        *errors += 1;
-        *errors >= limits::GUEST_ERRORS
+        let Some(record) = self.record(id) else { return false };
+        record.errors += 1;
+        record.errors >= limits::GUEST_ERRORS
+    }
+
+    /// A guest has the key of the room.
+    pub fn take_key(&mut self, id: SeatId) {
+        if let Some(record) = self.record(id) {
+            record.has_key = true;
+        }
+    }
+
+    /// A guest had a wrong one. Says whether it has had too many.
+    pub fn take_wrong_key(&mut self, id: SeatId) -> bool {
+        let Some(record) = self.record(id) else { return false };
+        record.wrong_keys += 1;
+        record.wrong_keys >= limits::GUEST_KEYS
+    }
+
+    fn record(&mut self, id: SeatId) -> Option<&mut Record> {
+        match &mut self.seats[id].stage {
+            Stage::Guest { record, .. } => Some(record),
+            _ => None,
+        }
     }
 }
 
 // What there is to know.
 impl Room {
+    /// Whether a guest has the key of the room.
+    pub fn has_key(&self, id: SeatId) -> bool {
+        matches!(self.seats[id].stage, Stage::Guest { record, .. } if record.has_key)
+    }
+
     /// How many members are in.
     pub fn members(&self) -> usize {
         self.names.len()

@@ -21,6 +21,10 @@ pub enum Closed {
     JoinTimeout,
     /// As a guest it was answered ERR too often.
     TooManyErrors,
+    /// It had too many wrong keys.
+    Denied,
+    /// Its address may not come in.
+    Banned,
     /// It spoke another protocol.
     NotSmoltalk,
     /// It said something from which there is no way back to the next line.
@@ -45,10 +49,11 @@ impl Closed {
     pub fn bye(self) -> Option<&'static str> {
         match self {
             Self::Left => Some(""),
-            Self::Ended | Self::Lost | Self::NotSmoltalk | Self::BadFrame => None,
+            Self::Ended | Self::Lost | Self::NotSmoltalk | Self::BadFrame | Self::Banned => None,
             Self::Stalled => Some("stalled"),
             Self::JoinTimeout => Some("join-timeout"),
             Self::TooManyErrors => Some("too-many-errors"),
+            Self::Denied => Some(Refusal::Denied.code()),
             Self::Kicked => Some("kicked"),
             Self::Replaced => Some("replaced"),
             Self::NodeLost => Some("node-lost"),
@@ -64,7 +69,7 @@ impl Closed {
             Self::Lost | Self::BadFrame => "lost",
             Self::Stalled => "stalled",
             Self::Kicked => "kicked",
-            // The last three never were members, and whose place is taken over does not leave it.
+            // The last five never were members, and whose place is taken over does not leave it.
             Self::Left
             | Self::Ended
             | Self::Shutdown
@@ -74,6 +79,8 @@ impl Closed {
             | Self::LogLost
             | Self::JoinTimeout
             | Self::TooManyErrors
+            | Self::Denied
+            | Self::Banned
             | Self::NotSmoltalk => "",
         }
     }
@@ -92,10 +99,12 @@ impl Closed {
             Self::Ended => "end of stream",
             Self::Lost => "lost",
             Self::NotSmoltalk => Refusal::NotSmoltalk.code(),
+            Self::Banned => Refusal::Banned.code(),
             Self::BadFrame => Refusal::BadFrame.code(),
             Self::Stalled
             | Self::JoinTimeout
             | Self::TooManyErrors
+            | Self::Denied
             | Self::Kicked
             | Self::Replaced
             | Self::NodeLost
@@ -123,6 +132,10 @@ pub enum Notice {
     Refused(Peer, Refusal),
     /// What there is to say of a log that others share.
     Log(String),
+    /// What is wrong with a file that says who may come in.
+    Access(String),
+    /// Such a file is read again: `key` or `bans`.
+    ReadAgain(&'static str),
     /// What there is to say of the journal.
     Journal(String),
     /// No connection can be taken for now.
@@ -151,6 +164,8 @@ impl fmt::Display for Notice {
             }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
             Self::Log(what) => write!(f, "log: {what}"),
+            Self::Access(what) => write!(f, "access: {what}"),
+            Self::ReadAgain(what) => write!(f, "access: {what} read again"),
             Self::Journal(what) => write!(f, "journal: {what}"),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::Operator(order) => write!(f, "operator: {order}"),

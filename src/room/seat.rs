@@ -28,14 +28,25 @@ pub struct Seat {
 /// How far a connection's life has come, and when its time there is up.
 #[derive(Debug, Clone, Copy)]
 pub enum Stage {
-    /// It may join, and has so many errors behind it.
-    Guest { until: Instant, errors: u8 },
+    /// It may join, and has that behind it.
+    Guest { until: Instant, record: Record },
     /// It is in, under that name, and gets in that form what all get.
     Member(Name, Form),
     /// It is closed, and what is queued for it is being sent.
     Farewell { until: Instant },
     /// All has been sent. The server reads on for a moment, so that it is not lost to a reset.
     Linger { until: Instant },
+}
+
+/// What is known of a guest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Record {
+    /// How often it was answered ERR.
+    pub errors: u8,
+    /// How often it had a wrong key.
+    pub wrong_keys: u8,
+    /// It has had the right one.
+    pub has_key: bool,
 }
 
 impl Seat {

@@ -2,13 +2,13 @@
 
 use super::{Shared, session};
 use crate::limits;
-use crate::net::admission::{Admission, Full};
+use crate::net::admission::{Admission, Permit};
 use crate::net::listener::Listener;
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::net::socket::{Socket, send_once};
 use crate::protocol::{Event, Refusal};
-use crate::room::notice::{Notice, note};
+use crate::room::notice::{Closed, Notice, note};
 use futures_lite::FutureExt;
 use smol::Timer;
 use std::io::{self, ErrorKind};
@@ -51,45 +51,61 @@ impl Shared {
         Ok(())
     }
 
-    /// Seats a connection, or tells it that there is no place.
+    /// Seats a connection, or tells it that it may not come in, or has no place.
     async fn admit(&self, fd: OwnedFd, peer: Peer) -> io::Result<()> {
-        let Some(executor) = self.executor.upgrade() else { return Ok(()) };
+        let mut registry = self.registry.lock().await;
+        if registry.guard.bans(peer) {
+            registry.counters.refuse(Refusal::Banned);
+            note(self.notices.as_ref(), || Notice::SentAway(peer, Closed::Banned));
+            return self.turn_away(fd, peer, self.door.refuse(), BANNED);
+        }
         match self.door.admit(peer) {
             Admission::Welcome(permit) => {
+                let Some(executor) = self.executor.upgrade() else { return Ok(()) };
                 let socket = Arc::new(Socket::new(fd, peer, permit)?);
-                let mut registry = self.registry.lock().await;
                 let seat = registry.arrive(socket.clone(), Instant::now());
                 drop(registry);
                 let session = session::serve(self.registry.clone(), seat, socket);
                 executor.spawn(session).detach();
+                Ok(())
             }
             Admission::Full(full, permit) => {
-                self.registry.lock().await.counters.refuse(Refusal::Full);
+                registry.counters.refuse(Refusal::Full);
                 note(self.notices.as_ref(), || Notice::Full(peer, full));
-                match permit {
-                    Some(permit) => {
-                        executor.spawn(turn_away(Socket::new(fd, peer, permit)?, full)).detach();
-                    }
-                    None => send_once(&fd, &refusal(full)),
-                }
+                self.turn_away(fd, peer, permit, (Refusal::Full, full.explanation()))
             }
+        }
+    }
+
+    /// Tells a connection why it does not come in.
+    fn turn_away(
+        &self,
+        fd: OwnedFd,
+        peer: Peer,
+        permit: Option<Permit>,
+        why: Why,
+    ) -> io::Result<()> {
+        let Some(executor) = self.executor.upgrade() else { return Ok(()) };
+        let ((refusal, text), mut words) = (why, Vec::new());
+        Event::Err(refusal.code().as_bytes(), text.as_bytes()).render(&mut words);
+        match permit {
+            Some(permit) => {
+                executor.spawn(hear_out(Socket::new(fd, peer, permit)?, words)).detach();
+            }
+            None => send_once(&fd, &words),
         }
         Ok(())
     }
 }
 
-/// What those are told for whom there is no place.
-fn refusal(full: Full) -> Vec<u8> {
-    let (code, text) = (Refusal::Full.code(), full.explanation());
-    let mut refusal = Vec::new();
-    Event::Err(code.as_bytes(), text.as_bytes()).render(&mut refusal);
-    refusal
-}
+/// What those are told who do not come in.
+type Why = (Refusal, &'static str);
 
-/// Tells a connection for which there is no place, and reads on for a moment, so that the reason is
-/// not lost to a reset.
-async fn turn_away(socket: Socket, full: Full) {
-    if socket.send(&refusal(full)).is_err() {
+const BANNED: Why = (Refusal::Banned, Refusal::Banned.explanation());
+
+/// Says that to a connection, and reads on for a moment, so that it is not lost to a reset.
+async fn hear_out(socket: Socket, words: Vec<u8>) {
+    if socket.send(&words).is_err() {
         return;
     }
     socket.shut_writing();

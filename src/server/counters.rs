@@ -71,11 +71,13 @@ impl Gone {
             Closed::Shutdown | Closed::Drained => Self::Shutdown,
             // A node or a log that is lost has lost its members.
             Closed::Lost | Closed::BadFrame | Closed::NodeLost | Closed::LogLost => Self::Lost,
-            // The last three never were members.
+            // The last five never were members.
             Closed::Left
             | Closed::Ended
             | Closed::JoinTimeout
             | Closed::TooManyErrors
+            | Closed::Denied
+            | Closed::Banned
             | Closed::NotSmoltalk => Self::Left,
         }
     }

@@ -4,11 +4,18 @@
 //! watches (`work`) has a task as well. What they share stands in the `registry`, behind the lock.
 
 mod accept;
+mod access;
+mod bans;
 mod clock;
 mod counters;
 mod desk;
+mod doorkeeper;
 mod goodbye;
+mod guard;
+mod later;
 mod line;
+mod lockout;
+mod pace;
 mod registry;
 mod session;
 mod supervisor;
@@ -28,10 +35,12 @@ use crate::net::socket::{Socket, Turn};
 use crate::protocol::Name;
 use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
-use async_channel::Sender;
+use access::Access;
+use async_channel::{Receiver, Sender};
 use async_lock::{Mutex, Semaphore};
 use futures_lite::FutureExt;
 use goodbye::End;
+use guard::Guard;
 use registry::state::State;
 use registry::{Bells, Registry};
 use secrets::Secrets;
@@ -62,11 +71,23 @@ pub struct Config {
     pub metrics: Option<Address>,
     /// Who has started it and wants to hear how it does.
     pub supervisor: Option<Supervisor>,
+    /// A file whose first line is the key of the room, if it has one.
+    pub key_file: Option<PathBuf>,
+    /// The file in which bans are kept; without it, in memory.
+    pub bans_file: Option<PathBuf>,
+    /// Has these two read again each time that something comes from it.
+    pub reload: Option<Receiver<()>>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
     /// take at once is lost; the server never waits for it.
     pub notices: Option<Sender<Notice>>,
     /// Tells of troubles alone.
     pub quiet: bool,
+}
+
+impl Config {
+    fn access(&self) -> Access {
+        Access { key_file: self.key_file.clone(), bans_file: self.bans_file.clone() }
+    }
 }
 
 /// Where servers share the log of a room.
@@ -113,6 +134,7 @@ pub struct Server {
     /// How many bytes of the journal's end a crash had torn.
     torn: Option<u64>,
     secrets: Secrets,
+    guard: Guard,
     config: Config,
 }
 
@@ -121,6 +143,7 @@ impl Server {
     /// the limit that cannot be kept ([`Limits::check`]).
     pub fn bind(config: Config) -> io::Result<Self> {
         config.limits.check()?;
+        let guard = config.access().read()?;
         let mut listeners = Vec::new();
         for address in &config.listen {
             listeners.extend(address.listen().map_err(named(address))?);
@@ -155,6 +178,7 @@ impl Server {
             node,
             torn,
             secrets,
+            guard,
             config,
         })
     }
@@ -201,7 +225,8 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
-        let Config { limits, notices: troubles, quiet, supervisor, .. } = self.config;
+        let access = self.config.access();
+        let Config { limits, notices: troubles, quiet, supervisor, reload, .. } = self.config;
         let notices = troubles.clone().filter(|_| !quiet);
         let bells = Bells { flush, watch, notices: notices.clone(), troubles: troubles.clone() };
         if let Some(bytes) = self.torn {
@@ -210,7 +235,7 @@ impl Server {
             });
         }
         let (long_enough, usual) = (limits.shutdown_timeout, limits.drain);
-        let registry = Registry::new(limits, self.log, self.secrets, bells);
+        let registry = Registry::new(limits, self.log, self.secrets, self.guard, bells);
         let registry = Arc::new(Mutex::new(registry));
         let executor = Arc::new(Executor::new());
         let shared = Shared {
@@ -218,12 +243,15 @@ impl Server {
             door: self.door,
             notices,
             troubles: troubles.clone(),
+            access,
+            changes: Arc::default(),
             executor: Arc::downgrade(&executor),
             drains: Arc::new(Semaphore::new(limits::DRAINS)),
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
         let watch = executor.spawn(shared.clone().watch(watches));
+        let reload = executor.spawn(shared.clone().reload(reload));
         let accepting: Vec<_> = self
             .listeners
             .into_iter()
@@ -257,7 +285,7 @@ impl Server {
         };
         #[cfg(feature = "redis")]
         let serve = serve.or(shared.clone().follow(self.node));
-        executor.run(serve.or(flusher).or(watch).or(signalled)).await;
+        executor.run(serve.or(flusher).or(watch).or(reload).or(signalled)).await;
         drop((attending, reporting));
         // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
         let cut_short = registry.lock().await.clear();
@@ -284,6 +312,9 @@ struct Shared {
     door: Arc<Door>,
     notices: Option<Sender<Notice>>,
     troubles: Option<Sender<Notice>>,
+    access: Access,
+    /// Who changes the bans, one at a time.
+    changes: Arc<Mutex<()>>,
     /// Weak, because the tasks that hold it are the executor's own.
     executor: Weak<Executor<'static>>,
     /// How many may send at the same time what sockets did not take at once.

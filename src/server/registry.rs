@@ -4,6 +4,7 @@
 //! checked by the room, ordered by the log, applied by the room to its round, written by the delivery.
 //! What becomes of the writing comes back as reports, which end connections.
 
+mod access;
 #[cfg(test)]
 mod model;
 #[cfg(feature = "redis")]
@@ -16,7 +17,10 @@ pub mod state;
 use super::clock::Clock;
 use super::counters::Counters;
 use super::goodbye::Goodbyes;
+use super::guard::Guard;
+use super::later::Later;
 use super::line::{Line, Parked};
+use super::pace::{Ahead, Pace};
 use super::secrets::Secrets;
 use crate::delivery::chunk::Cost;
 use crate::delivery::{Delivery, Lagger, Report};
@@ -24,7 +28,7 @@ use crate::limits::{self, Limits};
 use crate::log::{Change, Entry, Log};
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
-use crate::protocol::{Command, JoinOptions, Name, Refusal, Speaker};
+use crate::protocol::{Command, Event, JoinOptions, Name, Refusal, Speaker};
 use crate::room::notice::{Closed, Notice, note};
 use crate::room::{Due, Next, Room, SeatId, Speech, Was};
 use async_channel::{Receiver, Sender};
@@ -46,6 +50,14 @@ pub struct Registry<S> {
     said_together: usize,
     clock: Clock,
     secrets: Secrets,
+    /// Who may come in.
+    pub guard: Guard,
+    /// How fast members may talk, and how far those are ahead of it who have talked.
+    pace: Option<Pace>,
+    ahead: BTreeMap<SeatId, Ahead>,
+    later: Later,
+    /// What greets everybody.
+    hello: Vec<u8>,
     bells: Bells,
     /// What has happened since the start.
     pub counters: Counters,
@@ -78,8 +90,15 @@ pub struct Bells {
 
 impl<S: Sink + Clone> Registry<S> {
     /// What an empty room is.
-    pub fn new(limits: Limits, log: Log, secrets: Secrets, bells: Bells) -> Self {
+    pub fn new(limits: Limits, log: Log, secrets: Secrets, guard: Guard, bells: Bells) -> Self {
+        let mut hello = Vec::new();
+        Event::render_hello(&limits, guard.key.is_some(), log.is_shared(), &mut hello);
         let mut registry = Self {
+            pace: Pace::new(limits.pace),
+            ahead: BTreeMap::new(),
+            later: Later::default(),
+            hello,
+            guard,
             room: Room::new(limits.clone(), log.last()),
             log,
             delivery: Delivery::new(limits),
@@ -122,7 +141,8 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// What a connection's commands are judged by.
     pub fn speaker(&self, id: SeatId) -> Speaker {
-        Speaker { is_member: !self.room.is_guest(id), payload: self.room.payload_limit() }
+        let (is_member, payload) = (!self.room.is_guest(id), self.room.payload_limit());
+        Speaker { is_member, payload, shut_out: self.shuts_out(id) }
     }
 
     /// Rings for those who have something to do now.
@@ -141,7 +161,10 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Whether there is anything that time will change.
     fn is_watchful(&self) -> bool {
-        self.room.is_watchful() || self.delivery.is_watchful() || self.log.is_watchful()
+        self.room.is_watchful()
+            || self.delivery.is_watchful()
+            || self.log.is_watchful()
+            || !self.later.is_empty()
     }
 
     fn note(&self, notice: impl FnOnce(&Self) -> Notice) {
@@ -162,7 +185,7 @@ impl<S: Sink + Clone> Registry<S> {
 impl<S: Sink + Clone> Registry<S> {
     /// Seats a new connection as a guest, and greets it.
     pub fn arrive(&mut self, sink: S, now: Instant) -> SeatId {
-        let id = self.room.arrive(self.log.is_shared(), self.clock.at(now));
+        let id = self.room.arrive(&self.hello, self.clock.at(now));
         self.delivery.open(id, sink);
         self.settle();
         id
@@ -229,6 +252,8 @@ impl<S: Sink + Clone> Registry<S> {
         if self.line.leave(id) {
             self.call_next();
         }
+        self.later.remove(id);
+        self.ahead.remove(&id);
         self.parked.wake(id);
         self.said.remove(&id);
     }
@@ -381,7 +406,10 @@ impl<S: Sink + Clone> Registry<S> {
     pub fn refuse(&mut self, id: SeatId, refusal: Refusal, now: Instant) {
         self.counters.refuse(refusal);
         let too_often = self.room.refuse(id, refusal);
-        if matches!(refusal, Refusal::BadName | Refusal::NameTaken | Refusal::BadOption) {
+        if matches!(
+            refusal,
+            Refusal::BadName | Refusal::NameTaken | Refusal::BadOption | Refusal::Denied
+        ) {
             self.note(|own| Notice::Refused(own.peer(id), refusal));
         }
         if too_often {
@@ -403,6 +431,9 @@ impl<S: Sink + Clone> Registry<S> {
         }
         if self.log.holds(id) || self.log.is_joining(id) {
             self.log.wait(id);
+            return Some(self.pass(id));
+        }
+        if self.later.has(id) {
             return Some(self.pass(id));
         }
         let most = if self.room.is_guest(id) { limits::ASKED_BY_GUEST } else { limits::ASKED };
@@ -556,6 +587,7 @@ impl<S: Sink + Clone> Registry<S> {
     /// Looks after deadlines and stalls. Returns whether there is any left to look after.
     pub fn tick(&mut self, now: Instant) -> bool {
         self.clock.tick(now);
+        self.wake_later(now);
         while let Some((id, due)) = self.room.due(self.clock.at(now)) {
             match due {
                 Due::Close(Closed::JoinTimeout) if self.waits_to_be_let_in(id) => {

@@ -1,5 +1,6 @@
 //! One connection, from its greeting to its end: what it says is read, and done in the room.
 
+use super::pace::lines_of;
 use super::registry::Registry;
 use crate::limits;
 use crate::net::sink::Sink;
@@ -117,12 +118,21 @@ impl Session {
     ) -> Next {
         let began_at = registry.output();
         let mut frames = 0;
-        while !registry.is_closed(self.seat)
-            && let Some(frame) = self.frames.next(&mut bytes)
-        {
+        while !registry.is_closed(self.seat) {
+            // What has begun with DATA has been counted.
+            if !bytes.is_empty()
+                && !self.frames.is_within_payload()
+                && let Some(gate) = registry.slows_down(self.seat, 1, now)
+            {
+                self.unheard = bytes.into();
+                return Next::Wait(gate);
+            }
+            let Some(frame) = self.frames.next(&mut bytes) else { break };
+            let lines = u32::from(is_word(&frame) && registry.is_paced(self.seat));
             match obey(self.seat, frame, registry, now) {
-                Then::Line => {}
+                Then::Line => registry.has_said(self.seat, lines, now),
                 Then::Wait(gate) => {
+                    registry.has_said(self.seat, lines, now);
                     self.unheard = bytes.into();
                     return Next::Wait(gate);
                 }
@@ -130,8 +140,14 @@ impl Session {
                     self.unheard = once_more(&line, bytes);
                     return Next::Wait(gate);
                 }
-                Then::Expect(len) => self.frames.expect(len),
-                Then::Skip(len) => self.frames.skip(len),
+                Then::Expect(len) => {
+                    registry.has_said(self.seat, lines * lines_of(len), now);
+                    self.frames.expect(len);
+                }
+                Then::Skip(len) => {
+                    registry.has_said(self.seat, lines, now);
+                    self.frames.skip(len);
+                }
             }
             frames += 1;
             let is_closed = registry.is_closed(self.seat);
@@ -204,6 +220,11 @@ enum Then {
     Skip(u64),
 }
 
+/// Whether a frame counts as something said: a payload has been counted with its DATA.
+fn is_word(frame: &Frame<'_>) -> bool {
+    matches!(frame, Frame::Line(line) if *line != Line::Whole(b""))
+}
+
 /// Does what a frame asks for, or answers why not. One command is refused once: what was skipped
 /// and then does not end as it should is only closed on.
 fn obey<S: Sink + Clone>(
@@ -235,7 +256,10 @@ fn obey_line<S: Sink + Clone>(
         _ if registry.is_guest(seat) && is_foreign(line) => Refusal::NotSmoltalk.into(),
         Line::TooLong { .. } => Refusal::TooLong.into(),
         Line::Whole(line) => match Command::parse(line, registry.speaker(seat)) {
-            Ok(Command::Data(len)) => return Then::Expect(len),
+            Ok(Command::Data(len)) => {
+                let wait = registry.slows_down(seat, lines_of(len), now);
+                return wait.map_or(Then::Expect(len), |gate| Then::Again(line.into(), gate));
+            }
             Ok(command) => {
                 // What is answered waits for what was done before.
                 if let Some(gate) = registry.must_wait(seat, &command) {
@@ -274,6 +298,7 @@ fn carry_out<S: Sink + Clone>(
         Command::Join(name, options) => return registry.join(seat, name, options, now),
         Command::Who => registry.who(seat)?,
         Command::Ping(token) => registry.answer(seat, |out| Event::Pong(token).render(out)),
+        Command::Pass(secret) => return Ok(registry.hear_key(seat, secret, now)),
         Command::Help => registry.answer(seat, Event::render_help),
         Command::Leave => registry.close(seat, Closed::Left, now),
         // Its payload is what is carried out.
@@ -293,6 +318,7 @@ fn refuse<S: Sink + Clone>(
     match refusal {
         Refusal::BadFrame => registry.close(seat, Closed::BadFrame, now),
         Refusal::NotSmoltalk => registry.close(seat, Closed::NotSmoltalk, now),
+        Refusal::Banned => registry.close(seat, Closed::Banned, now),
         _ => {}
     }
 }

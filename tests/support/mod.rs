@@ -49,7 +49,15 @@ impl TestServer {
 
     pub fn on(listen: &[&str], limits: Limits) -> Self {
         let listen = listen.iter().map(|a| a.parse().expect("an address")).collect();
-        let server = Server::bind(Config { listen, limits, ..Config::default() }).expect("bound");
+        Self::of(Config { listen, limits, ..Config::default() })
+    }
+
+    /// A server that does this; where it is not said where it listens, on a port of its own.
+    pub fn of(mut config: Config) -> Self {
+        if config.listen.is_empty() {
+            config.listen.push("127.0.0.1:0".parse().expect("an address"));
+        }
+        let server = Server::bind(config).expect("bound");
         let addresses = server.addresses().to_vec();
         let (stop, stopped) = async_channel::bounded::<()>(1);
         let (ends, running) = mpsc::channel();

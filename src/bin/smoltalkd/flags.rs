@@ -45,8 +45,9 @@ pub struct Service {
                {command_name} --listen 0.0.0.0:7878 --listen [::]:7878\n\
                {command_name} --listen unix:/run/smoltalk.sock --quiet",
     note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
-    note = "On SIGTERM, SIGINT and SIGHUP it stops accepting, says goodbye to everybody\n\
-            and ends within --shutdown-timeout; one more SIGTERM or SIGINT, at once.",
+    note = "On SIGTERM and SIGINT it stops accepting, says goodbye to everybody and ends\n\
+            within --shutdown-timeout; at one more, at once. On SIGHUP it reads\n\
+            --key-file and --bans again.",
     note = "There is more in man smoltalkd.",
     error_code(0, "stopped by a signal"),
     error_code(1, "cannot run, as where an address is in use"),
@@ -98,6 +99,19 @@ struct Flags {
     /// bytes that may wait for one member (default: 1048576)
     #[argh(option, arg_name = "bytes", from_str_fn(size), default = "Limits::default().outbox")]
     outbox: usize,
+
+    /// a file whose first line is the room's key: who does not know it does not join
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    key_file: Option<PathBuf>,
+
+    /// lines a second that a member may say, with ten seconds' worth at once
+    /// (default: 0, any number)
+    #[argh(option, arg_name = "n", from_str_fn(number), default = "Limits::default().pace")]
+    pace: u32,
+
+    /// where bans are kept, a net a line; without it, in memory
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    bans: Option<PathBuf>,
 
     /// messages that who joins can ask for (default: 1000, 0 for none)
     #[argh(option, arg_name = "n", from_str_fn(count), default = "Limits::default().history")]
@@ -225,6 +239,7 @@ impl Flags {
             presence_limit: self.presence_limit,
             join_timeout: self.join_timeout,
             stall_timeout: self.stall_timeout,
+            pace: self.pace,
             outbox: self.outbox,
             memory: self.memory,
             history: self.history,
@@ -249,6 +264,9 @@ impl Flags {
             control: self.control,
             metrics: self.metrics,
             supervisor: systemd::supervisor(),
+            key_file: self.key_file,
+            bans_file: self.bans,
+            reload: None,
             notices: None,
             quiet: self.quiet,
         };
@@ -299,6 +317,10 @@ fn unicode(written: OsString) -> Result<String, String> {
 
 fn count(written: &str) -> Result<usize, String> {
     written.parse().map_err(|_| "takes a whole number".into())
+}
+
+fn number(written: &str) -> Result<u32, String> {
+    written.parse().map_err(|_| "takes a whole number, less than 4294967296".into())
 }
 
 fn size(written: &str) -> Result<usize, String> {
@@ -377,7 +399,7 @@ mod tests {
             })
             .flatten()
             .collect();
-        let flags = 14 + usize::from(cfg!(feature = "redis"));
+        let flags = 15 + usize::from(cfg!(feature = "redis"));
         assert_eq!(shown.len(), 2 * flags, "a flag with a value has a default: {shown:?}");
         assert_eq!(config(&shown.iter().map(String::as_str).collect::<Vec<_>>()), config(&[]));
     }

@@ -44,10 +44,12 @@ fn serve(service: Service) -> io::Result<()> {
     let (notices, noticed) = async_channel::bounded(limits::NOTICES);
     let signals = signals::catch()?;
     let _oversize = signals::survive_oversize()?;
-    let mut server = Server::bind(Config { notices: Some(notices.clone()), ..config })?;
+    let (reload, reloads) = async_channel::bounded(1);
+    let told = Some(notices.clone());
+    let mut server = Server::bind(Config { notices: told, reload: Some(reloads), ..config })?;
     server.adopt(sockets)?;
     let (stop, stopped) = async_channel::bounded(1);
-    signals::obey(signals, stop)?;
+    signals::obey(signals, stop, reload)?;
     let log = Log::begin(record::beginning(&server, wanted, form), noticed, form)?;
     smol::block_on(async {
         let ended = server.run(async { _ = stopped.recv().await }).await;

@@ -120,6 +120,8 @@ fn push_json(notice: &Notice, out: &mut String) {
         ),
         Notice::Log(text) => object("warning", "log", &[("text", Text(text))]),
         Notice::Journal(text) => object("warning", "journal", &[("text", Text(text))]),
+        Notice::Access(text) => object("warning", "access", &[("text", Text(text))]),
+        Notice::ReadAgain(what) => object("info", "read-again", &[("what", Text(what))]),
         Notice::CannotAccept(text) => object("error", "cannot-accept", &[("text", Text(text))]),
         Notice::CutShort(connections) => {
             object("warning", "cut-short", &[("connections", Number(*connections))]);

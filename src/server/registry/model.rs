@@ -8,8 +8,8 @@
 //! `MODEL_STEPS=100000000 cargo test --release model` looks longer, `MODEL_SEED=…` again.
 
 use super::super::session::{Next, Session};
-use super::Secrets;
 use super::{Bells, Registry};
+use super::{Guard, Secrets};
 use crate::delivery::Lagger;
 use crate::delivery::chunk::{Chunk, Hand};
 use crate::limits::{self, Limits};
@@ -330,6 +330,7 @@ impl World {
             outbox: [1, 2_000, 100_000][random.below(3)],
             memory: [20_000, 1_000_000, usize::MAX][random.below(3)],
             payload: 2_000,
+            pace: [0, 0, 0, 200][random.below(4)],
             presence_limit: [0, 5, 1000][random.below(3)],
             history: [0, 5, 1000][random.below(3)],
             history_bytes: [300, 50_000][random.below(2)],
@@ -339,7 +340,7 @@ impl World {
         let (log, secrets) = (Log::new(&limits), Secrets::open().expect("randomness"));
         let began = log.last();
         Self {
-            registry: Registry::new(limits.clone(), log, secrets, bells),
+            registry: Registry::new(limits.clone(), log, secrets, Guard::default(), bells),
             began,
             flushes,
             watches,

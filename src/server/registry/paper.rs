@@ -1,7 +1,7 @@
 //! A server without sockets, for tests: what is said is given to it, what is heard is looked up.
 
 use super::super::session::{Next, Session};
-use super::{Bells, Registry};
+use super::{Bells, Guard, Registry};
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::net::peer::Peer;
@@ -57,7 +57,7 @@ impl Sheet {
         let bells = Bells { flush, watch, notices: None, troubles: None };
         let limits = Limits::default();
         let (log, secrets) = (Log::new(&limits), Secrets::open().expect("randomness"));
-        let registry = Registry::new(limits, log, secrets, bells);
+        let registry = Registry::new(limits, log, secrets, Guard::default(), bells);
         Self { registry, now: Instant::now(), sessions: BTreeMap::new() }
     }
 

@@ -1,0 +1,82 @@
+//! Who may come in, and how fast he may talk.
+
+use super::Registry;
+use crate::limits;
+use crate::net::sink::Sink;
+use crate::protocol::{Event, Refusal};
+use crate::room::SeatId;
+use crate::room::notice::Closed;
+use crate::server::later::Why;
+use async_channel::Receiver;
+use std::time::Instant;
+
+// Who may come in.
+impl<S: Sink + Clone> Registry<S> {
+    /// Why a guest may not join, whatever it says of itself.
+    pub(super) fn shuts_out(&self, id: SeatId) -> Option<Refusal> {
+        if !self.room.is_guest(id) {
+            None
+        } else if self.guard.bans(self.peer(id)) {
+            Some(Refusal::Banned)
+        } else {
+            let lacks_key = self.guard.key.is_some() && !self.room.has_key(id);
+            lacks_key.then_some(Refusal::Denied)
+        }
+    }
+
+    /// Hears what a guest has for a key. Returns what it has to wait for until it is told that it is wrong.
+    pub fn hear_key(&mut self, id: SeatId, said: &[u8], now: Instant) -> Option<Receiver<()>> {
+        if self.guard.lets_in(self.peer(id), said, now) {
+            self.room.take_key(id);
+            self.answer(id, |out| Event::Passed.render(out));
+            return None;
+        }
+        self.later.put(id, now + limits::DENIAL, Why::WrongKey);
+        Some(self.parked.park(id))
+    }
+
+    /// Lets those go on who have waited for their time.
+    pub(super) fn wake_later(&mut self, now: Instant) {
+        while let Some((id, why)) = self.later.due(now) {
+            if why == Why::WrongKey {
+                self.deny(id, now);
+            }
+            self.parked.wake(id);
+        }
+    }
+
+    fn deny(&mut self, id: SeatId, now: Instant) {
+        let too_many = self.room.take_wrong_key(id);
+        self.refuse(id, Refusal::Denied, now);
+        if too_many {
+            self.close(id, Closed::Denied, now);
+        }
+    }
+}
+
+// How fast a member may talk.
+impl<S: Sink + Clone> Registry<S> {
+    /// Whether it counts what this connection says: guests have little to say, and little time for it.
+    pub fn is_paced(&self, id: SeatId) -> bool {
+        self.pace.is_some() && !self.room.is_guest(id) && !self.room.is_closed(id)
+    }
+
+    /// What a member has to wait for before it says so many lines more, if it is to say no more for now.
+    pub fn slows_down(&mut self, id: SeatId, lines: u32, now: Instant) -> Option<Receiver<()>> {
+        let pace = self.pace.filter(|_| self.is_paced(id))?;
+        let wait = pace.wait(self.ahead.get(&id).copied(), lines, now);
+        if wait.is_zero() {
+            return None;
+        }
+        self.later.put(id, now + wait, Why::Pace);
+        Some(self.parked.park(id))
+    }
+
+    /// A member has said so many lines.
+    pub fn has_said(&mut self, id: SeatId, lines: u32, now: Instant) {
+        if let Some(pace) = self.pace.filter(|_| lines > 0 && !self.room.is_closed(id)) {
+            let ahead = pace.said(self.ahead.get(&id).copied(), lines, now);
+            self.ahead.insert(id, ahead);
+        }
+    }
+}
