@@ -182,6 +182,8 @@ fn what_is_wrong_is_said_by_a_code_and_the_next_order_is_heard() {
         ("\0\0", "unknown-command"),
         ("KICK", "bad-argument"),
         ("KICK nobody", "no-such-member"),
+        ("BAN ada", "bad-argument"),
+        ("UNBAN 10.0.0.1", "bad-argument"),
         ("NOTE", "bad-argument"),
         ("DRAIN soon", "bad-argument"),
         (&"x".repeat(1_000_000), "too-long"),
@@ -192,7 +194,7 @@ fn what_is_wrong_is_said_by_a_code_and_the_next_order_is_heard() {
     }
     let help = asks(&mut operator, "HELP\r");
     assert!(help.iter().all(|row| row.starts_with("HELP ")));
-    for order in ["STATUS", "WHO", "KICK", "NOTE", "DRAIN", "HELP"] {
+    for order in ["STATUS", "WHO", "KICK", "BAN", "UNBAN", "BANS", "NOTE", "DRAIN", "HELP"] {
         assert!(help.iter().any(|row| row.starts_with(&format!("HELP {order}"))), "{order}");
     }
 }
@@ -244,4 +246,33 @@ fn an_order_to_drain_ends_the_server_over_that_time() {
     members[0].sees("BYE shutdown");
     assert_eq!(daemon.end().0.code(), Some(0));
     operator.sees_the_end();
+}
+
+#[test]
+fn an_address_is_kept_out_and_who_is_in_stays() {
+    let file = SocketPath::new("control-bans-file");
+    let (mut daemon, path) = house("control-bans", &["--bans", file.0.to_str().expect("UTF-8")]);
+    let mut operator = Telnet::unix(&path.0);
+    assert_eq!(asks(&mut operator, "BANS"), [""; 0]);
+    let (mut ada, mut guest) = (daemon.member("ada"), daemon.guest());
+    asks(&mut operator, "BAN 127.0.0.0/8 3600");
+    asks(&mut operator, "BAN 2001:db8::1");
+    // It is on the disk before its OK.
+    let kept = std::fs::read_to_string(&file.0).expect("a file");
+    assert!(kept.contains("127.0.0.0/8 ") && kept.contains("2001:db8::1\n"), "{kept}");
+    let rows = asks(&mut operator, "BANS");
+    let left = rows[0].strip_prefix("BANS 127.0.0.0/8 ").and_then(|left| left.parse::<u64>().ok());
+    assert!(left.is_some_and(|left| (3500..=3600).contains(&left)), "{rows:?}");
+    assert_eq!(rows[1..], ["BANS 2001:db8::1 -"]);
+    let mut banned = Telnet::tcp(daemon.address());
+    banned.sees("ERR banned ...");
+    banned.sees_the_end();
+    guest.types("JOIN bob");
+    guest.sees("ERR banned ...");
+    ada.fence();
+    asks(&mut operator, "UNBAN 127.0.0.0/8");
+    daemon.member("bob");
+    ada.sees("JOINED bob");
+    daemon.log.finds("operator: BAN 127.0.0.0/8 3600");
+    daemon.log.finds("operator: UNBAN 127.0.0.0/8");
 }

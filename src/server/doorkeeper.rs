@@ -45,7 +45,6 @@ impl Shared {
 }
 
 // What the operator does.
-#[allow(dead_code)] // Until there is a socket for him.
 impl Shared {
     /// Keeps a net out, for so many seconds or for ever; who is in stays. It is on the disk, if it is to be,
     /// when this returns.

@@ -69,6 +69,26 @@ impl Shared {
                 self.registry.lock().await.kick(name, reason, Instant::now())?;
                 self.log_order(&format!("KICK {name} {}", String::from_utf8_lossy(reason)));
             }
+            Order::Ban(net, seconds) => {
+                self.ban(net, seconds).await.map_err(|error| self.failed("BAN", &error))?;
+                let seconds = seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+                self.log_order(&format!("BAN {net} {seconds}"));
+            }
+            Order::Unban(net) => {
+                let was = self.unban(net).await.map_err(|error| self.failed("UNBAN", &error))?;
+                if !was {
+                    return Err(Fault::BadArgument(
+                        "just this net is not banned; BANS says which are",
+                    ));
+                }
+                self.log_order(&format!("UNBAN {net}"));
+            }
+            Order::Bans => {
+                for (net, seconds) in self.bans().await {
+                    let seconds = seconds.map_or("-".into(), |seconds| seconds.to_string());
+                    let _ = writeln!(rows, "BANS {net} {seconds}");
+                }
+            }
             Order::Note(text) => {
                 self.registry.lock().await.note_to_all(text)?;
                 self.log_order(&format!("NOTE {}", String::from_utf8_lossy(text)));
@@ -96,6 +116,11 @@ impl Shared {
             wire.say(rows.as_bytes()).await?;
             future::yield_now().await;
         }
+    }
+
+    fn failed(&self, order: &str, error: &io::Error) -> Fault {
+        self.log_order(&format!("{order} failed: {error}"));
+        Fault::Failed
     }
 
     /// What an operator does is kept in mind.

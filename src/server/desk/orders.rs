@@ -1,7 +1,8 @@
 //! What an operator may ask for, a line each. Pure: no socket, no clock.
 
 use crate::limits;
-use crate::protocol::{Name, Refusal, word};
+use crate::protocol::{Name, Refusal, length, word};
+use crate::server::bans::Net;
 use std::time::Duration;
 
 /// What an operator asks for.
@@ -13,6 +14,12 @@ pub enum Order<'a> {
     Who,
     /// Put a member out, and say why.
     Kick(Name, &'a [u8]),
+    /// Keep a net out, for so many seconds or for ever.
+    Ban(Net, Option<u64>),
+    /// Let it in again.
+    Unban(Net),
+    /// Which nets are kept out.
+    Bans,
     /// Say something to all.
     Note(&'a [u8]),
     /// End, and say goodbye to all within that time.
@@ -32,6 +39,8 @@ pub enum Fault {
     BadArgument(&'static str),
     /// The line is too long.
     TooLong,
+    /// It cannot be done now; the log says why.
+    Failed,
 }
 
 impl From<Refusal> for Fault {
@@ -52,21 +61,27 @@ impl Fault {
             Self::NoSuchMember => ("no-such-member", "nobody here has that name"),
             Self::BadArgument(takes) => ("bad-argument", takes),
             Self::TooLong => ("too-long", "a line has at most 4096 bytes"),
+            Self::Failed => ("failed", "it could not be done; the log says why"),
         }
     }
 }
 
 /// What HELP answers, a line each.
-pub const HELP: [&str; 6] = [
+pub const HELP: [&str; 9] = [
     "STATUS               how the server stands",
     "WHO                  who is in: name, address, seconds, bytes that wait",
     "KICK <name> [reason] put a member out",
+    "BAN <net> [secs]     keep an address or a net out: 10.0.0.7, 10.0.0.0/8, 2001:db8::/32",
+    "UNBAN <net>          let just that one in again",
+    "BANS                 who is kept out: net, seconds left or -",
     "NOTE <text>          say something to all",
     "DRAIN [secs]         end; goodbyes are spread over so many seconds",
     "HELP                 this",
 ];
 
 const KICK: &str = "KICK <name> [reason]";
+const BAN: &str = "BAN <address or net> [seconds, 1 or more]";
+const UNBAN: &str = "UNBAN <address or net>";
 const NOTE: &str = "NOTE <text>";
 const DRAIN: &str = "DRAIN [secs], at most a year";
 
@@ -81,6 +96,21 @@ impl<'a> Order<'a> {
             b"KICK" => {
                 let (name, reason) = argument(rest).ok_or(Fault::BadArgument(KICK))?;
                 Self::Kick(Name::new(name).ok_or(Fault::NoSuchMember)?, reason)
+            }
+            b"BANS" => Self::Bans,
+            b"BAN" => {
+                let fault = Fault::BadArgument(BAN);
+                let (net, behind) = argument(rest).ok_or(fault)?;
+                let seconds = match behind {
+                    b"" => None,
+                    digits => Some(length(digits).filter(|n| *n > 0).ok_or(fault)?),
+                };
+                Self::Ban(read_net(net).ok_or(fault)?, seconds)
+            }
+            b"UNBAN" => {
+                let net = argument(rest).filter(|(_, behind)| behind.is_empty());
+                let net = net.and_then(|(net, _)| read_net(net));
+                Self::Unban(net.ok_or(Fault::BadArgument(UNBAN))?)
             }
             b"NOTE" => {
                 argument(rest).ok_or(Fault::BadArgument(NOTE))?;
@@ -102,6 +132,10 @@ fn argument(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     (!first.is_empty()).then_some((first, behind.trim_ascii()))
 }
 
+fn read_net(written: &[u8]) -> Option<Net> {
+    str::from_utf8(written).ok()?.parse().ok()
+}
+
 fn seconds(written: &[u8]) -> Option<Duration> {
     str::from_utf8(written).ok().and_then(limits::seconds)
 }
@@ -113,6 +147,7 @@ mod tests {
     #[test]
     fn orders_are_read_in_any_case_and_with_what_follows_them() {
         let ada = Name::new(b"ada").expect("a name");
+        let net = |written: &str| written.parse().expect("a net");
         for (line, order) in [
             ("STATUS", Order::Status),
             ("status now", Order::Status),
@@ -121,6 +156,10 @@ mod tests {
             ("KICK ada", Order::Kick(ada, b"")),
             ("kick  ada  too loud ", Order::Kick(ada, b"too loud")),
             ("NOTE  back soon", Order::Note(b" back soon")),
+            ("BAN 10.0.0.7", Order::Ban(net("10.0.0.7"), None)),
+            ("ban 10.1.2.3/8 60", Order::Ban(net("10.0.0.0/8"), Some(60))),
+            ("UNBAN 2001:db8::/32", Order::Unban(net("2001:db8::/32"))),
+            ("BANS", Order::Bans),
             ("DRAIN", Order::Drain(None)),
             ("DRAIN ", Order::Drain(None)),
             ("DRAIN 0", Order::Drain(Some(Duration::ZERO))),
@@ -141,6 +180,14 @@ mod tests {
             (b"KICK", "bad-argument"),
             (b"KICK ", "bad-argument"),
             (b"KICK a/b", "no-such-member"),
+            (b"BAN", "bad-argument"),
+            (b"BAN ada", "bad-argument"),
+            (b"BAN 10.0.0.1/33", "bad-argument"),
+            (b"BAN 10.0.0.1 0", "bad-argument"),
+            (b"BAN 10.0.0.1 soon", "bad-argument"),
+            (b"BAN 10.0.0.1 1 2", "bad-argument"),
+            (b"UNBAN", "bad-argument"),
+            (b"UNBAN 10.0.0.1 1", "bad-argument"),
             (b"NOTE", "bad-argument"),
             (b"NOTE  ", "bad-argument"),
             (b"DRAIN soon", "bad-argument"),
