@@ -11,28 +11,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use talk::{Leash, Left, Talk, ada, after_typing, left, named, signal};
+use talk::{BACK, GAP, Leash, Left, Talk, ada, after_typing, back, is_lost, left, named, signal};
 
 const IN: &str = "< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n";
 const OUT: &str = "> PING sent\n< PONG sent\n> LEAVE\n< BYE";
 const LOST: &str = "smoltalk: the server closed the connection; reconnecting\n";
-
-/// What is said when the connection is gone: closed, or reset where the server had not read all by then.
-#[track_caller]
-fn is_lost(complaint: &str) {
-    const WAYS: [&str; 2] =
-        ["the server closed the connection", "the connection was lost: connection reset"];
-    let said =
-        complaint.strip_prefix("smoltalk: ").and_then(|s| s.strip_suffix("; reconnecting\n"));
-    assert!(said.is_some_and(|said| WAYS.contains(&said)), "{complaint:?}");
-}
-const BACK: &str = "smoltalk: connected again\n";
-
-fn back(port: u16) -> Command {
-    let mut program = ada(port);
-    program.arg("--reconnect");
-    program
-}
 
 /// `smoltalkd` in a process of its own, which can be killed.
 struct Daemon {
@@ -140,9 +123,7 @@ fn a_server_that_is_killed_and_started_again_is_found_again() {
     attempts_until_back(&mut talk, "cannot connect: connection refused\n");
     assert_eq!(talk.shows(), "* 1 here: ada\n");
     // What others have said before went with the server, for all one knows.
-    let gap =
-        "smoltalk: something that was said may be missing here: the server no longer has it\n";
-    assert_eq!(talk.hangs_up(), left(1, "", gap));
+    assert_eq!(talk.hangs_up(), left(1, "", GAP));
     daemon.kill();
 }
 

@@ -15,35 +15,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
-use talk::{Left, Talk, ada, after_typing, left, named, signal};
+use talk::{BACK, GAP, Left, Talk, ada, after_typing, back, is_lost, left, named, signal};
 
 const REPLACED: &str = "smoltalk: the server ended the connection: replaced by somebody, perhaps you, \
                         who came in elsewhere under this name";
-
-/// What is said when the connection is gone: closed, or reset where the server had not read all by then.
-#[track_caller]
-fn is_lost(complaint: &str) {
-    const LOST: [&str; 2] =
-        ["the server closed the connection", "the connection was lost: connection reset"];
-    let said =
-        complaint.strip_prefix("smoltalk: ").and_then(|s| s.strip_suffix("; reconnecting\n"));
-    assert!(said.is_some_and(|said| LOST.contains(&said)), "{complaint:?}");
-}
-const BACK: &str = "smoltalk: connected again\n";
-const GAP: &str =
-    "smoltalk: something that was said may be missing here: the server no longer has it\n";
 
 /// No test: the terminal's owner, see [`screen::own_terminal`].
 #[test]
 #[ignore = "it is started by the others"]
 fn owner() {
     screen::own_terminal();
-}
-
-fn back(port: u16) -> Command {
-    let mut program = ada(port);
-    program.arg("--reconnect");
-    program
 }
 
 /// A file that is removed in the end.

@@ -72,6 +72,28 @@ pub fn named(port: u16, name: &str) -> Command {
     program
 }
 
+/// Ada, who comes back.
+pub fn back(port: u16) -> Command {
+    let mut program = ada(port);
+    program.arg("--reconnect");
+    program
+}
+
+/// What is said when she is back, and where something may be missing.
+pub const BACK: &str = "smoltalk: connected again\n";
+pub const GAP: &str =
+    "smoltalk: something that was said may be missing here: the server no longer has it\n";
+
+/// What is said when the connection is gone: closed, or reset where the server had not read all by then.
+#[track_caller]
+pub fn is_lost(complaint: &str) {
+    const LOST: [&str; 2] =
+        ["the server closed the connection", "the connection was lost: connection reset"];
+    let said =
+        complaint.strip_prefix("smoltalk: ").and_then(|s| s.strip_suffix("; reconnecting\n"));
+    assert!(said.is_some_and(|said| LOST.contains(&said)), "{complaint:?}");
+}
+
 impl Talk {
     pub fn start(program: &mut Command) -> Self {
         let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
