@@ -7,8 +7,8 @@ mod talker;
 
 use std::fs;
 use std::path::Path;
-use support::{Daemon, command};
-use talker::{Folder, Random, Talkers, seed, setting};
+use support::{Daemon, Folder, command};
+use talker::{Random, Talkers, seed, setting};
 
 const TALKERS: usize = 5;
 
@@ -27,7 +27,7 @@ fn play(name: &str, arguments: &[&str]) {
     let seed = seed("CRASH_SEED");
     eprintln!("{name}: CRASH_ROUNDS={rounds} CRASH_SEED={seed}");
     let folder = Folder::new(&format!("crash-{name}"));
-    let mut server = Server::start(&folder.0.join("journal"), arguments);
+    let mut server = Server::start(&folder.file("journal"), arguments);
     let talkers = Talkers::begin(TALKERS, vec![server.daemon.address()]);
     let mut random = Random(seed);
     for _ in 0..rounds {
@@ -68,8 +68,7 @@ impl Server {
 
     fn kill_and_start(&mut self) {
         let listening = self.daemon.listening.clone();
-        self.daemon.signal("KILL");
-        self.daemon.end();
+        self.daemon.dies();
         let mut arguments = vec!["--listen", &listening];
         arguments.extend(self.arguments.iter().map(String::as_str));
         self.daemon = Daemon::spawn(command(&arguments));

@@ -7,33 +7,11 @@ use smoltalk::protocol::Id;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Daemon, Telnet, command, run};
-
-const SECRET: &str = "0123456789abcdef";
-
-/// A folder of its own, which goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("smoltalk-{}-j-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use support::again::SECRET;
+use support::{Daemon, Folder, Telnet, command, run};
 
 fn start(journal: &Path, more: &[&str]) -> Daemon {
     Daemon::start(&[&["--journal", journal.to_str().expect("a path")], more].concat())
@@ -44,6 +22,26 @@ fn entries(journal: &Path) -> Vec<String> {
     let text = fs::read_to_string(journal).expect("a journal");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split_once(' ').map_or(line, |(_, words)| words).to_owned()).collect()
+}
+
+/// Ada, who can come back.
+#[track_caller]
+fn enters(server: &Daemon) -> Telnet {
+    joins(server, "")
+}
+
+/// Ada again, who has heard all up to there.
+#[track_caller]
+fn comes_back(server: &Daemon, since: Id) -> Telnet {
+    joins(server, &format!(" since={since}"))
+}
+
+#[track_caller]
+fn joins(server: &Daemon, since: &str) -> Telnet {
+    let mut ada = server.guest();
+    ada.types(&format!("JOIN ada id echo resume={SECRET}{since}"));
+    ada.sees("OK ada 1 ...");
+    ada
 }
 
 /// The id in the next line.
@@ -80,9 +78,7 @@ fn who_comes_back_after_a_kill_reads_what_it_missed_and_the_others_are_lost() {
     let folder = Folder::new("kill");
     let journal = folder.file("log");
     let mut server = start(&journal, &[]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = enters(&server);
     let mut bob = server.member("bob");
     let mut since = id_of(&mut ada);
     bob.types("MSG one");
@@ -90,12 +86,9 @@ fn who_comes_back_after_a_kill_reads_what_it_missed_and_the_others_are_lost() {
     bob.types("MSG two");
     bob.types("TELL ada three");
     bob.fence();
-    server.signal("KILL");
-    server.end();
+    server.dies();
     let server = start(&journal, &[]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = comes_back(&server, since);
     assert!(ada.line().ends_with(" MSG bob two"));
     assert!(ada.line().ends_with(" TELL bob three"));
     ada.fence();
@@ -119,8 +112,7 @@ fn who_was_lost_in_a_kill_is_so_from_the_start_also_where_nobody_comes() {
     let mut server = start(&journal, &[]);
     let mut ada = server.member("ada");
     ada.fence();
-    server.signal("KILL");
-    server.end();
+    server.dies();
     let _server = start(&journal, &[]);
     awaits(&journal, "LEFT ada lost");
 }
@@ -142,9 +134,7 @@ fn a_quiet_log_that_was_kept_whole_is_no_gap() {
     let folder = Folder::new("quiet");
     let journal = folder.file("log");
     let mut server = start(&journal, &[]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = enters(&server);
     ada.types("MSG one");
     let since = id_of(&mut ada);
     server.signal("TERM");
@@ -153,9 +143,7 @@ fn a_quiet_log_that_was_kept_whole_is_no_gap() {
     assert_eq!(entries(&journal), ["JOINED ada", "MSG ada one", "LEFT ada"]);
     for _ in 0..2 {
         let mut server = start(&journal, &[]);
-        let mut ada = server.guest();
-        ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
-        ada.sees("OK ada 1 ...");
+        let mut ada = comes_back(&server, since);
         ada.fence();
         server.signal("TERM");
         ada.sees("BYE shutdown");
@@ -171,8 +159,7 @@ fn an_end_that_a_crash_has_torn_is_cut_off_and_said() {
     let mut ada = server.member("ada");
     ada.types("MSG whole");
     ada.fence();
-    server.signal("KILL");
-    server.end();
+    server.dies();
     let whole = fs::read(&journal).expect("a journal");
     let mut file = File::options().append(true).open(&journal).expect("a journal");
     file.write_all(b"@99999999999999-0 MSG ada ha").expect("written");
@@ -242,24 +229,25 @@ fn past_its_size_a_new_file_begins_and_the_old_one_is_read_too() {
     }
     ada.types("MSG last");
     id_of(&mut ada);
-    server.signal("KILL");
-    server.end();
-    let mut server = start(&journal, &[]);
-    let mut bob = server.guest();
-    bob.types(&format!("JOIN bob since={since}"));
-    bob.sees("OK bob 1");
-    bob.sees("MSG ada more");
+    server.dies();
+    // How much more that was, the disk decides.
+    let all = ["--history", "1000000", "--history-bytes", "100000000"];
+    let bob_sees_more = |server: &Daemon| {
+        let mut bob = server.guest();
+        bob.types(&format!("JOIN bob since={since}"));
+        bob.sees("OK bob 1");
+        bob.sees("MSG ada more");
+        bob
+    };
+    let mut server = start(&journal, &all);
+    let mut bob = bob_sees_more(&server);
     bob.finds("MSG ada last");
     bob.fence();
-    server.signal("KILL");
-    server.end();
+    server.dies();
     // As where a crash came between the two names.
     fs::rename(&journal, folder.file("gone")).expect("renamed");
-    let server = start(&journal, &[]);
-    let mut bob = server.guest();
-    bob.types(&format!("JOIN bob since={since}"));
-    bob.sees("OK bob 1");
-    bob.sees("MSG ada more");
+    let server = start(&journal, &all);
+    bob_sees_more(&server);
 }
 
 #[test]
@@ -268,9 +256,7 @@ fn where_the_disk_is_full_the_room_goes_on_and_what_was_not_kept_is_a_gap() {
     let journal = folder.file("log");
     let path = journal.to_str().expect("a path").to_owned();
     let mut server = Daemon::start_after("ulimit -f 8", &["--quiet", "--journal", &path]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = enters(&server);
     ada.types("MSG kept");
     let since = id_of(&mut ada);
     // 8 blocks of 512 or 1,024 bytes.
@@ -286,9 +272,7 @@ fn where_the_disk_is_full_the_room_goes_on_and_what_was_not_kept_is_a_gap() {
     assert!(rest.is_empty(), "it is said once: {rest:?}");
     let server = start(&journal, &[]);
     for since in [since, last] {
-        let mut ada = server.guest();
-        ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
-        ada.sees("OK ada 1 ...");
+        let mut ada = comes_back(&server, since);
         ada.sees("GAP");
     }
 }
@@ -300,23 +284,18 @@ fn what_a_machine_that_died_has_lost_is_a_gap() {
     let folder = Folder::new("boot");
     let journal = folder.file("log");
     let mut server = start(&journal, &[]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = enters(&server);
     ada.types("MSG kept");
     id_of(&mut ada);
     let kept = fs::read_to_string(&journal).expect("a journal");
     ada.types("MSG lost");
     let since = id_of(&mut ada);
-    server.signal("KILL");
-    server.end();
+    server.dies();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
     assert!(kept.contains(boot.trim_end()));
     fs::write(&journal, kept.replace(boot.trim_end(), "another")).expect("written");
     let server = start(&journal, &[]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = comes_back(&server, since);
     ada.sees("GAP");
 }
 
@@ -325,9 +304,7 @@ fn a_file_that_is_taken_away_is_missed_and_a_new_one_begins_at_its_place() {
     let folder = Folder::new("taken");
     let journal = folder.file("log");
     let mut server = start(&journal, &["--quiet"]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = enters(&server);
     fs::remove_file(&journal).expect("gone");
     ada.types("MSG lost");
     let since = id_of(&mut ada);
@@ -335,12 +312,9 @@ fn a_file_that_is_taken_away_is_missed_and_a_new_one_begins_at_its_place() {
     server.log.finds("journal: what happens is kept again");
     ada.types("MSG kept");
     let kept = id_of(&mut ada);
-    server.signal("KILL");
-    server.end();
+    server.dies();
     let server = start(&journal, &[]);
-    let mut ada = server.guest();
-    ada.types(&format!("JOIN ada id echo resume={SECRET} since={since}"));
-    ada.sees("OK ada 1 ...");
+    let mut ada = comes_back(&server, since);
     assert!(ada.line().ends_with(" MSG ada kept"), "{kept}");
     let mut bob = server.guest();
     bob.types("JOIN bob since=1-0");

@@ -95,6 +95,13 @@ impl Daemon {
         send_signal(self.child.id(), signal);
     }
 
+    /// Kills it.
+    #[track_caller]
+    pub fn dies(&mut self) {
+        self.signal("KILL");
+        self.end();
+    }
+
     /// Waits until it has ended. How, and what it still wrote to its log.
     #[track_caller]
     pub fn end(&mut self) -> (ExitStatus, Vec<String>) {

@@ -245,6 +245,31 @@ impl Drop for SocketPath {
     }
 }
 
+/// A folder that goes with the test, unless that fails.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("smoltalk-{}-{name}", std::process::id()));
+        // What a test that failed has left, long ago, under the same number of a process.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
 /// `MSG 0`, `MSG 1` and so on, a line each.
 pub fn numbered(verb: &str, numbers: Range<u32>) -> String {
     numbers.fold(String::new(), |lines, n| lines + verb + " " + &n.to_string() + "\n")

@@ -8,12 +8,11 @@ use smoltalk::protocol::Id;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
-use std::{env, fs, mem};
+use std::{env, mem};
 
 /// So many lines may be said and not be confirmed yet.
 const WINDOW: usize = 16;
@@ -340,27 +339,6 @@ pub fn seed(name: &str) -> u64 {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         u64::from(now.subsec_nanos())
     })
-}
-
-/// A folder that goes with the test, unless that fails.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("smoltalk-{}-{name}", std::process::id()));
-        // What a test that failed has left, long ago, under the same number of a process.
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 }
 
 /// xorshift64*: the same each time, which is all that is wanted.
