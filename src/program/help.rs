@@ -1,6 +1,6 @@
 //! How `--help` looks.
 
-use argh::{FlagInfo, FlagInfoKind};
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 
 /// Where what a flag does begins, and where a line ends.
 const COLUMN: usize = 26;
@@ -8,14 +8,20 @@ const END: usize = 80;
 
 /// What argh prints as its help, but with what each flag takes, and what it does as a sentence.
 #[must_use]
-pub fn help(printed: &str, flags: &[FlagInfo<'_>]) -> String {
+pub fn help(printed: &str, info: &CommandInfoWithArgs) -> String {
+    const POSITIONALS: &str = "\nPositional Arguments:\n";
     const OPTIONS: &str = "\nOptions:\n";
     let Some((before, after)) = printed.split_once(OPTIONS) else { return printed.into() };
+    let before = before.split(POSITIONALS).next().unwrap_or_default();
     let after = after.split_once("\n\n").map_or("", |(_, after)| after);
-    let listed = flags.iter().filter(|flag| flag.long != "--help" && !flag.hidden);
-    let rows = listed.map(|flag| row(&written(flag), flag.description));
-    let rows: String = rows.chain([row("-h, --help", "print this")]).collect();
-    format!("{before}{OPTIONS}{rows}\n{after}")
+    let arguments: String =
+        info.positionals.iter().map(|is| row(&format!("<{}>", is.name), is.description)).collect();
+    let arguments =
+        if arguments.is_empty() { arguments } else { format!("{POSITIONALS}{arguments}") };
+    let listed = info.flags.iter().filter(|flag| flag.long != "--help" && !flag.hidden);
+    let flags = listed.map(|flag| row(&written(flag), flag.description));
+    let flags: String = flags.chain([row("-h, --help", "print this")]).collect();
+    format!("{before}{arguments}{OPTIONS}{flags}\n{after}")
 }
 
 /// `-p, --port <port>`
@@ -58,27 +64,40 @@ fn sentence(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use argh::Optionality;
+    use argh::{Optionality, PositionalInfo};
 
     #[test]
     fn each_flag_has_what_it_takes_and_a_sentence() {
-        let flag = |long, short, kind, description| FlagInfo {
-            kind,
-            optionality: Optionality::Optional,
-            long,
-            short,
-            description,
-            hidden: false,
-        };
-        let value = |arg_name| FlagInfoKind::Option { arg_name };
-        let long = "how many seconds it may take, at the end, until all of it has been read by all";
-        let flags = [
+        const fn flag(
+            long: &'static str,
+            short: Option<char>,
+            kind: FlagInfoKind<'static>,
+            description: &'static str,
+        ) -> FlagInfo<'static> {
+            let optionality = Optionality::Optional;
+            FlagInfo { kind, optionality, long, short, description, hidden: false }
+        }
+        const fn value(arg_name: &'static str) -> FlagInfoKind<'static> {
+            FlagInfoKind::Option { arg_name }
+        }
+        const LONG: &str =
+            "how many seconds it may take, at the end, until all of it has been read by all";
+        const FLAGS: [FlagInfo<'static>; 3] = [
             flag("--help", None, FlagInfoKind::Switch, "display usage information"),
             flag("--port", Some('p'), value("port"), "the port (default: 7878)"),
-            flag("--shutdown-timeout", None, value("secs"), long),
+            flag("--shutdown-timeout", None, value("secs"), LONG),
         ];
-        let printed = "Usage: x\n\nDoes x.\n\nOptions:\n  --port  the port\n\nNotes:\n  None.\n";
-        let expected = "Usage: x\n\nDoes x.\n\nOptions:
+        const HOST: [PositionalInfo<'static>; 1] = [PositionalInfo {
+            name: "host",
+            description: "whom to call",
+            optionality: Optionality::Optional,
+            hidden: false,
+        }];
+        let info = CommandInfoWithArgs { flags: &FLAGS, positionals: &HOST, ..Default::default() };
+        let printed = "Usage: x\n\nDoes x.\n\nPositional Arguments:\n  host   whom to call\n\n\
+             Options:\n  --port  the port\n\nNotes:\n  None.\n";
+        let expected = "Usage: x\n\nDoes x.\n\nPositional Arguments:
+  <host>                  Whom to call.\n\nOptions:
   -p, --port <port>       The port (default: 7878).
   --shutdown-timeout <secs>
                           How many seconds it may take, at the end, until all of
@@ -86,6 +105,6 @@ mod tests {
   -h, --help              Print this.
 
 Notes:\n  None.\n";
-        assert_eq!(help(printed, &flags), expected);
+        assert_eq!(help(printed, &info), expected);
     }
 }

@@ -7,8 +7,17 @@ mod help;
 pub use args::plain;
 pub use help::help;
 
+use crate::protocol::text::to_safe;
+
 /// What a usage error ends with.
 pub const HINT: &str = "--help lists the flags";
+
+/// What argh complains of, in one line that is safe to print.
+#[must_use]
+pub fn mistake(printed: &str) -> String {
+    let first = printed.lines().next().unwrap_or_default().trim_end_matches('.');
+    to_safe(first.replace("Unrecognized argument", "unknown argument").as_bytes())
+}
 
 /// `text` without the numbers that the system has for its errors, which tell nobody anything.
 #[must_use]
@@ -22,6 +31,16 @@ pub fn in_words(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_is_one_line() {
+        let printed = "Unrecognized argument: --a\x1b\nmore\n";
+        assert_eq!(mistake(printed), "unknown argument: --a␛");
+        assert_eq!(
+            mistake("No value provided for option '-p'.\n"),
+            "No value provided for option '-p'"
+        );
+    }
 
     #[test]
     fn the_numbers_of_errors_are_left_out() {

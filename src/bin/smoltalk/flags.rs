@@ -142,10 +142,10 @@ fn unicode(arg: OsString) -> Result<String, String> {
 }
 
 fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
-    let known = Flags::get_args_info().flags;
-    let args = plain(args, known, &[])?;
+    let info = Flags::get_args_info();
+    let args = plain(args, info.flags, &[])?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let given = Given { takes: TAKES, flags: known, env };
+    let given = Given { takes: TAKES, info: &info, env };
     let flags = match Flags::from_args(&["smoltalk"], &args) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,

@@ -2,7 +2,7 @@
 
 use crate::direct::Call;
 use crate::room::Visit;
-use argh::{EarlyExit, FlagInfo};
+use argh::{CommandInfoWithArgs, EarlyExit};
 use smoltalk::program;
 use smoltalk::protocol::text::to_safe;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ pub fn version() -> Start {
 pub struct Given<'a, E> {
     /// What each flag takes, as a usage error says it.
     pub takes: &'a [(&'a str, &'a str)],
-    pub flags: &'a [FlagInfo<'a>],
+    pub info: &'a CommandInfoWithArgs,
     pub env: E,
 }
 
@@ -56,10 +56,9 @@ impl<E: Fn(&str) -> Option<OsString>> Given<'_, E> {
     pub fn instead(&self, early: &EarlyExit) -> Result<Start, String> {
         let EarlyExit { output, status } = early;
         if status.is_ok() {
-            return Ok(Start::Print(program::help(output, self.flags).trim_end().into()));
+            return Ok(Start::Print(program::help(output, self.info).trim_end().into()));
         }
-        let first = output.lines().next().unwrap_or_default();
-        let what = to_safe(first.trim_end_matches('.').as_bytes());
+        let what = program::mistake(output);
         let about = self.takes.iter().find(|(flag, _)| output.contains(&format!("'{flag}'")));
         Err(match about {
             Some((flag, takes)) => format!("{what} ({flag} takes {takes})"),

@@ -7,7 +7,7 @@ use crate::record::Form;
 use crate::systemd;
 use argh::{ArgsInfo, FromArgs};
 use smoltalk::limits::{self, Limits};
-use smoltalk::program::{help, plain};
+use smoltalk::program::{help, mistake, plain};
 use smoltalk::protocol::text::to_safe;
 use smoltalk::server::{Address, Config, JournalConfig};
 #[cfg(feature = "redis")]
@@ -193,18 +193,16 @@ struct Flags {
 /// What the process was started with; or what is wrong with it, in one line.
 pub fn read() -> Result<Start, String> {
     let args = env::args_os().skip(1).map(unicode).collect::<Result<Vec<_>, _>>()?;
-    let known = Flags::get_args_info().flags;
-    let args = plain(&args, known, &[])?;
+    let info = Flags::get_args_info();
+    let args = plain(&args, info.flags, &[])?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
         Ok(flags) if flags.version => Ok(Start::Print(VERSION.into())),
         Ok(flags) => flags
             .config(env::var_os("SMOLTALK_LISTEN"))
             .map(|service| Start::Serve(Box::new(service))),
-        Err(early) if early.status.is_ok() => Ok(Start::Print(help(&early.output, known))),
-        Err(early) => {
-            Err(unfit(to_safe(early.output.lines().next().unwrap_or_default().as_bytes())))
-        }
+        Err(early) if early.status.is_ok() => Ok(Start::Print(help(&early.output, &info))),
+        Err(early) => Err(unfit(mistake(&early.output))),
     }
 }
 

@@ -17,7 +17,7 @@ const DEFAULT: &str = "127.0.0.1:7879";
     help_triggers("-h", "--help"),
     usage = "--listen [<addr>] [<option>...]\n       {command_name} <host:port> [<option>...]",
     example = "{command_name} --listen --whole --once >copy          here\n\
-               {command_name} --whole 127.0.0.1:7879 <file          there",
+               {command_name} --whole 127.0.0.1:7879 <file           there",
     note = "A typed line is a message, and so is each line of a pipe. What comes goes to\n\
             standard output byte for byte; on a terminal it is made safe to print. A\n\
             message with no LF in it was a line, and has its LF put back.",
@@ -63,10 +63,10 @@ const TAKES: [(&str, &str); 3] = [("--listen", PLACE), ("-u", NAME), ("--usernam
 
 /// Reads what follows `direct`; or says what is wrong with it, in one line.
 pub fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Start, String> {
-    let known = Flags::get_args_info().flags;
-    let args = plain(args, known, &[("--listen", DEFAULT)])?;
+    let info = Flags::get_args_info();
+    let args = plain(args, info.flags, &[("--listen", DEFAULT)])?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let given = Given { takes: &TAKES, flags: known, env };
+    let given = Given { takes: &TAKES, info: &info, env };
     let flags = match Flags::from_args(&["smoltalk direct"], &args) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
