@@ -347,3 +347,34 @@ fn ping_shows_the_round_trip_beside_the_rooms_events() {
     }
     server.stop();
 }
+
+/// Lets in whoever joins with a secret: the log stands at this place. Returns what was asked for.
+fn lets_in(peer: &mut Peer, place: &str) -> String {
+    peer.say("HELLO smoltalk/1 hi");
+    let join = peer.hear_all();
+    let secret = join.split("resume=").nth(1).and_then(|rest| rest.split(' ').next());
+    peer.say(&format!("OK ada 1 id={place} token={}", secret.expect("a secret")));
+    join
+}
+
+#[test]
+fn a_line_whose_refusal_was_lost_with_the_connection_is_not_taken_for_said() {
+    let server = Fake::serves(|listener| {
+        let mut first = Peer::of(listener);
+        lets_in(&mut first, "100-0");
+        assert_eq!(first.hear_all(), "PING back");
+        first.say("PONG back");
+        assert_eq!(first.hear_all(), "TELL nobody hi");
+        assert_eq!(first.hear_all(), "MSG hi");
+        drop(first);
+        let mut second = Peer::of(listener);
+        assert!(lets_in(&mut second, "101-0").contains(" since=100-0"));
+        second.say("@101-0 MSG ada hi");
+        second.plays("> PING back\n< PONG back\n> PING sent\n< PONG sent\n> LEAVE\n< BYE");
+    });
+    let ended = after_typing(ada(server.port).arg("--reconnect"), "tell nobody hi\nsend hi\n");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""));
+    let why = "smoltalk: one of the lines was refused; why, was lost with the connection\n";
+    assert!(ended.stderr.ends_with(why), "{}", ended.stderr);
+    server.done();
+}

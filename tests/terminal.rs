@@ -657,3 +657,79 @@ ada> send and so█
 ";
     assert_eq!(talk_at(200), expected);
 }
+
+#[test]
+fn a_name_is_asked_for_where_there_is_a_room() {
+    let (here, is_here) = channel();
+    let server = Fake::runs(move |mut peer: Peer| {
+        peer.say("HELLO smoltalk/1 hi");
+        here.send(()).expect("the test goes on");
+        assert_eq!(peer.hear(), "JOIN ada");
+        peer.say("OK ada 1");
+        while peer.hear_or_end().is_some() {}
+    });
+    let args = ["--port", &server.port.to_string()];
+    let mut ada = Person::starts(PROGRAM, &args, &[("NO_COLOR", "1")], (60, 12));
+    is_here.recv().expect("it connects first");
+    ada.sees_part("username: █");
+    ada.types("ada\r");
+    ada.sees_part("* you are ada, one of 1 here");
+    ada.types("\x04");
+    assert_eq!(ada.ends().0, 0);
+    server.done();
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = nobody.local_addr().expect("its address").port().to_string();
+    drop(nobody);
+    let mut ada = Person::starts(PROGRAM, &["--port", &port], &[("NO_COLOR", "1")], (80, 12));
+    let (code, picture) = ada.ends();
+    let why = format!("smoltalk: 127.0.0.1:{port}: cannot connect: connection refused\n");
+    assert_eq!((code, picture.starts_with(&why)), (1, true), "{picture}");
+}
+
+#[test]
+fn who_thinks_of_a_name_for_too_long_is_let_in_all_the_same() {
+    let server = Fake::serves(|listener| {
+        let mut first = Peer::of(listener);
+        first.say("HELLO smoltalk/1 hi");
+        first.say("BYE join-timeout");
+        drop(first);
+        Peer::of(listener).plays("< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n> WHO\n> LEAVE");
+    });
+    let args = ["--port", &server.port.to_string()];
+    let mut ada = Person::starts(PROGRAM, &args, &[("NO_COLOR", "1")], (60, 12));
+    ada.sees_part("username: █");
+    ada.types("ada\r");
+    ada.sees_part("* you are ada, one of 1 here");
+    ada.types("\x04");
+    assert_eq!(ada.ends().0, 0);
+    server.done();
+}
+
+#[test]
+fn what_is_too_long_for_a_line_goes_as_a_payload_and_what_is_too_long_for_that_stays() {
+    let server = Fake::runs(|mut peer: Peer| {
+        peer.say("HELLO smoltalk/1 hi [payload=5000]");
+        assert_eq!(peer.hear(), "JOIN ada");
+        peer.say("OK ada 1");
+        for heard in ["WHO", "DATA 5000", &"y".repeat(5000), "PING so far"] {
+            assert_eq!(peer.hear(), heard);
+        }
+        peer.say("PONG so far");
+        while peer.hear_or_end().is_some() {}
+    });
+    let args = ["--port", &server.port.to_string(), "-u", "ada", "--chat"];
+    let mut ada = Person::starts(PROGRAM, &args, &[("NO_COLOR", "1")], (100, 80));
+    ada.sees_part("* you are ada");
+    ada.pastes(&"y".repeat(5000));
+    ada.types("\r");
+    ada.sees_part("<ada> yyyyyyy");
+    ada.pastes(&format!("{}\nlast", "z".repeat(5000)));
+    ada.types("\r");
+    ada.sees_part("smoltalk: a payload may have 5000 bytes, this one has 5005 (too-long)\n");
+    ada.sees_part("zzz\nlast█\n");
+    assert!(!ada.picture().contains("<ada> z"));
+    ada.types("\x15\x04");
+    assert_eq!(ada.ends().0, 0);
+    server.done();
+}
