@@ -115,10 +115,17 @@ ends_with() { # STATUS REGEX FLAG...: the client ends so, and says why on standa
     ends fails "$status" && complains fails "$reason" && ! grep . "$tmp/fails.out"
 }
 
+not_said() { # STATUS LINE: a script whose line was not said ends so
+    echo "$2" | "$bin/smoltalk" --port "$port" -u script 2>"$tmp/script.err"
+    [ "$?" = "$1" ] && [ "$(wc -l <"$tmp/script.err")" = 1 ]
+}
+
 check 'a taken name: 3, in any case of letters' ends_with 3 . --port "$port" -u ADA
 check 'a bad name: 3' ends_with 3 . --port "$port" -u 'ada!'
 check 'no name and no terminal: 2' ends_with 2 . --port "$port"
 check 'no such port: 2' ends_with 2 port --port many -u zed
+check 'a line that is no command: 1' not_said 1 'hi there'
+check 'a line that the server refuses: 3' not_said 3 'tell nobody hi'
 check 'nobody listens: 1' ends_with 1 . --port 1 -u zed
 
 # ---- Environment and flags.
@@ -212,7 +219,12 @@ a_stale_file_is_taken_over() {
     start server "$bin/smoltalkd" --listen "unix:$tmp/room.sock"
     complains server '^listening on' && kill_9 server && [ -S "$tmp/room.sock" ] &&
         start server "$bin/smoltalkd" --listen "unix:$tmp/room.sock" &&
-        complains server '^listening on' && joins una nc -N -U "$tmp/room.sock" && stop server
+        complains server '^listening on' && joins una nc -N -U "$tmp/room.sock"
+}
+the_client_enters_by_the_file() {
+    client ada --host "unix:$tmp/room.sock" && sees una 'JOINED ada' &&
+        say ada 'send by the file' && sees una 'MSG ada by the file' && say ada leave && ends ada 0 &&
+        stop server
 }
 members_enter_by_ipv6() {
     start server "$bin/smoltalkd" --listen '[::1]:0'
@@ -225,6 +237,7 @@ check 'a Unix socket: nc -U meets nc' netcat_enters_by_the_file
 check 'past --max-connections: ERR full, and the client ends with 3' past_max_connections_is_full
 check "the socket's file goes with the server" the_file_goes_with_the_server
 check "a dead server's file is taken over" a_stale_file_is_taken_over
+check 'our client enters by it' the_client_enters_by_the_file
 if grep -qs '^0*1 ' /proc/net/if_inet6; then
     check 'members enter by IPv6' members_enter_by_ipv6
 else

@@ -100,6 +100,18 @@ fn is_a_usage_error(output: &Output, culprit: &str) {
 }
 
 #[test]
+fn flags_may_be_given_again_and_joined_with_what_they_take() {
+    let mut smoltalkd = command(&["--outbox=1", "--quiet", "--outbox", "2", "--quiet"]);
+    smoltalkd.args(["--listen=127.0.0.1:0", "--listen", "127.0.0.1:0"]);
+    let mut daemon = Daemon::spawn(smoltalkd);
+    daemon.log.finds("listening on ");
+    let (code, printed, _) = said(&run(command(&["--outbox", "x", "-V"])));
+    assert_eq!((code, printed.as_str()), (2, ""));
+    let (code, printed, _) = said(&run(command(&["--quiet", "-V"])));
+    assert!(code == 0 && printed.starts_with("smoltalkd "), "{printed}");
+}
+
+#[test]
 fn without_a_flag_it_listens_on_port_7878_of_this_machine() {
     // Whether or not somebody else listens there just now, it says that it wants to.
     let mut daemon = Daemon::launch(command(&[]));

@@ -4,6 +4,7 @@ use crate::record::{self, Form};
 use async_channel::{Receiver, Sender};
 use futures_lite::FutureExt;
 use smol::Timer;
+use smoltalk::program::in_words;
 use smoltalk::server::Notice;
 use std::io::{self, Write as _};
 use std::thread;
@@ -63,7 +64,7 @@ fn gathered(notice: &Notice, others: &Receiver<Notice>, form: Form) -> String {
     lines
 }
 
-/// Writes to standard error. A closed one does not matter.
+/// Writes to standard error, without the system's numbers for its errors. A closed one does not matter.
 pub fn say(lines: &str) {
-    let _ = io::stderr().write_all(lines.as_bytes());
+    let _ = io::stderr().write_all(in_words(lines).as_bytes());
 }

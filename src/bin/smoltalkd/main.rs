@@ -9,7 +9,7 @@ mod systemd;
 use flags::{Service, Start};
 use log::{Log, say};
 use smoltalk::limits;
-use smoltalk::program::{HINT, in_words};
+use smoltalk::program::HINT;
 use smoltalk::server::{Config, Server, raise_descriptor_limit};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn complain(error: &str, code: u8) -> ExitCode {
-    say(&in_words(&format!("smoltalkd: {error}\n")));
+    say(&format!("smoltalkd: {error}\n"));
     ExitCode::from(code)
 }
 
