@@ -10,6 +10,7 @@ complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -s u -l usernam
 complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -l host -x -a '(__fish_print_hostnames)' -d 'The server'
 complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -a '(__fish_print_hostnames)' -d 'The server'
 complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -s p -l port -x -d 'The port of the server'
+complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -l key-file -r -F -d 'Whose first line is the key of the room'
 complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -l timeout -x -d 'How many seconds it may take to get in'
 complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -l last -x -d 'How many of the last messages to show'
 complete -c smoltalk -n 'not __fish_seen_subcommand_from direct' -l reconnect -d 'Come back when the connection is lost'

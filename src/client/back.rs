@@ -3,7 +3,7 @@
 use super::connect::within;
 use super::{Client, Error};
 use crate::limits;
-use crate::protocol::{JoinOptions, Refusal};
+use crate::protocol::{JoinOptions, Key, Refusal};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,12 +18,13 @@ pub struct Missed {
 }
 
 /// Connects to one of the hosts and joins, in `time`: with these options, or as many of them as the
-/// server [knows](Client::join_if_known). After so many that have `failed`, another host comes first.
-/// Returns how many members the room has, too.
+/// server [knows](Client::join_if_known), and the `key` where it asks for one. After so many that have `failed`,
+/// another host comes first. Returns how many members the room has, too.
 pub async fn arrive(
     time: Duration,
     hosts: &[(String, u16)],
     failed: u32,
+    key: Option<&Key>,
     name: &[u8],
     options: JoinOptions,
 ) -> Result<(Client, usize), Missed> {
@@ -35,11 +36,19 @@ pub async fn arrive(
     let connected = Client::connect_any(time, hosts).await;
     let mut client = connected.map_err(|error| Missed { error, unanswered: false })?;
     let rest = time.saturating_sub(began.elapsed());
-    let joined = within(rest, client.join_if_known(name, options)).await;
+    let mut asked = false;
+    let join = async {
+        if let Some(key) = key {
+            client.pass(key).await?;
+        }
+        asked = true;
+        client.join_if_known(name, options).await
+    };
+    let joined = within(rest, join).await;
     match joined.unwrap_or_else(|| Err(late(time))) {
         Ok(members) => Ok((client, members)),
         Err(error) => {
-            let unanswered = !matches!(error, Error::Refused { .. });
+            let unanswered = asked && !matches!(error, Error::Refused { .. });
             Err(Missed { error, unanswered })
         }
     }

@@ -8,7 +8,7 @@ use super::ledger::{Ledger, Saying, Take};
 use super::queue::Queue;
 use crate::limits;
 use crate::net::secrets::Secrets;
-use crate::protocol::{Command, Id, Name, Refusal, Secret};
+use crate::protocol::{Command, Id, Key, Name, Refusal, Secret};
 use smol::Timer;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,6 +28,8 @@ pub struct Config {
     pub name: Name,
     /// So many of the last messages come first.
     pub last: u64,
+    /// The key of the room; only said where it has one.
+    pub key: Option<Key>,
     /// By what one is known again; a random one where there is none.
     pub secret: Option<Secret>,
     /// How long one attempt to get in may take.
@@ -39,7 +41,7 @@ impl Config {
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16, name: Name) -> Self {
         let hosts = vec![(host.into(), port)];
-        Self { hosts, name, last: 0, secret: None, timeout: limits::GREETING }
+        Self { hosts, name, last: 0, key: None, secret: None, timeout: limits::GREETING }
     }
 }
 
@@ -365,8 +367,9 @@ fn come(config: &Config, ledger: &Ledger, pause: Duration, failed: u32) -> Comin
     let (config, options) = (config.clone(), ledger.join(config.last));
     Box::pin(async move {
         Timer::after(pause).await;
-        let Config { hosts, name, timeout, .. } = &config;
-        let arrived = arrive(*timeout, hosts, failed, name.as_bytes(), options).await;
+        let Config { hosts, name, key, timeout, .. } = &config;
+        let key = key.as_ref();
+        let arrived = arrive(*timeout, hosts, failed, key, name.as_bytes(), options).await;
         arrived.map(|(client, _)| client)
     })
 }

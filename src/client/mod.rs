@@ -35,7 +35,7 @@ pub use ledger::{Ledger, Saying, Take};
 pub use member::{Config, Member, random_secret};
 
 use crate::limits;
-use crate::protocol::{Command, Form, Id, JoinOptions, Name, Refusal, Standing};
+use crate::protocol::{Command, Form, Id, JoinOptions, Key, Name, Refusal, Standing};
 use connect::within;
 use event::Heard;
 use inbox::Inbox;
@@ -110,6 +110,23 @@ impl Client {
     #[must_use]
     pub fn greeting(&self) -> &Greeting {
         &self.link.inbox.greeting
+    }
+
+    /// Says the room's key, where HELLO says that it has one; returns once the server has said that it is the one.
+    /// Elsewhere nothing is said: it is nobody else's business.
+    pub async fn pass(&mut self, key: &Key) -> Result<(), Error> {
+        const REFUSALS: [Refusal; 2] = [Refusal::Denied, Refusal::AlreadyJoined];
+        if !self.greeting().has("key") {
+            return Ok(());
+        }
+        self.ask(Command::Pass(key.as_bytes()), |event| match event {
+            Event::Passed => Some(Ok(())),
+            Event::Err { code, text } if REFUSALS.iter().any(|refusal| refusal.code() == code) => {
+                Some(Err(Error::said(code, text)))
+            }
+            _ => None,
+        })
+        .await
     }
 
     /// Enters the room; returns how many members it has, this one included. Payloads come as text.
@@ -328,7 +345,9 @@ impl Client {
         let unsent = self.link.unsent.tail();
         let start = unsent.len();
         command.render(unsent);
-        if unsent.len() - start - b"\n".len() > limits::LINE {
+        // A key is no longer than that, and what telnet takes for a command comes twice in it.
+        let is_key = matches!(command, Command::Pass(_));
+        if !is_key && unsent.len() - start - b"\n".len() > limits::LINE {
             unsent.truncate(start);
             return Err(Error::TooLong);
         }

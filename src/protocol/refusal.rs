@@ -72,7 +72,7 @@ impl Refusal {
             Self::UnknownCommand => {
                 ("unknown-command", "to speak: MSG <text>; for all commands: HELP")
             }
-            Self::Denied => ("denied", "first the room's key: PASS <key>"),
+            Self::Denied => ("denied", "the room's key is missing or wrong: PASS <key>"),
             Self::Banned => ("banned", "your address may not come in"),
             Self::BadName => ("bad-name", "a name is 1 to 32 of A-Z a-z 0-9 _ - ."),
             Self::NameTaken => ("name-taken", "somebody here has that name, try another"),

@@ -20,13 +20,18 @@ pub struct Person {
 
 impl Person {
     pub fn start(program: &mut Command) -> Self {
+        Self::start_on("xterm", program)
+    }
+
+    /// The same, on a terminal of that kind.
+    pub fn start_on(kind: &str, program: &mut Command) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
         let name = ptsname(&terminal, Vec::new()).expect("its name");
         let path = name.to_str().expect("UTF-8");
         let side = OpenOptions::new().read(true).write(true).open(path).expect("its other side");
         // Nobody's history is to be found there, and none is left.
-        program.env("TERM", "xterm").env("XDG_STATE_HOME", "/dev/null");
+        program.env("TERM", kind).env("XDG_STATE_HOME", "/dev/null");
         let twin = || side.try_clone().expect("a handle");
         let spawned = program.stdin(twin()).stdout(twin()).stderr(twin());
         let child = spawned.spawn().expect("the client starts");

@@ -56,7 +56,7 @@ pub struct Left {
 /// The program, without what the tests' own environment would tell it.
 pub fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_smoltalk"));
-    for variable in ["SMOLTALK_HOST", "SMOLTALK_PORT", "SMOLTALK_USERNAME"] {
+    for variable in ["SMOLTALK_HOST", "SMOLTALK_PORT", "SMOLTALK_USERNAME", "SMOLTALK_KEY"] {
         program.env_remove(variable);
     }
     program

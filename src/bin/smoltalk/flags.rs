@@ -7,9 +7,12 @@ use crate::ui::{Colour, Grammar, Looks, Output};
 use argh::{ArgsInfo, FromArgs};
 use smoltalk::limits;
 use smoltalk::program::plain;
+use smoltalk::protocol::Key;
 use smoltalk::protocol::text::to_safe;
 use std::env;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 /// Talk in a smoltalk room, from a terminal or a script.
@@ -37,7 +40,8 @@ use std::time::Duration;
     note = "In a pipe, standard output has one line for each event and nothing else. When\n\
             standard input ends, all of it is sent and confirmed before smoltalk leaves.",
     note = "SMOLTALK_USERNAME, SMOLTALK_HOST and SMOLTALK_PORT stand in for their flags,\n\
-            and SMOLTALK_CHAT=1 for --chat on a terminal.\n\
+            SMOLTALK_KEY, which is the key itself, for --key-file, and SMOLTALK_CHAT=1\n\
+            for --chat on a terminal.\n\
             NO_COLOR and TERM=dumb are honoured. There is more in man smoltalk.",
     note = "Without a server, two can talk: smoltalk direct --help says how.",
     error_code(0, "left, by itself or on a signal"),
@@ -56,6 +60,10 @@ struct Flags {
     /// the server's port, if the host has none of its own (default: 7878)
     #[argh(option, short = 'p', arg_name = "port")]
     port: Option<String>,
+    /// a file whose first line is the room's key, said where the server asks for one;
+    /// on a terminal it is asked for
+    #[argh(option, arg_name = "file")]
+    key_file: Option<String>,
     /// how many seconds it may take to get in (default: 10)
     #[argh(option, arg_name = "secs")]
     timeout: Option<String>,
@@ -119,6 +127,7 @@ const TAKES: &[(&str, &str)] = &[
     ("--port", "a number from 1 to 65535"),
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
+    ("--key-file", "a file whose first line is the room's key"),
     ("--output", "text or raw"),
     ("--color", "auto, always or never"),
     ("SMOLTALK_CHAT", "1 or 0"),
@@ -175,6 +184,8 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     let last = given.either("--last", flags.last, "", |value| value.parse().ok())?;
     let path = |value: &str| (!value.is_empty()).then(|| value.into());
     let resume = given.either("--resume", flags.resume, "", path)?;
+    let key = given.either("--key-file", flags.key_file, "", key_of_file)?;
+    let key = key.map_or_else(|| key_of((given.env)("SMOLTALK_KEY")), |key| Ok(Some(key)))?;
     if flags.lines && flags.whole {
         return Err("--lines and --whole exclude each other".into());
     }
@@ -186,6 +197,7 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     Ok(Start::Talk(Visit {
         hosts: hosts.into_iter().map(|(host, own)| (host, own.unwrap_or(port))).collect(),
         username,
+        key,
         stay: flags.stay,
         whole: flags.whole,
         looks,
@@ -222,6 +234,21 @@ fn host_and_port(value: &str) -> Option<(String, Option<u16>)> {
         },
     };
     (!host.is_empty()).then(|| (host.into(), own))
+}
+
+/// The key that a file begins with. However long that is, no more of it is read than could be one.
+fn key_of_file(path: &str) -> Option<Key> {
+    let mut contents = Vec::new();
+    let most = Key::MAX + "\r\n".len();
+    File::open(path).ok()?.take(most as u64).read_to_end(&mut contents).ok()?;
+    Key::of_file(&contents)
+}
+
+/// The key in the environment. What is wrong with it is said without it.
+fn key_of(value: Option<OsString>) -> Result<Option<Key>, String> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    let key = Key::new(value.as_encoded_bytes());
+    key.map(Some).ok_or_else(|| "SMOLTALK_KEY takes a key, a line of at most 4091 bytes".into())
 }
 
 fn yes_or_no(value: &str) -> Option<bool> {
@@ -280,14 +307,19 @@ mod tests {
         error
     }
 
-    const ENV: [(&str, &str); 3] =
-        [("SMOLTALK_HOST", "h"), ("SMOLTALK_PORT", "1"), ("SMOLTALK_USERNAME", "u")];
+    const ENV: [(&str, &str); 4] = [
+        ("SMOLTALK_HOST", "h"),
+        ("SMOLTALK_PORT", "1"),
+        ("SMOLTALK_USERNAME", "u"),
+        ("SMOLTALK_KEY", "from env"),
+    ];
 
     #[test]
     fn nothing_given_is_the_local_server_and_no_name() {
         let default = Visit {
             hosts: vec![("127.0.0.1".into(), 7878)],
             username: None,
+            key: None,
             stay: false,
             whole: false,
             last: None,
@@ -314,6 +346,7 @@ mod tests {
         let from_flags = Visit {
             hosts: vec![("::1".into(), 2)],
             username: Some("ada".into()),
+            key: Key::new(b"from env"),
             stay: true,
             whole: true,
             last: Some(5),

@@ -9,12 +9,13 @@ use crate::ui::{Console, Grammar, Line, json};
 use crate::wait::unless;
 use smol::Timer;
 use smoltalk::client::{Client, Error, Missed, arrive};
-use smoltalk::protocol::{Command, Form, JoinOptions, Name, Refusal};
+use smoltalk::protocol::{Command, Form, JoinOptions, Key, Name, Refusal};
 
 /// One who is in.
 pub struct Entered {
     pub client: Client,
     pub name: String,
+    pub key: Option<Key>,
     /// How many are, this one included.
     pub members: usize,
     /// All that there is to say with `--whole`.
@@ -47,16 +48,17 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
             name
         }
     };
-    let mut late = 0;
+    let (mut late, mut key, mut asked) = (0, visit.key.clone(), 0);
     loop {
         let options = options(visit, books.as_mut(), console);
-        let arrival = Box::pin(first_arrival(visit, &name, options, greeted.take(), &mut late));
+        let who = (name.as_str(), key.as_ref());
+        let arrival = Box::pin(first_arrival(visit, who, options, greeted.take(), &mut late));
         let error = match unless(console.ended(), arrival).await {
             Some(Ok((client, members))) => {
                 if let Some(books) = &mut books {
                     (0..late).for_each(|_| books.ledger.unanswered());
                 }
-                return Ok(Some(Entered { client, name, members, whole, books }));
+                return Ok(Some(Entered { client, name, key, members, whole, books }));
             }
             Some(Err(error)) => error,
             None => return Ok(None),
@@ -64,6 +66,17 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
         let Error::Refused { code, text } = &error else {
             return Err(Failure::Alone(format!("{}: {error}", visit.place())));
         };
+        if console.is_terminal() && visit.key.is_none() && is_about_the_key(code) {
+            if asked > 0 {
+                console.notice(&format!("smoltalk: {error}"));
+            }
+            asked += 1;
+            key = if asked > KEYS { None } else { ask_key(console).await? };
+            if key.is_none() {
+                return Err(Failure::Refused(error.to_string()));
+            }
+            continue;
+        }
         if !console.is_terminal() || !is_about_the_name(code) || kept.is_some() {
             console.json(|now| json::err(now, code, text));
             return Err(Failure::Refused(error.to_string()));
@@ -89,14 +102,20 @@ async fn reach(visit: &Visit) -> Result<Client, Failure> {
 /// each of which has its turn to be the first. Counts the JOINs that may still come `late`.
 async fn first_arrival(
     visit: &Visit,
-    name: &str,
+    (name, key): (&str, Option<&Key>),
     options: JoinOptions,
     greeted: Option<Client>,
     late: &mut u32,
 ) -> Result<(Client, usize), Error> {
     let Visit { timeout, hosts, .. } = visit;
     if let Some(mut client) = greeted {
-        let joined = unless(Timer::after(*timeout), client.join_if_known(name, options)).await;
+        let join = async {
+            if let Some(key) = key {
+                client.pass(key).await?;
+            }
+            client.join_if_known(name, options).await
+        };
+        let joined = unless(Timer::after(*timeout), join).await;
         match joined {
             Some(Ok(members)) => return Ok((client, members)),
             Some(Err(refused @ Error::Refused { .. })) => return Err(refused),
@@ -106,7 +125,7 @@ async fn first_arrival(
     }
     let mut tried = 0;
     loop {
-        match arrive(*timeout, hosts, tried, name.as_bytes(), options).await {
+        match arrive(*timeout, hosts, tried, key, name.as_bytes(), options).await {
             Ok(arrived) => return Ok(arrived),
             Err(Missed { error: Error::Unreachable(error), unanswered: false }) => {
                 return Err(Error::Unreachable(error));
@@ -115,8 +134,8 @@ async fn first_arrival(
                 tried += 1;
                 *late += u32::from(unanswered);
                 // It is the room that has answered.
-                let answered =
-                    matches!(&error, Error::Refused { code, .. } if is_about_the_name(code));
+                let is_of_room = |code: &str| is_about_the_name(code) || is_about_the_key(code);
+                let answered = matches!(&error, Error::Refused { code, .. } if is_of_room(code));
                 if answered || tried as usize >= hosts.len() {
                     return Err(error);
                 }
@@ -141,6 +160,10 @@ pub fn options(visit: &Visit, books: Option<&mut Books>, console: &Console) -> J
 
 fn is_about_the_name(code: &str) -> bool {
     [Refusal::NameTaken, Refusal::BadName].iter().any(|refusal| refusal.code() == code)
+}
+
+fn is_about_the_key(code: &str) -> bool {
+    code == Refusal::Denied.code()
 }
 
 impl Session<'_> {
@@ -204,4 +227,25 @@ async fn ask_username(console: &mut Console) -> Result<Option<String>, Failure> 
         }
         console.notice(Refusal::BadName.explanation());
     }
+}
+
+/// How often a person may be mistaken about the key, who does not see what he types.
+const KEYS: u32 = 3;
+
+/// Asks for the key of the room, unseen; `None` where the person has had enough of it.
+async fn ask_key(console: &mut Console) -> Result<Option<Key>, Failure> {
+    console.hide(true)?;
+    console.prompt("the room's key: ");
+    let key = loop {
+        console.flush().await?;
+        let Some(line) = console.next().await else { break None };
+        console.entered();
+        if let Line::Whole(line) = line
+            && let Some(key) = Key::new(&line)
+        {
+            break Some(key);
+        }
+    };
+    console.hide(false)?;
+    Ok(key)
 }

@@ -69,10 +69,12 @@ impl Session<'_> {
         time: Instant,
     ) -> Result<ControlFlow<(), Result<(Client, usize), Missed>>, Failure> {
         let (visit, name, failed) = (self.visit, self.name.clone(), self.attempts - 1);
+        let key = self.key.clone();
         let options = options(visit, self.books.as_mut(), &self.console);
         let mut arrival = Box::pin(async {
             Timer::at(time).await;
-            Some(arrive(visit.timeout, &visit.hosts, failed, name.as_bytes(), options).await)
+            let (key, name) = (key.as_ref(), name.as_bytes());
+            Some(arrive(visit.timeout, &visit.hosts, failed, key, name, options).await)
         });
         let person = self.console.is_terminal();
         loop {

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::ui::{Console, When, json};
 use crate::wait::Reader;
 use smoltalk::client::{Client, Error, Event, Take};
-use smoltalk::protocol::Refusal;
+use smoltalk::protocol::{Key, Refusal};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
@@ -17,6 +17,8 @@ use std::time::Instant;
 pub struct Session<'a> {
     pub visit: &'a Visit,
     pub name: String,
+    /// What the server had to be told to be let in.
+    pub key: Option<Key>,
     pub client: Client,
     pub console: Console,
     pub reader: Reader,

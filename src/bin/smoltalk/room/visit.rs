@@ -1,6 +1,7 @@
 //! What a visit to a room is to be like.
 
 use crate::ui::{Grammar, Looks};
+use smoltalk::protocol::Key;
 use smoltalk::protocol::text::to_safe;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,8 @@ pub struct Visit {
     pub hosts: Vec<(String, u16)>,
     /// Not yet checked: the answer to a bad one is the server's.
     pub username: Option<String>,
+    /// The key of the room, if it is known.
+    pub key: Option<Key>,
     /// Go on listening after standard input has ended.
     pub stay: bool,
     /// All of standard input is one message.

@@ -207,6 +207,17 @@ impl Console {
         either!(self, either => either.prompt(text));
     }
 
+    /// What is typed from now on is not shown, nor kept anywhere; or it is again.
+    pub fn hide(&mut self, hides: bool) -> io::Result<()> {
+        match self {
+            Self::Plain(plain) => plain.hide(hides),
+            Self::Terminal(terminal) => {
+                terminal.hide(hides);
+                Ok(())
+            }
+        }
+    }
+
     /// The line that was returned last has been taken note of.
     pub fn entered(&mut self) {
         if let Self::Plain(plain) = self {

@@ -3,6 +3,7 @@
 use super::fate::Fate;
 use super::input::{Input, Line};
 use super::stream::{BATCH, Stream};
+use super::tty::Unseen;
 use super::turn::Turn;
 use super::when::{When, rfc3339};
 use super::{json, line, payload, tty};
@@ -47,6 +48,8 @@ pub struct Plain {
     colour: bool,
     /// Each line begins with its time.
     times: bool,
+    /// What is typed is not shown.
+    unseen: Option<Unseen>,
 }
 
 /// The prompt of a terminal.
@@ -62,7 +65,7 @@ impl Plain {
     pub fn new(input: Input, prompt: bool, output: Output, colour: bool) -> Self {
         let prompt = prompt.then(Prompt::default);
         let (out, err) = (Stream::stdout(), Stream::stderr());
-        Self { input, out, err, prompt, output, colour, times: false }
+        Self { input, out, err, prompt, output, colour, times: false, unseen: None }
     }
 
     /// This, with the time before each line that shows an event, if it is `so`. As JSON, they have it anyway.
@@ -102,6 +105,12 @@ impl Plain {
             self.clear();
             self.prompt = Some(Prompt { text: text.into(), shown: false });
         }
+    }
+
+    /// What is typed from now on is not shown, or it is again.
+    pub fn hide(&mut self, hides: bool) -> io::Result<()> {
+        self.unseen = if hides { Some(Unseen::begin()?) } else { None };
+        Ok(())
     }
 
     /// The person has ended the line that began with the prompt.

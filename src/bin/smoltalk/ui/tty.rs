@@ -1,5 +1,7 @@
 //! What standard input and output are, and what those who look at them want.
 
+use rustix::stdio::stdin;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -17,6 +19,26 @@ pub fn is_able() -> bool {
 /// Whether whoever looks at it wants to see colours there.
 pub fn is_coloured() -> bool {
     is_able() && set("NO_COLOR").is_none()
+}
+
+/// As long as it lives, the terminal shows nothing of what is typed but that a line has ended.
+pub struct Unseen(Termios);
+
+impl Unseen {
+    pub fn begin() -> io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut unseen = before.clone();
+        unseen.local_modes.remove(LocalModes::ECHO);
+        unseen.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(stdin(), OptionalActions::Now, &unseen)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 fn set(variable: &str) -> Option<OsString> {

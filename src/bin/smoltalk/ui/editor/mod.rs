@@ -84,6 +84,13 @@ impl Editor {
         self.history.entered(line);
     }
 
+    /// Keeps nothing of what was typed, but what it was to remember.
+    pub fn forget(&mut self) {
+        self.draft = Draft::default();
+        self.killed.clear();
+        self.undos.clear();
+    }
+
     /// Begins with a line that was entered instead of an empty one.
     pub fn put_back(&mut self, line: &str) {
         self.draft = Draft::new(line.into(), line.len());

@@ -49,6 +49,7 @@ const KEY: Duration = Duration::from_millis(50);
 ///
 /// Its futures may be dropped half-way and nothing is lost. When it is dropped, the terminal is what
 /// it was before.
+#[allow(clippy::struct_excessive_bools)]
 pub struct Terminal {
     // Dropped first: whatever else there is, the terminal is what it was.
     screen: Screen,
@@ -57,6 +58,8 @@ pub struct Terminal {
     keys: Keys,
     editor: Editor,
     prompt: String,
+    /// What is typed is not shown.
+    hides: bool,
     /// Tab was the last key, and had more than one thing to put in.
     tabbed: bool,
     ended: bool,
@@ -84,6 +87,7 @@ impl Terminal {
             keys: Keys::default(),
             editor: Editor::new(History::kept_in(None)),
             prompt: String::new(),
+            hides: false,
             tabbed: false,
             ended: false,
             members,
@@ -110,12 +114,19 @@ impl Terminal {
         if text == self.prompt {
             return;
         }
-        if text.is_empty() && !self.editor.text().is_empty() {
+        if text.is_empty() && !self.editor.text().is_empty() && !self.hides {
             let typed = self.look.typed(self.editor.text(), Screen::columns());
             self.screen.show(&typed);
         }
         self.prompt = text.into();
         Screen::interrupts(!text.is_empty());
+        self.screen.changed();
+    }
+
+    /// What is typed from now on is not shown, nor kept by the editor; or it is again.
+    pub fn hide(&mut self, hides: bool) {
+        self.hides = hides;
+        self.editor.forget();
         self.screen.changed();
     }
 
@@ -245,9 +256,9 @@ impl Terminal {
     fn draw(&mut self) {
         let search = self.editor.search();
         let line = screen::Entry {
-            prompt: search.as_deref().unwrap_or(&self.prompt),
-            text: self.editor.text(),
-            cursor: self.editor.cursor(),
+            prompt: search.as_deref().filter(|_| !self.hides).unwrap_or(&self.prompt),
+            text: if self.hides { "" } else { self.editor.text() },
+            cursor: if self.hides { 0 } else { self.editor.cursor() },
         };
         self.screen.draw(&self.look, (!self.prompt.is_empty()).then_some(&line));
     }
@@ -292,7 +303,9 @@ impl Terminal {
             Did::ClearScreen => self.screen.clear(),
             Did::Entered(line) => {
                 self.screen.changed();
-                self.editor.remember(&line);
+                if !self.hides {
+                    self.editor.remember(&line);
+                }
                 return Some(line);
             }
         }
