@@ -115,12 +115,12 @@ fn a_server_that_is_killed_and_started_again_is_found_again() {
     assert_eq!(talk.shows(), "* 1 here: ada\n");
     daemon.kill();
     is_lost(&talk.complains());
-    let failed = "smoltalk: attempt 1: cannot connect: connection refused\n";
-    assert_eq!(talk.complains(), failed);
+    let failed = format!("127.0.0.1:{port}: cannot connect: connection refused\n");
+    assert_eq!(talk.complains(), format!("smoltalk: attempt 1: {failed}"));
     // What is typed meanwhile waits.
     talk.types("who\n");
     let daemon = Daemon::start(port);
-    attempts_until_back(&mut talk, "cannot connect: connection refused\n");
+    attempts_until_back(&mut talk, &failed);
     assert_eq!(talk.shows(), "* 1 here: ada\n");
     // What others have said before went with the server, for all one knows.
     assert_eq!(talk.hangs_up(), left(1, "", GAP));

@@ -780,6 +780,9 @@ fn where_nobody_waits_or_something_else_it_ends_with_1() {
     let why = format!("smoltalk: {address}: cannot connect: connection refused\n");
     assert_eq!(nobody.stderr, why);
 
+    let v6 = after_typing(&mut direct(&["[::1]:1"]), "");
+    assert!(v6.stderr.starts_with("smoltalk: [::1]:1: cannot connect: "), "{}", v6.stderr);
+
     let room = support::TestServer::start();
     let address = room.address().to_string();
     let room = after_typing(&mut direct(&[&address]), "hi");

@@ -65,6 +65,15 @@ impl Failure {
     }
 }
 
+/// A host and a port as a person writes them. A Unix socket has no port.
+pub fn place(host: &str, port: u16) -> String {
+    match host {
+        path if path.starts_with("unix:") => to_safe(path.as_bytes()),
+        v6 if v6.contains(':') => format!("[{v6}]:{port}"),
+        name => format!("{name}:{port}"),
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

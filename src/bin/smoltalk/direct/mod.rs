@@ -6,7 +6,7 @@
 mod conversation;
 pub mod flags;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, place};
 use crate::ui::Whole;
 use crate::wait::{close, signals, unless};
 use conversation::Conversation;
@@ -85,7 +85,7 @@ impl<'a> Side<'a> {
 
     /// Talks to one peer after the other, for ever; unless it is to be one, or a person leaves.
     async fn listen(&mut self, host: &str, port: u16) -> Result<(), Failure> {
-        let deaf = |error: io::Error| Failure::Alone(format!("{host}:{port}: {error}"));
+        let deaf = |error: io::Error| Failure::Alone(format!("{}: {error}", place(host, port)));
         let waiting = Direct::listen(host, port).await.map_err(deaf)?;
         self.here.console.notice(&format!("listening on {}", waiting.address()));
         self.here.say_how();
@@ -142,7 +142,7 @@ impl<'a> Side<'a> {
     async fn call(&mut self, host: &str, port: u16) -> Result<(), Failure> {
         let failed = |error| match error {
             Error::Busy | Error::Refused { .. } => Failure::Refused(error.to_string()),
-            _ => Failure::Alone(format!("{host}:{port}: {error}")),
+            _ => Failure::Alone(format!("{}: {error}", place(host, port))),
         };
         self.here.say_how();
         let called = Box::pin(Direct::connect(host, port, &self.as_whom));

@@ -127,7 +127,10 @@ impl Session<'_> {
         if let Some(books) = self.books.as_mut().filter(|_| *unanswered) {
             books.ledger.unanswered();
         }
-        let why = error.to_string();
+        let why = match error {
+            Error::Unreachable(_) => format!("{}: {error}", self.visit.place()),
+            error => error.to_string(),
+        };
         if is_final(error) {
             let Error::Refused { code, text } = error else {
                 return Err(Failure::Lost(error.clone()));

@@ -1,8 +1,8 @@
 //! What a visit to a room is to be like.
 
+use crate::failure::place;
 use crate::ui::{Grammar, Looks};
 use smoltalk::protocol::Key;
-use smoltalk::protocol::text::to_safe;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,11 +60,7 @@ impl Visit {
 
     /// The servers, as a person writes them.
     pub fn place(&self) -> String {
-        let places = self.hosts.iter().map(|(host, port)| match host {
-            path if path.starts_with("unix:") => to_safe(path.as_bytes()),
-            v6 if v6.contains(':') => format!("[{v6}]:{port}"),
-            name => format!("{name}:{port}"),
-        });
+        let places = self.hosts.iter().map(|(host, port)| place(host, *port));
         places.collect::<Vec<_>>().join(",")
     }
 }
