@@ -229,10 +229,7 @@ impl Session<'_> {
     /// Does what is no business of the server's.
     fn obey_own(&mut self, own: Own<'_>) {
         let said = match own {
-            Own::Reply(_) => {
-                self.unsaid.here = true;
-                "smoltalk: nobody has told you anything yet".into()
-            }
+            Own::Reply(_) => return self.not_understood("nobody has told you anything yet"),
             Own::Ignore(name) => self.others.ignore(name),
             Own::Unignore(name) => self.others.unignore(&name),
         };

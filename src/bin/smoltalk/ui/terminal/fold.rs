@@ -12,6 +12,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Whom a line names. The others it counts.
 const NAMED: usize = 10;
 
+/// So many have a line each.
+const FEW: usize = 3;
+
 /// Those whom a line is about at most.
 const MOST: usize = 1000;
 
@@ -90,27 +93,27 @@ impl Fold {
         self.last.filter(|_| !self.groups.is_empty()).map(|last| last + PAUSE)
     }
 
-    /// What was gathered, a line for each kind.
+    /// What was gathered, a line for each kind; or for each of them, where they are few.
     pub fn unfold(&mut self, now: Instant) -> Vec<String> {
         if !self.groups.is_empty() {
             self.last = Some(now);
         }
         self.gathered.clear();
-        self.groups.drain(..).map(|group| group.line()).collect()
+        self.groups.drain(..).flat_map(Group::lines).collect()
     }
 }
 
 impl Group {
-    fn line(&self) -> String {
+    fn lines(self) -> Vec<String> {
         let Self { what, count, named } = self;
-        if let [one] = named[..] {
-            return format!("{one}{what}");
+        if count <= FEW {
+            return named.iter().map(|name| format!("{name}{what}")).collect();
         }
         let names: Vec<&str> = named.iter().map(Name::as_str).collect();
         let line = format!("{count}{what}: {}", names.join(" "));
         match count - named.len() {
-            0 => line,
-            more => format!("{line} … and {more} more"),
+            0 => vec![line],
+            more => vec![format!("{line} … and {more} more")],
         }
     }
 }
@@ -177,10 +180,12 @@ mod tests {
             joined("eve"),
             left("dan", "stalled"),
             left("fay", ""),
+            left("gus", "stalled"),
+            left("hal", "stalled"),
         ];
         assert_eq!(
             lines(&events),
-            ["ada left", "2 left (stalled): bob dan", "eve joined", "fay left"]
+            ["ada left", "4 left (stalled): bob dan gus hal", "eve joined", "fay left"]
         );
     }
 
