@@ -67,27 +67,35 @@ fn client(program: &Path, addr: SocketAddr) -> Command {
     command
 }
 
-/// How long it takes from a key to the screen, in a room in which much is said: the seconds of each.
-pub fn keys(programs: &Programs) -> Result<Vec<f64>> {
+/// How long it takes from a key to the screen, in seconds of each key.
+#[derive(Default)]
+pub struct Keys {
+    /// In a room in which much is said.
+    pub room: Vec<f64>,
+    /// On a terminal beside it, on which `cat` does nothing else.
+    pub cat: Vec<f64>,
+}
+
+/// Presses keys in turn at both.
+pub fn keys(programs: &Programs) -> Result<Keys> {
     let (mut window, mut screen) = talk(programs, Says::EachTick(FLOOD))?;
+    let quiet = ["-c", "stty raw -echo; echo ready; exec cat"];
+    let (mut cat, mut echo) = open("sh".as_ref(), &quiet)?;
     screen.until("ada> ")?;
-    let (mut line, mut took) = (String::new(), Vec::new());
+    echo.until("ready")?;
+    let (mut line, mut took) = (String::new(), Keys::default());
     let (begun, before) = (Instant::now(), screen.messages);
     for n in 0..KEYS {
         // At no beat of the flood's.
-        std::thread::sleep(Duration::from_micros(15_000 + n as u64 * 7919 % 10_000));
-        screen.catch_up();
+        std::thread::sleep(Duration::from_micros(10_000 + n as u64 * 7919 % 10_000));
+        let key = char::from(b'a' + (n % 26) as u8);
+        took.cat.push(echo.shows(&mut cat, key, &key.to_string())?);
         if line.len() == LINE {
             line.clear();
-            window.keys.write_all(b"\x15")?;
-            screen.until("ada> \x1b[?7h")?;
+            screen.shows(&mut window, '\x15', "ada> \x1b[?7h")?;
         }
-        let key = char::from(b'a' + (n % 26) as u8);
         line.push(key);
-        let pressed = Instant::now();
-        window.keys.write_all(&[key as u8])?;
-        let seen = screen.until(&format!("ada> {line}\x1b[?7h"))?;
-        took.push(seen.saturating_duration_since(pressed).as_secs_f64());
+        took.room.push(screen.shows(&mut window, key, &format!("ada> {line}\x1b[?7h"))?);
     }
     let rate = (screen.messages - before) as f64 / begun.elapsed().as_secs_f64();
     eprintln!("client: {KEYS} keys, while {rate:.0} messages a second were shown");
@@ -113,8 +121,13 @@ fn talk(programs: &Programs, says: Says) -> Result<(Window, Screen)> {
     let addr = peer(says)?;
     let port = addr.port().to_string();
     let args = ["-u", "ada", "--port", &port, "--color", "never", "--no-bell"];
+    open(&programs.client, &args)
+}
+
+/// A program on a terminal.
+fn open(program: &Path, args: &[&str]) -> Result<(Window, Screen)> {
     let (sender, shown) = channel();
-    let window = Window::open(&programs.client, &args, move |bytes| {
+    let window = Window::open(program, args, move |bytes| {
         let _ = sender.send((Instant::now(), bytes.to_vec()));
     })?;
     Ok((window, Screen { shown, seen: Vec::new(), messages: 0 }))
@@ -130,6 +143,15 @@ struct Screen {
 }
 
 impl Screen {
+    /// Presses a key, and waits until `text` is shown: how many seconds that took.
+    fn shows(&mut self, window: &mut Window, key: char, text: &str) -> Result<f64> {
+        self.catch_up();
+        let pressed = Instant::now();
+        window.keys.write_all(&[key as u8])?;
+        let seen = self.until(text)?;
+        Ok(seen.saturating_duration_since(pressed).as_secs_f64())
+    }
+
     /// Waits until `text` is shown that was not before; when it was.
     fn until(&mut self, text: &str) -> Result<Instant> {
         loop {
