@@ -336,8 +336,12 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_environment() {
-        let from_env =
-            Visit { hosts: vec![("h".into(), 1)], username: Some("u".into()), ..visit(&[], &[]) };
+        let from_env = Visit {
+            hosts: vec![("h".into(), 1)],
+            username: Some("u".into()),
+            key: Key::new(b"from env"),
+            ..visit(&[], &[])
+        };
         assert_eq!(visit(&[], &ENV), from_env);
         let flags = ["--host", "[::1]", "--port=2", "-u", "ada", "--stay"];
         let flags = [&flags[..], &["--json", "--whole", "--reconnect", "--timeout=0.5"]].concat();
@@ -358,7 +362,7 @@ mod tests {
             looks: Looks { output: Output::Json, colour: Colour::Never, bell: false, times: true },
         };
         assert_eq!(visit(&flags, &ENV), from_flags);
-        assert_eq!(visit(&flags, &[("SMOLTALK_PORT", "x")]), from_flags);
+        assert_eq!(visit(&flags, &[("SMOLTALK_PORT", "x"), ENV[3]]), from_flags);
     }
 
     #[test]
