@@ -49,6 +49,9 @@ pub const SCRATCH: usize = 64 * 1024;
 /// What a session takes of it at a time, but within a payload: what it cannot say in one turn has to
 /// be kept for the next.
 pub const RECEIVED: usize = 16 * 1024;
+/// The same of a member whose pace is limited: what it says too fast waits in its socket. So ten thousand who flood the
+/// room keep little of it in memory, and little has to be moved each time that one of them may say another line.
+pub const RECEIVED_PACED: usize = 1024;
 /// The same of a guest, which has little to say.
 pub const RECEIVED_OF_GUEST: usize = 4 * 1024;
 

@@ -443,3 +443,30 @@ fn an_operator_sees_how_his_node_stands_with_the_log() {
     one.log.finds("log: ");
     assert!(status(&mut operator).iter().any(|row| row == "STATUS log-away 0"));
 }
+
+#[test]
+fn a_key_is_asked_for_at_each_node_and_what_is_said_behind_join_waits_for_its_answer() {
+    let Some(redis) = redis::Server::start() else { return };
+    let url = format!("redis://127.0.0.1:{}", redis.port);
+    let file = std::env::temp_dir().join(format!("smoltalk-{}-nodes-key", std::process::id()));
+    std::fs::write(&file, "open sesame\n").expect("written");
+    let flags = ["--key-file", file.to_str().expect("UTF-8"), "--pace", "100"];
+    let nodes = [(); 2].map(|()| Node::spawn_with("127.0.0.1:0", &url, &flags));
+    let _ = std::fs::remove_file(&file);
+    let mut ada = Telnet::tcp(nodes[0].address());
+    let hello = ada.line();
+    assert!(hello.ends_with(" history key nodes]"), "{hello}");
+    ada.sends(b"JOIN ada\nPASS open sesame\nJOIN ada\nPASS x\nPING 1\n");
+    for line in ["ERR denied ...", "OK pass", "OK ada 1", "ERR already-joined ...", "PONG 1"] {
+        ada.sees(line);
+    }
+    let mut bob = nodes[1].guest();
+    bob.sends(b"PASS open sesame\nJOIN ADA\nPASS x\nJOIN bob\nMSG hi");
+    bob.ends();
+    for line in ["OK pass", "ERR name-taken ...", "ERR denied ...", "OK bob 2"] {
+        bob.sees(line);
+    }
+    for line in ["JOINED bob", "MSG bob hi", "LEFT bob"] {
+        ada.sees(line);
+    }
+}

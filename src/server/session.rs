@@ -96,6 +96,7 @@ impl Session {
         // What is not heard in this turn has to be kept, and stays in the socket better.
         let most = match registry.is_guest(self.seat) {
             _ if self.frames.is_within_payload() => scratch.len(),
+            _ if registry.is_paced(self.seat) => limits::RECEIVED_PACED,
             true => limits::RECEIVED_OF_GUEST,
             false => limits::RECEIVED,
         };
