@@ -340,7 +340,7 @@ fn an_unknown_command_is_refused_and_all_goes_on() {
     let server = TestServer::start();
     let mut ada = server.member("ada");
     for unknown in
-        ["HELLO", "MSGS hi", " MSG hi", "DATAS 3", "PASS secret", "\u{1b}[2J", "BYE", " "]
+        ["HELLO", "MSGS hi", " MSG hi", "DATAS 3", "PASSED secret", "\u{1b}[2J", "BYE", " "]
     {
         ada.types(unknown);
         ada.sees("ERR unknown-command ...");
