@@ -14,8 +14,8 @@ WITH_REDIS := $(shell command -v redis-server)
 
 .PHONY: build run test check conversation e2e crash chaos bench bench-compare bench-client siege demo nodes docs/demo.svg man doc install uninstall clean help
 
-build: ## build both programs, optimised (the default); FEATURES=redis for one room on several nodes
-	$(CARGO) build --release --bins $(if $(FEATURES),--features $(FEATURES))
+build: ## build both programs, optimised (the default); FEATURES='redis tls' for several nodes, and encryption
+	$(CARGO) build --release --bins $(if $(FEATURES),--features '$(FEATURES)')
 
 run: ## start a server; ARGS='--listen …' passes flags
 	$(CARGO) run -- $(ARGS)
@@ -31,6 +31,7 @@ check: ## format, every feature set, lints and docs, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features redis -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features --features tls -- -D warnings
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) build --bins --no-default-features

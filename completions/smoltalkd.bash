@@ -11,13 +11,14 @@ _smoltalkd() {
             mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
             return
             ;;
-        --journal | --key-file | --bans)
+        --journal | --key-file | --bans | --tls-cert | --tls-key | --tls-client-ca)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
     esac
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
-        --stall-timeout --outbox --key-file --pace --bans --history --history-bytes --journal --journal-size --redis --room --memory
+        --stall-timeout --outbox --key-file --pace --bans --history --history-bytes --journal --journal-size
+        --tls-cert --tls-key --tls-client-ca --redis --room --memory
         --shutdown-timeout --drain --control --metrics --log --quiet -V --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }

@@ -1,7 +1,7 @@
 # fish completion for smoltalkd(8)
 
 complete -c smoltalkd -f
-complete -c smoltalkd -l listen -x -d 'Where to listen: host:port, [v6]:port or unix:PATH'
+complete -c smoltalkd -l listen -x -d 'Where to listen: host:port, [v6]:port, tls:host:port or unix:PATH'
 complete -c smoltalkd -l max-connections -x -d 'Connections at once'
 complete -c smoltalkd -l max-per-address -x -d 'Connections at once from one address'
 complete -c smoltalkd -l presence-limit -x -d 'Members past which presence is not announced'
@@ -15,6 +15,9 @@ complete -c smoltalkd -l history -x -d 'Messages that who joins can ask for'
 complete -c smoltalkd -l history-bytes -x -d 'Bytes of such messages'
 complete -c smoltalkd -l journal -r -F -d 'Where the log is kept'
 complete -c smoltalkd -l journal-size -x -d 'Bytes past which a new journal begins'
+complete -c smoltalkd -l tls-cert -r -F -d 'By which the server is known (feature tls)'
+complete -c smoltalkd -l tls-key -r -F -d 'The key of that certificate (feature tls)'
+complete -c smoltalkd -l tls-client-ca -r -F -d 'Whose certificates clients show (feature tls)'
 complete -c smoltalkd -l redis -x -d 'Where servers share the room (feature redis)'
 complete -c smoltalkd -l room -x -d 'Which room of that Redis (feature redis)'
 complete -c smoltalkd -l memory -x -d 'How many bytes may wait for all together'

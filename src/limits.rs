@@ -83,6 +83,17 @@ pub const SEND_BUFFER: usize = 128 * 1024;
 /// not read.
 pub const RECEIVE_BUFFER: usize = 128 * 1024;
 
+/// Bytes that are encrypted at a time: one record of TLS, which can have no more.
+///
+/// It is some 10 µs of work, and all that a member within TLS who does not read keeps beside what waits for it.
+pub const RECORD: usize = 16 * 1024;
+
+/// Reads from the wire in which a session within TLS looks for something said. A whole record takes five.
+pub const RECORD_READS: usize = 5;
+
+/// Handshakes of TLS that go on between two turns of everybody else: each is up to a millisecond of work.
+pub const HANDSHAKES: usize = 1;
+
 /// Chunks of a backlog that share a system call.
 pub const HAND: usize = 64;
 

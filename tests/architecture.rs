@@ -293,6 +293,22 @@ fn redis_comes_with_its_feature_alone_and_one_module_knows_it() {
     assert!(attributes.contains(r#"#[cfg(feature = "redis")]"#));
 }
 
+#[test]
+fn tls_comes_with_its_feature_alone_and_one_module_knows_it() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let line = |start: &str| manifest.lines().find(|line| line.starts_with(start)).expect("a line");
+    for package in ["rustls = {", "rustls-native-certs = {"] {
+        assert!(line(package).contains("optional = true"));
+    }
+    assert_eq!(line("tls = ["), r#"tls = ["dep:rustls", "dep:rustls-native-certs"]"#);
+    assert!(!line("default = [").contains("tls"));
+    for file in sources("src") {
+        let of = |path: &String| path.split("::").next().unwrap_or_default().starts_with("rustls");
+        let knows = file.uses.iter().any(of);
+        assert!(!knows || file.path.starts_with("net/tls"), "{}", file.path.display());
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_member_takes_less_than_a_kilobyte() {

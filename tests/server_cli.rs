@@ -14,7 +14,12 @@ use support::{DEADLINE, Daemon, SocketPath, Telnet, command, command_after, has_
 #[test]
 fn version_and_help_are_answered_on_standard_output() {
     let version = run(command(&["--version"]));
-    let features = if cfg!(feature = "redis") { " (redis)" } else { "" };
+    let features = match (cfg!(feature = "redis"), cfg!(feature = "tls")) {
+        (false, false) => "",
+        (true, false) => " (redis)",
+        (false, true) => " (tls)",
+        (true, true) => " (redis, tls)",
+    };
     let expected = format!("smoltalkd {}{features}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(said(&version), (0, expected, String::new()));
     let help = run(command(&["--help"]));
@@ -74,6 +79,21 @@ fn an_address_that_is_none_of_a_redis_is_a_usage_error_and_not_repeated() {
         is_a_usage_error(&run(command(&[&good[..], &["--room", bad]].concat())), "--room");
     }
     is_a_usage_error(&run(command(&[&good[..], &["--journal", "/x"]].concat())), "--journal");
+}
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn a_build_without_tls_says_so() {
+    for (flag, value) in [
+        ("--tls-cert", "cert.pem"),
+        ("--tls-key", "key.pem"),
+        ("--tls-client-ca", "ca.pem"),
+        ("--listen", "tls:127.0.0.1:0"),
+    ] {
+        let output = run(command(&[flag, value]));
+        is_a_usage_error(&output, flag);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("has no TLS"));
+    }
 }
 
 #[test]

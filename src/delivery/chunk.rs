@@ -225,13 +225,18 @@ impl Hand {
         self.chunks.is_empty()
     }
 
+    /// Whether all of it has been sent, and nothing more will come out of the queue.
+    pub fn is_done(&self, queue: &Receiver<Chunk>) -> bool {
+        self.chunks.is_empty() && queue.is_closed() && queue.is_empty()
+    }
+
     /// Sends what the sink takes at once, and returns what that counts for in the backlog.
     pub fn send(&mut self, sink: &impl Sink) -> io::Result<Cost> {
         let mut parts = [IoSlice::new(&[]); limits::HAND];
         for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
             *part = IoSlice::new(chunk.bytes());
         }
-        let sent = sink.send_vectored(&parts[..self.chunks.len()])?;
+        let sent = sink.send_rest(&parts[..self.chunks.len()])?;
         Ok(self.drop_front(sent))
     }
 

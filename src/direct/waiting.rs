@@ -63,7 +63,7 @@ impl Waiting {
     fn on(listener: Listener, address: SocketAddr) -> Self {
         let address = match listener.bound() {
             Bound::Tcp(bound) => *bound,
-            Bound::Unix(_) => address,
+            Bound::Tls(_) | Bound::Unix(_) => address,
         };
         // One place, so never more than one caller in it.
         let (queue, callers) = async_channel::bounded(1);

@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub enum Bound {
     /// An IP address, with the port that it got.
     Tcp(SocketAddr),
+    /// The same, where all is within TLS.
+    Tls(SocketAddr),
     /// A Unix socket's path.
     Unix(PathBuf),
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address) => write!(f, "tls:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -60,6 +63,19 @@ impl Listener {
         sys::listen(&fd, limits::LISTEN_BACKLOG)?;
         let bound = SocketAddr::try_from(sys::getsockname(&fd)?)?;
         Ok(Self { socket: Async::new_nonblocking(fd)?, bound: Bound::Tcp(bound), file: None })
+    }
+
+    /// The same, for connections within TLS.
+    pub fn within_tls(mut self) -> Self {
+        if let Bound::Tcp(address) = self.bound {
+            self.bound = Bound::Tls(address);
+        }
+        self
+    }
+
+    /// Whether what is said on its connections is within TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.bound, Bound::Tls(_))
     }
 
     /// Listens on a Unix socket. A file left behind by a server that is gone is taken over.
@@ -134,7 +150,7 @@ impl Listener {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let (fd, address) = sys::acceptfrom_with(&self.socket, flags)?;
         match self.bound {
-            Bound::Tcp(_) => {
+            Bound::Tcp(_) | Bound::Tls(_) => {
                 spread_keepalive(&fd)?;
                 Ok((fd, Peer::from(address)))
             }

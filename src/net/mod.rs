@@ -9,3 +9,8 @@ pub mod peer;
 pub mod secrets;
 pub mod sink;
 pub mod socket;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+pub mod tls;

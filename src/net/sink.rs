@@ -11,8 +11,15 @@ pub trait Sink {
     /// Takes as much of `parts` as it can at once, up to [`limits::PIECES`](crate::limits::PIECES) of
     /// them.
     fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// The same for what was not taken at once, by whoever sends the rest: it may take some time to make
+    /// ready, but not wait. Where it takes nothing, the same parts come again.
+    fn send_rest(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send_vectored(parts)
+    }
     /// Says that nothing more will be sent. The peer may have gone: that is no error here.
     fn shut_writing(&self);
+    /// All is said, both ways, and it will be dropped: what closes a socket says nothing within TLS.
+    fn close(&self) {}
     /// Ends the connection in both directions; whoever waits for it is woken.
     fn shut(&self);
     /// Whether the connection is known to be broken. One whose peer says no more is not.
@@ -30,8 +37,16 @@ impl<S: Sink> Sink for Arc<S> {
         (**self).send_vectored(parts)
     }
 
+    fn send_rest(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        (**self).send_rest(parts)
+    }
+
     fn shut_writing(&self) {
         (**self).shut_writing();
+    }
+
+    fn close(&self) {
+        (**self).close();
     }
 
     fn shut(&self) {

@@ -3,12 +3,14 @@
 use super::admission::Permit;
 use super::peer::Peer;
 use super::sink::Sink;
+use super::tls::Layer;
 use crate::limits;
+use futures_lite::future;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{self as sys, sockopt};
 use smol::Async;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::task::{Context, Poll};
@@ -20,18 +22,32 @@ pub struct Socket {
     io: Async<OwnedFd>,
     /// Kept from the accept: to ask the kernel costs a system call, and after a reset it has forgotten.
     peer: Peer,
+    /// What lies between the bytes of the connection and those on the wire, if anything does.
+    tls: Option<Layer>,
     _permit: Option<Permit>,
 }
 
 impl Socket {
     /// Takes a connected, non-blocking descriptor to the reactor.
     pub fn new(fd: OwnedFd, peer: Peer, permit: Permit) -> io::Result<Self> {
-        Ok(Self { io: Async::new_nonblocking(fd)?, peer, _permit: Some(permit) })
+        Ok(Self { io: Async::new_nonblocking(fd)?, peer, tls: None, _permit: Some(permit) })
     }
 
     /// The same of one that is not counted among those of the room.
     pub fn uncounted(fd: OwnedFd, peer: Peer) -> io::Result<Self> {
-        Ok(Self { io: Async::new_nonblocking(fd)?, peer, _permit: None })
+        Ok(Self { io: Async::new_nonblocking(fd)?, peer, tls: None, _permit: None })
+    }
+
+    /// All of it within TLS from now on.
+    #[cfg(feature = "tls")]
+    pub fn within(self, tls: Layer) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// What is on the wire from now on, as it is.
+    #[cfg(feature = "tls")]
+    pub fn bare(self) -> Self {
+        Self { tls: None, ..self }
     }
 
     /// Waits until there is something to receive, or the end, or an error. Errors are left to
@@ -40,6 +56,10 @@ impl Socket {
     /// One task at a time may wait: that one waker has its place in the reactor, where several
     /// would cost each idle connection a table of its own.
     pub async fn readable(&self) {
+        // What TLS has taken off the wire already nobody else will tell of.
+        if self.tls.as_ref().is_some_and(Layer::has_received) {
+            return future::yield_now().await;
+        }
         woken(|cx| self.io.poll_readable(cx)).await;
     }
 
@@ -50,21 +70,100 @@ impl Socket {
 
     /// Receives what is there: 0 bytes at the end of the stream, `WouldBlock` where there is none.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.tls {
+            Some(tls) => tls.receive(self, buffer),
+            None => self.receive_bare(buffer),
+        }
+    }
+
+    /// Goes on with TLS's handshake; `WouldBlock` where it has to [wait](Self::ready_to_shake).
+    #[cfg(feature = "tls")]
+    pub fn shake_hands(&self) -> io::Result<()> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.shake_hands(self))
+    }
+
+    /// Waits until TLS's handshake can go on.
+    #[cfg(feature = "tls")]
+    pub async fn ready_to_shake(&self) {
+        if self.tls.as_ref().is_some_and(Layer::is_blocked) {
+            self.writable().await;
+        } else {
+            self.readable().await;
+        }
+    }
+
+    /// Says within TLS that nothing more follows, and waits until that is on its way.
+    pub async fn say_last(&self) {
+        let Some(tls) = &self.tls else { return };
+        while let Ok(false) = tls.close(self) {
+            self.writable().await;
+        }
+    }
+
+    fn receive_bare(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let (received, _) = sys::recv(&self.io, buffer, sys::RecvFlags::DONTWAIT)?;
         Ok(received)
     }
+
+    fn send_bare(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        taken(sys::sendmsg(&self.io, parts, &mut sys::SendAncillaryBuffer::default(), SEND))
+    }
 }
 
+/// The wire beneath TLS.
+impl Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive_bare(buffer)
+    }
+}
+
+/// The wire beneath TLS.
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.send_bare(parts)? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            sent => Ok(sent),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Within TLS nothing is taken at once, and all is left to whoever sends the rest, one after the other: what all
+/// get is encrypted for each anew, and nobody is to wait for that.
 impl Sink for Socket {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.tls.is_some() {
+            return Ok(0);
+        }
         taken(sys::send(&self.io, bytes, SEND))
     }
 
     fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        taken(sys::sendmsg(&self.io, parts, &mut sys::SendAncillaryBuffer::default(), SEND))
+        if self.tls.is_some() { Ok(0) } else { self.send_bare(parts) }
+    }
+
+    fn send_rest(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &self.tls {
+            Some(tls) => tls.send(self, parts),
+            None => self.send_bare(parts),
+        }
+    }
+
+    fn close(&self) {
+        if let Some(tls) = &self.tls {
+            let _ = tls.close(self);
+        }
     }
 
     fn shut_writing(&self) {
+        self.close();
         let _ = sys::shutdown(&self.io, sys::Shutdown::Write);
     }
 

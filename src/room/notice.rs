@@ -130,11 +130,14 @@ pub enum Notice {
     Full(Peer, Full),
     /// What a guest asked for was refused.
     Refused(Peer, Refusal),
+    /// A connection did not come to speak within TLS.
+    #[cfg(feature = "tls")]
+    NoTls(Peer, String),
     /// What there is to say of a log that others share.
     Log(String),
     /// What is wrong with a file that says who may come in.
     Access(String),
-    /// Such a file is read again: `key` or `bans`.
+    /// Such a file is read again: `key`, `bans` or `certificate`.
     ReadAgain(&'static str),
     /// What there is to say of the journal.
     Journal(String),
@@ -163,6 +166,8 @@ impl fmt::Display for Notice {
                 write!(f, "refused {peer}: {} ({full})", Refusal::Full.code())
             }
             Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
+            #[cfg(feature = "tls")]
+            Self::NoTls(peer, why) => write!(f, "refused {peer}: no TLS ({why})"),
             Self::Log(what) => write!(f, "log: {what}"),
             Self::Access(what) => write!(f, "access: {what}"),
             Self::ReadAgain(what) => write!(f, "access: {what} read again"),

@@ -1,5 +1,6 @@
 //! Taking connections, and turning those away for whom there is no place.
 
+use super::registry::Registry;
 use super::{Shared, session};
 use crate::limits;
 use crate::net::admission::{Admission, Permit};
@@ -41,7 +42,7 @@ impl Shared {
     async fn accept_batch(&self, listener: &Listener) -> io::Result<()> {
         for _ in 0..limits::ACCEPT_BATCH {
             match listener.accept() {
-                Ok((fd, peer)) => self.admit(fd, peer).await?,
+                Ok((fd, peer)) => self.admit(listener, fd, peer).await?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if is_exhaustion(&error) => return Err(error),
                 // This connection broke before it was taken. The next may be better.
@@ -51,30 +52,43 @@ impl Shared {
         Ok(())
     }
 
-    /// Seats a connection, or tells it that it may not come in, or has no place.
-    async fn admit(&self, fd: OwnedFd, peer: Peer) -> io::Result<()> {
+    /// Seats a connection, or tells it that it may not come in, or has no place. Within TLS nothing can be told before the
+    /// handshake, which is too much to do for somebody who does not come in.
+    async fn admit(&self, listener: &Listener, fd: OwnedFd, peer: Peer) -> io::Result<()> {
+        let is_tls = listener.is_tls();
         let mut registry = self.registry.lock().await;
         if registry.guard.bans(peer) {
             registry.counters.refuse(Refusal::Banned);
             note(self.notices.as_ref(), || Notice::SentAway(peer, Closed::Banned));
-            return self.turn_away(fd, peer, self.door.refuse(), BANNED);
+            let permit = self.door.refuse();
+            return if is_tls { Ok(()) } else { self.turn_away(fd, peer, permit, BANNED) };
         }
         match self.door.admit(peer) {
             Admission::Welcome(permit) => {
-                let Some(executor) = self.executor.upgrade() else { return Ok(()) };
-                let socket = Arc::new(Socket::new(fd, peer, permit)?);
-                let seat = registry.arrive(socket.clone(), Instant::now());
-                drop(registry);
-                let session = session::serve(self.registry.clone(), seat, socket);
-                executor.spawn(session).detach();
+                let socket = Socket::new(fd, peer, permit)?;
+                #[cfg(feature = "tls")]
+                if is_tls {
+                    return self.begin_tls(socket);
+                }
+                self.seat(&mut registry, socket, Instant::now());
                 Ok(())
             }
             Admission::Full(full, permit) => {
                 registry.counters.refuse(Refusal::Full);
                 note(self.notices.as_ref(), || Notice::Full(peer, full));
-                self.turn_away(fd, peer, permit, (Refusal::Full, full.explanation()))
+                let why = (Refusal::Full, full.explanation());
+                if is_tls { Ok(()) } else { self.turn_away(fd, peer, permit, why) }
             }
         }
+    }
+
+    /// Seats a connection that came at that time.
+    pub fn seat(&self, registry: &mut Registry<Arc<Socket>>, socket: Socket, came: Instant) {
+        let Some(executor) = self.executor.upgrade() else { return };
+        let socket = Arc::new(socket);
+        let seat = registry.arrive(socket.clone(), came);
+        let session = session::serve(self.registry.clone(), seat, socket);
+        executor.spawn(session).detach();
     }
 
     /// Tells a connection why it does not come in.
@@ -104,7 +118,7 @@ type Why = (Refusal, &'static str);
 const BANNED: Why = (Refusal::Banned, Refusal::Banned.explanation());
 
 /// Says that to a connection, and reads on for a moment, so that it is not lost to a reset.
-async fn hear_out(socket: Socket, words: Vec<u8>) {
+pub async fn hear_out(socket: Socket, words: Vec<u8>) {
     if socket.send(&words).is_err() {
         return;
     }

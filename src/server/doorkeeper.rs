@@ -16,6 +16,15 @@ impl Shared {
         while let Some(asked) = &asked
             && asked.recv().await.is_ok()
         {
+            #[cfg(feature = "tls")]
+            if let Some(tls) = self.tls.clone() {
+                match aside(move || tls.reload()).await {
+                    Ok(()) => self.say(Notice::ReadAgain("certificate")),
+                    Err(why) => {
+                        self.say(Notice::Access(format!("{why}; the old certificate stays")));
+                    }
+                }
+            }
             if let Some(path) = self.access.key_file.clone() {
                 match aside(move || read_key(&path)).await {
                     Ok(key) => {

@@ -12,6 +12,8 @@ mod desk;
 mod doorkeeper;
 mod goodbye;
 mod guard;
+#[cfg(feature = "tls")]
+mod handshake;
 mod later;
 mod line;
 mod lockout;
@@ -31,6 +33,10 @@ use crate::net::listener::Listener;
 pub use crate::net::peer::Peer;
 pub(crate) use crate::net::secrets;
 use crate::net::socket::{Socket, Turn};
+#[cfg(feature = "tls")]
+use crate::net::tls::Acceptor;
+#[cfg(feature = "tls")]
+pub use crate::net::tls::Certificates;
 #[cfg(feature = "redis")]
 use crate::protocol::Name;
 use crate::room::notice::note;
@@ -46,10 +52,12 @@ use registry::{Bells, Registry};
 use secrets::Secrets;
 use smol::{Executor, Timer};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+#[cfg(feature = "tls")]
+use std::time::Duration;
 use std::time::Instant;
 pub use supervisor::Supervisor;
 
@@ -65,6 +73,9 @@ pub struct Config {
     /// With whom it shares the room, if it does; it has no journal then.
     #[cfg(feature = "redis")]
     pub nodes: Option<NodesConfig>,
+    /// By what it is known where it listens within TLS, if it does.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Certificates>,
     /// Where its operator's socket is, if it has one.
     pub control: Option<PathBuf>,
     /// Where it tells scrapers how it does.
@@ -75,7 +86,7 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// The file in which bans are kept; without it, in memory.
     pub bans_file: Option<PathBuf>,
-    /// Has these two read again each time that something comes from it.
+    /// Has these files, and those for TLS, read again each time that something comes from it.
     pub reload: Option<Receiver<()>>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
     /// take at once is lost; the server never waits for it.
@@ -87,6 +98,20 @@ pub struct Config {
 impl Config {
     fn access(&self) -> Access {
         Access { key_file: self.key_file.clone(), bans_file: self.bans_file.clone() }
+    }
+
+    /// Fails where it is to listen within TLS and cannot, naming the address.
+    fn check_tls(&self) -> io::Result<()> {
+        #[cfg(feature = "tls")]
+        let why = self.tls.is_none().then_some("needs a certificate");
+        #[cfg(not(feature = "tls"))]
+        let why = Some("this build has no TLS");
+        let within = |address: &&Address| matches!(address, Address::Tls(_));
+        let nowhere = self.metrics.as_ref().filter(within).zip(Some("there is no TLS for metrics"));
+        match nowhere.or(self.listen.iter().find(within).zip(why)) {
+            None => Ok(()),
+            Some((at, why)) => Err(named(at)(io::Error::new(ErrorKind::InvalidInput, why))),
+        }
     }
 }
 
@@ -135,6 +160,8 @@ pub struct Server {
     torn: Option<u64>,
     secrets: Secrets,
     guard: Guard,
+    #[cfg(feature = "tls")]
+    tls: Option<Acceptor>,
     config: Config,
 }
 
@@ -144,6 +171,9 @@ impl Server {
     pub fn bind(config: Config) -> io::Result<Self> {
         config.limits.check()?;
         let guard = config.access().read()?;
+        #[cfg(feature = "tls")]
+        let tls = config.tls.as_ref().map(Acceptor::open).transpose()?;
+        config.check_tls()?;
         let mut listeners = Vec::new();
         for address in &config.listen {
             listeners.extend(address.listen().map_err(named(address))?);
@@ -179,6 +209,8 @@ impl Server {
             torn,
             secrets,
             guard,
+            #[cfg(feature = "tls")]
+            tls,
             config,
         })
     }
@@ -235,6 +267,8 @@ impl Server {
             });
         }
         let (long_enough, usual) = (limits.shutdown_timeout, limits.drain);
+        #[cfg(feature = "tls")]
+        let join_timeout = limits.join_timeout;
         let registry = Registry::new(limits, self.log, self.secrets, self.guard, bells);
         let registry = Arc::new(Mutex::new(registry));
         let executor = Arc::new(Executor::new());
@@ -247,6 +281,12 @@ impl Server {
             changes: Arc::default(),
             executor: Arc::downgrade(&executor),
             drains: Arc::new(Semaphore::new(limits::DRAINS)),
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+            #[cfg(feature = "tls")]
+            handshakes: Arc::new(Semaphore::new(limits::HANDSHAKES)),
+            #[cfg(feature = "tls")]
+            join_timeout,
         };
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
@@ -319,6 +359,14 @@ struct Shared {
     executor: Weak<Executor<'static>>,
     /// How many may send at the same time what sockets did not take at once.
     drains: Arc<Semaphore>,
+    #[cfg(feature = "tls")]
+    tls: Option<Acceptor>,
+    /// How many may go on with TLS's handshake at the same time.
+    #[cfg(feature = "tls")]
+    handshakes: Arc<Semaphore>,
+    /// How long these may take, and to join together with it.
+    #[cfg(feature = "tls")]
+    join_timeout: Duration,
 }
 
 impl Shared {

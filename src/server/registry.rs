@@ -318,6 +318,7 @@ impl<S: Sink + Clone> Registry<S> {
             Next::ShutWriting => self.delivery.sink(id).into_iter().for_each(Sink::shut_writing),
             Next::Shut => self.delivery.sink(id).into_iter().for_each(Sink::shut),
             Next::Free => {
+                self.delivery.sink(id).into_iter().for_each(Sink::close);
                 self.delivery.remove(id);
                 if self.room.is_empty() {
                     self.emptied = None;

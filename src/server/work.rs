@@ -171,6 +171,10 @@ async fn drain(
             }
             Ok(cost) => {
                 pause = Duration::ZERO;
+                if hand.is_done(&chunks) {
+                    drop(turn);
+                    socket.say_last().await;
+                }
                 if registry.lock().await.took(seat, cost, Instant::now()) {
                     return;
                 }

@@ -9,6 +9,8 @@ use argh::{ArgsInfo, FromArgs};
 use smoltalk::limits::{self, Limits};
 use smoltalk::program::{help, mistake, plain};
 use smoltalk::protocol::text::to_safe;
+#[cfg(feature = "tls")]
+use smoltalk::server::Certificates;
 use smoltalk::server::{Address, Config, JournalConfig};
 #[cfg(feature = "redis")]
 use smoltalk::{protocol::Name, server::NodesConfig};
@@ -47,7 +49,7 @@ pub struct Service {
     note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
     note = "On SIGTERM and SIGINT it stops accepting, says goodbye to everybody and ends\n\
             within --shutdown-timeout; at one more, at once. On SIGHUP it reads\n\
-            --key-file and --bans again.",
+            --key-file, --bans and certificates again.",
     note = "There is more in man smoltalkd.",
     error_code(0, "stopped by a signal"),
     error_code(1, "cannot run, as where an address is in use"),
@@ -55,8 +57,8 @@ pub struct Service {
 )]
 #[cfg_attr(feature = "redis", argh(note = "SMOLTALK_REDIS stands in for --redis."))]
 struct Flags {
-    /// where to listen: host:port, [v6]:port or unix:PATH; may be repeated (default:
-    /// 127.0.0.1:7878)
+    /// where to listen: host:port, [v6]:port, unix:PATH or, where --version says tls,
+    /// tls:host:port; may be repeated (default: 127.0.0.1:7878)
     #[argh(option, arg_name = "addr")]
     listen: Vec<Address>,
 
@@ -135,6 +137,22 @@ struct Flags {
     #[argh(option, arg_name = "bytes", from_str_fn(file_size), default = "JOURNAL_SIZE")]
     journal_size: u64,
 
+    /// the certificate for --listen tls:HOST:PORT, and those between it and its
+    /// authority, in PEM
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    tls_cert: Option<PathBuf>,
+
+    /// the key of that certificate, in PEM
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    tls_key: Option<PathBuf>,
+
+    /// let in only who shows a certificate of one of these authorities, in PEM
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "file", from_str_fn(path))]
+    tls_client_ca: Option<PathBuf>,
+
     /// a Redis or Valkey through which several servers are one room:
     /// redis://[user:password@]host[:port][/db]
     #[cfg(feature = "redis")]
@@ -207,16 +225,21 @@ pub fn read() -> Result<Start, String> {
 }
 
 /// What `--version` says: with what was built in.
-const VERSION: &str = if cfg!(feature = "redis") {
-    concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), " (redis)\n")
-} else {
-    concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), "\n")
+const VERSION: &str = match (cfg!(feature = "redis"), cfg!(feature = "tls")) {
+    (false, false) => concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), "\n"),
+    (true, false) => concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), " (redis)\n"),
+    (false, true) => concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), " (tls)\n"),
+    (true, true) => concat!("smoltalkd ", env!("CARGO_PKG_VERSION"), " (redis, tls)\n"),
 };
 
 /// What is wrong with the flags; of one that another build has, that.
 fn unfit(mut why: String) -> String {
     if !cfg!(feature = "redis") && (why.ends_with(" --redis") || why.ends_with(" --room")) {
         why.push_str(" (needs a build with the feature redis)");
+    }
+    let of_tls = [" --tls-cert", " --tls-key", " --tls-client-ca"];
+    if !cfg!(feature = "tls") && of_tls.iter().any(|flag| why.ends_with(flag)) {
+        why.push_str(" (this build has no TLS: it needs the feature tls)");
     }
     why
 }
@@ -253,8 +276,12 @@ impl Flags {
         if nodes.is_some() && journal.is_some() {
             return Err("--journal and --redis are two places for one log: give one".into());
         }
+        #[cfg(feature = "tls")]
+        let tls = certificates(&listen, self.tls_cert, self.tls_key, self.tls_client_ca)?;
         let config = Config {
             listen,
+            #[cfg(feature = "tls")]
+            tls,
             limits,
             journal,
             #[cfg(feature = "redis")]
@@ -269,6 +296,28 @@ impl Flags {
             quiet: self.quiet,
         };
         Ok(Service { config, form: self.log })
+    }
+}
+
+/// The files for TLS: all that are needed where there is TLS, and none where there is not, which somebody
+/// would take for it.
+#[cfg(feature = "tls")]
+fn certificates(
+    listen: &[Address],
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_authorities: Option<PathBuf>,
+) -> Result<Option<Certificates>, String> {
+    let is_tls = listen.iter().any(|address| matches!(address, Address::Tls(_)));
+    match (is_tls, certificate, key) {
+        (true, Some(certificate), Some(key)) => {
+            Ok(Some(Certificates { certificate, key, client_authorities }))
+        }
+        (false, None, None) if client_authorities.is_none() => Ok(None),
+        (true, ..) => Err("--listen tls:HOST:PORT needs --tls-cert and --tls-key".into()),
+        (false, ..) => {
+            Err("--tls-cert, --tls-key and --tls-client-ca are for --listen tls:HOST:PORT".into())
+        }
     }
 }
 

@@ -118,6 +118,12 @@ fn push_json(notice: &Notice, out: &mut String) {
             "refused",
             &[("address", Text(&peer.word())), ("reason", Text(refusal.code()))],
         ),
+        #[cfg(feature = "tls")]
+        Notice::NoTls(peer, why) => object(
+            "info",
+            "refused",
+            &[("address", Text(&peer.word())), ("reason", Text("no-tls")), ("text", Text(why))],
+        ),
         Notice::Log(text) => object("warning", "log", &[("text", Text(text))]),
         Notice::Journal(text) => object("warning", "journal", &[("text", Text(text))]),
         Notice::Access(text) => object("warning", "access", &[("text", Text(text))]),

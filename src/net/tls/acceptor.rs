@@ -1,0 +1,122 @@
+//! The server's side: by which certificate it is known, and whose it asks for.
+
+use super::connection::Connection;
+use super::{pem, provider, wrong};
+use rustls::crypto::ring::Ticketer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, IoSlice, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The files that a server with TLS needs; all in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificates {
+    /// Its certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// The key of that certificate.
+    pub key: PathBuf,
+    /// The authorities of which clients have to show a certificate, if they have to.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// Begins TLS with those who connect. All copies of one do so alike.
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    certificates: Certificates,
+    config: Arc<Mutex<Arc<ServerConfig>>>,
+}
+
+impl Acceptor {
+    /// Reads the files, or fails, naming the one that is no good.
+    pub fn open(certificates: &Certificates) -> io::Result<Self> {
+        let config = Arc::new(Mutex::new(certificates.read()?));
+        Ok(Self { certificates: certificates.clone(), config })
+    }
+
+    /// Reads the files again. Where one of them is no good, it fails and all stays as it was. Who is connected
+    /// stays so; but nobody comes back by what an old certificate was enough for.
+    pub fn reload(&self) -> io::Result<()> {
+        *self.config() = self.certificates.read()?;
+        Ok(())
+    }
+
+    /// TLS with somebody who has just connected.
+    pub fn begin(&self) -> io::Result<Layer> {
+        let tls = ServerConnection::new(self.config().clone()).map_err(wrong)?;
+        Ok(Layer(Box::new(Mutex::new(Connection::new(tls.into())))))
+    }
+
+    fn config(&self) -> MutexGuard<'_, Arc<ServerConfig>> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Certificates {
+    fn read(&self) -> io::Result<Arc<ServerConfig>> {
+        let chain = pem::certificates(&self.certificate).map_err(named(&self.certificate))?;
+        let key = pem::key(&self.key).map_err(named(&self.key))?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(wrong)?;
+        let config = match &self.client_authorities {
+            None => config.with_no_client_auth(),
+            Some(path) => {
+                let authorities = Arc::new(pem::authorities(path).map_err(named(path))?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider());
+                config.with_client_cert_verifier(verifier.build().map_err(wrong)?)
+            }
+        };
+        let mut config = config.with_single_cert(chain, key).map_err(|error| {
+            let key = self.key.display();
+            named(&self.certificate)(wrong(format!("does not go with the key {key}: {error}")))
+        })?;
+        // Who comes back shows it, and saves both sides the costly half of a handshake. The server keeps nothing for that.
+        config.ticketer = Ticketer::new().map_err(wrong)?;
+        Ok(Arc::new(config))
+    }
+}
+
+fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// The TLS of one socket. Nobody holds it for longer than one call takes.
+#[derive(Debug)]
+pub struct Layer(Box<Mutex<Connection>>);
+
+impl Layer {
+    /// See [`Connection::shake_hands`].
+    pub fn shake_hands(&self, mut wire: impl Read + Write) -> io::Result<()> {
+        self.connection().shake_hands(&mut wire)
+    }
+
+    /// See [`Connection::is_blocked`].
+    pub fn is_blocked(&self) -> bool {
+        self.connection().is_blocked()
+    }
+
+    /// See [`Connection::receive`].
+    pub fn receive(&self, mut wire: impl Read + Write, buffer: &mut [u8]) -> io::Result<usize> {
+        self.connection().receive(&mut wire, buffer)
+    }
+
+    /// See [`Connection::has_received`].
+    pub fn has_received(&self) -> bool {
+        self.connection().has_received()
+    }
+
+    /// See [`Connection::send`].
+    pub fn send(&self, mut wire: impl Read + Write, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.connection().send(&mut wire, parts)
+    }
+
+    /// See [`Connection::close`].
+    pub fn close(&self, mut wire: impl Read + Write) -> io::Result<bool> {
+        self.connection().close(&mut wire)
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

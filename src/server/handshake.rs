@@ -1,0 +1,72 @@
+//! TLS's handshake, before a connection is anybody in the room: until it is over, nothing is said of it there.
+
+use super::Shared;
+use super::accept::hear_out;
+use crate::net::sink::Sink;
+use crate::net::socket::Socket;
+use crate::protocol::text::to_safe;
+use crate::room::notice::{Closed, Notice, note};
+use async_lock::Semaphore;
+use futures_lite::{FutureExt, future};
+use smol::Timer;
+use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+impl Shared {
+    /// Begins TLS on a connection that has got a place.
+    pub fn begin_tls(&self, socket: Socket) -> io::Result<()> {
+        let (Some(executor), Some(acceptor)) = (self.executor.upgrade(), &self.tls) else {
+            return Ok(());
+        };
+        let socket = socket.within(acceptor.begin()?);
+        executor.spawn(self.clone().shake_hands(socket)).detach();
+        Ok(())
+    }
+
+    /// Seats a connection once hands are shaken. The time that it took for that it has not to join.
+    async fn shake_hands(self, socket: Socket) {
+        let came = Instant::now();
+        let late = async {
+            Timer::at(came + self.join_timeout).await;
+            Err(ErrorKind::TimedOut.into())
+        };
+        match hands_shaken(&socket, &self.handshakes).or(late).await {
+            Ok(()) => self.let_in(socket, came).await,
+            Err(error) => {
+                let peer = socket.peer();
+                let why = match error.kind() {
+                    ErrorKind::TimedOut => Closed::JoinTimeout.why().into(),
+                    ErrorKind::InvalidData => to_safe(error.to_string().as_bytes()),
+                    // It just went.
+                    _ => return,
+                };
+                note(self.notices.as_ref(), || Notice::NoTls(peer, why));
+                // It was told by an alert, which is not to be lost to a reset.
+                hear_out(socket.bare(), Vec::new()).await;
+            }
+        }
+    }
+
+    async fn let_in(&self, socket: Socket, came: Instant) {
+        let mut registry = self.registry.lock().await;
+        if registry.is_draining {
+            // Goodbyes have been said, and this one would not be heard any more.
+            return socket.shut_writing();
+        }
+        self.seat(&mut registry, socket, came);
+    }
+}
+
+/// Goes through the handshake, one step in each turn of everybody else.
+async fn hands_shaken(socket: &Socket, turns: &Semaphore) -> io::Result<()> {
+    loop {
+        let turn = turns.acquire().await;
+        let shaken = socket.shake_hands();
+        future::yield_now().await;
+        drop(turn);
+        match shaken {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => socket.ready_to_shake().await,
+            shaken => return shaken,
+        }
+    }
+}
