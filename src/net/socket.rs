@@ -231,6 +231,8 @@ impl Turn {
 
 /// Sets what every connection is to have. From a listener they inherit it, so that none of it costs
 /// a system call for each of them.
+// It is long, and called in several places.
+#[inline(never)]
 pub(crate) fn set_connection_options(fd: impl AsFd) -> io::Result<()> {
     // Without it, a small line waits up to 40 ms for the acknowledgement of the one before.
     sockopt::set_tcp_nodelay(&fd, true)?;

@@ -1,10 +1,10 @@
 //! What is done about who may come in while the server runs. Files are read and written on a thread of
 //! their own: a disk may be slow, and nobody in the room is to wait for it.
 
-use super::Shared;
 use super::access::{read_bans, read_key, write};
-use super::bans::{Bans, Net};
+use super::bans::Net;
 use super::guard::unix_seconds;
+use super::{Shared, Unhurried};
 use crate::room::notice::{Notice, note};
 use async_channel::Receiver;
 use std::{future, io, thread};
@@ -28,7 +28,7 @@ impl Shared {
             if let Some(path) = self.access.key_file.clone() {
                 match aside(move || read_key(&path)).await {
                     Ok(key) => {
-                        self.registry.lock().await.guard.key = Some(key);
+                        self.locked().await.guard.key = Some(key);
                         self.say(Notice::ReadAgain("key"));
                     }
                     Err(why) => self.say(Notice::Access(format!("{why}; the old key stays"))),
@@ -38,7 +38,7 @@ impl Shared {
                 let _changes = self.changes.lock().await;
                 match aside(move || read_bans(&path)).await {
                     Ok(bans) => {
-                        self.registry.lock().await.guard.bans = bans;
+                        self.locked().await.guard.bans = bans;
                         self.say(Notice::ReadAgain("bans"));
                     }
                     Err(why) => self.say(Notice::Access(format!("{why}; the old bans stay"))),
@@ -57,41 +57,47 @@ impl Shared {
 impl Shared {
     /// Keeps a net out, for so many seconds or for ever; who is in stays. It is on the disk, if it is to be,
     /// when this returns.
-    pub async fn ban(&self, net: Net, seconds: Option<u64>) -> io::Result<()> {
+    pub fn ban(&self, net: Net, seconds: Option<u64>) -> Unhurried<'_, io::Result<()>> {
         let until = seconds.map(|seconds| unix_seconds().saturating_add(seconds));
-        self.change_bans(|bans| bans.add(net, until).map_err(io::Error::other)).await
+        Box::pin(async move { self.change_bans(net, Change::Ban(until)).await.map(drop) })
     }
 
     /// Lets just this net in again. Says whether it was banned.
-    pub async fn unban(&self, net: Net) -> io::Result<bool> {
-        self.change_bans(|bans| Ok(bans.remove(net, unix_seconds()))).await
+    pub fn unban(&self, net: Net) -> Unhurried<'_, io::Result<bool>> {
+        self.change_bans(net, Change::Lift)
     }
 
-    /// The nets that are banned, each with the seconds for which it still is, if not for ever.
-    pub async fn bans(&self) -> Vec<(Net, Option<u64>)> {
-        let now = unix_seconds();
-        let registry = self.registry.lock().await;
-        let bans = registry.guard.bans.iter(now);
-        bans.map(|(net, until)| (net, until.map(|until| until - now))).collect()
+    /// Bans a net, or lets it in again. What cannot be kept where it should be does not take effect.
+    #[inline(never)]
+    fn change_bans(&self, net: Net, change: Change) -> Unhurried<'_, io::Result<bool>> {
+        Box::pin(async move {
+            let _changes = self.changes.lock().await;
+            let mut bans = self.locked().await.guard.bans.clone();
+            let now = unix_seconds();
+            bans.forget_old(now);
+            let changed = match change {
+                Change::Ban(until) => {
+                    bans.add(net, until).map(|()| true).map_err(io::Error::other)?
+                }
+                Change::Lift => bans.remove(net, now),
+            };
+            if let Some(path) = self.access.bans_file.clone() {
+                let text = bans.written(now);
+                aside(move || write(&path, &text)).await?;
+            }
+            self.locked().await.guard.bans = bans;
+            Ok(changed)
+        })
     }
+}
 
-    /// What cannot be kept where it should be does not take effect.
-    async fn change_bans<T>(
-        &self,
-        change: impl FnOnce(&mut Bans) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let _changes = self.changes.lock().await;
-        let mut bans = self.registry.lock().await.guard.bans.clone();
-        let now = unix_seconds();
-        bans.forget_old(now);
-        let changed = change(&mut bans)?;
-        if let Some(path) = self.access.bans_file.clone() {
-            let text = bans.written(now);
-            aside(move || write(&path, &text)).await?;
-        }
-        self.registry.lock().await.guard.bans = bans;
-        Ok(changed)
-    }
+/// What becomes of a net.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// It is banned, until then or for ever.
+    Ban(Option<u64>),
+    /// It is not any more.
+    Lift,
 }
 
 /// Does something that may take its time.

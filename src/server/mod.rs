@@ -43,7 +43,7 @@ use crate::room::notice::note;
 pub use crate::room::notice::{Closed, Notice};
 use access::Access;
 use async_channel::{Receiver, Sender};
-use async_lock::{Mutex, Semaphore};
+use async_lock::{Mutex, MutexGuard, Semaphore};
 use futures_lite::FutureExt;
 use goodbye::End;
 use guard::Guard;
@@ -55,6 +55,7 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 #[cfg(feature = "tls")]
 use std::time::Duration;
@@ -345,6 +346,9 @@ fn named(address: &impl Display) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{address}: {error}"))
 }
 
+/// A future that is boxed, so that it is compiled once and not wherever it is awaited: for what happens rarely.
+type Unhurried<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What the server's tasks share.
 #[derive(Debug, Clone)]
 struct Shared {
@@ -370,8 +374,15 @@ struct Shared {
 }
 
 impl Shared {
+    /// The registry, for those who are in no hurry. Wherever a lock is awaited, the way to wait is compiled in once more:
+    /// so they share one.
+    #[inline(never)]
+    fn locked(&self) -> Unhurried<'_, MutexGuard<'_, Registry<Arc<Socket>>>> {
+        Box::pin(self.registry.lock())
+    }
+
     /// How the server stands now.
     async fn state(&self) -> State {
-        self.registry.lock().await.state(&self.door, Instant::now())
+        self.locked().await.state(&self.door, Instant::now())
     }
 }

@@ -225,6 +225,8 @@ impl<S: Sink + Clone> Registry<S> {
     }
 
     /// The same, with something to add to the reason.
+    // It is long, and called in several places.
+    #[inline(never)]
     fn close_saying(&mut self, id: SeatId, closed: Closed, add: &[u8], now: Instant) {
         let departure = self.room.departure(id, closed);
         let was = self.room.close(id, closed, add, self.clock.at(now));

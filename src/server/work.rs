@@ -50,7 +50,7 @@ impl Shared {
 
     /// Waits until all that was done here has come back, if others share the log.
     pub async fn settled(&self) {
-        while !self.registry.lock().await.is_settled() {
+        while !self.locked().await.is_settled() {
             Timer::after(limits::TICK).await;
         }
     }
@@ -58,12 +58,12 @@ impl Shared {
     /// Says goodbye to one after the other for so long, while the others go on. Whatever else would end the server
     /// meanwhile may make it shorter.
     pub async fn say_goodbyes(&self, over: Duration, usual: Duration, ends: &Receiver<End>) {
-        let leaving = self.registry.lock().await.begin_to_drain();
+        let leaving = self.locked().await.begin_to_drain();
         if over.is_zero() {
             return;
         }
         let mut goodbyes = Goodbyes::new(leaving, Instant::now(), over);
-        while !self.registry.lock().await.say_goodbye(&mut goodbyes, Instant::now()) {
+        while !self.locked().await.say_goodbye(&mut goodbyes, Instant::now()) {
             let tick = async {
                 Timer::after(limits::TICK).await;
                 None

@@ -4,16 +4,19 @@ use super::orders::{Fault, HELP, Order};
 use super::status;
 use super::wire::Wire;
 use crate::limits;
+use crate::net::socket::Socket;
 use crate::protocol::lines::{Line, Lines};
 use crate::protocol::text::to_safe;
 use crate::room::notice::{Notice, note};
 use crate::server::Shared;
 use crate::server::goodbye::End;
+use crate::server::registry::Registry;
 use crate::server::registry::state::Row;
 use async_channel::Sender;
 use smol::future;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Shared {
@@ -53,47 +56,63 @@ impl Shared {
 
     /// Does what an order asks for. Returns the rows of the answer.
     async fn carry_out(&self, order: Order<'_>, ends: &Sender<End>) -> Result<String, Fault> {
-        let mut rows = String::new();
         match order {
-            Order::Status => {
-                status::render(&self.state().await, &mut rows);
-            }
-            Order::Help => HELP.iter().for_each(|line| _ = writeln!(rows, "HELP {line}")),
-            Order::Drain(over) => {
-                self.registry.lock().await.is_draining = true;
-                let _ = ends.try_send(End::Order(over));
-                let over = over.map(|over| status::Seconds(over).to_string());
-                self.log_order(&format!("DRAIN {}", over.unwrap_or_default()));
-            }
-            Order::Kick(name, reason) => {
-                self.registry.lock().await.kick(name, reason, Instant::now())?;
-                self.log_order(&format!("KICK {name} {}", String::from_utf8_lossy(reason)));
-            }
             Order::Ban(net, seconds) => {
                 self.ban(net, seconds).await.map_err(|error| self.failed("BAN", &error))?;
                 let seconds = seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
                 self.log_order(&format!("BAN {net} {seconds}"));
+                Ok(String::new())
             }
             Order::Unban(net) => {
                 let was = self.unban(net).await.map_err(|error| self.failed("UNBAN", &error))?;
                 if !was {
-                    return Err(Fault::BadArgument(
-                        "just this net is not banned; BANS says which are",
-                    ));
+                    let why = "just this net is not banned; BANS says which are";
+                    return Err(Fault::BadArgument(why));
                 }
                 self.log_order(&format!("UNBAN {net}"));
+                Ok(String::new())
             }
+            order => {
+                let mut registry = self.locked().await;
+                self.carry_out_at_once(order, &mut registry, ends)
+            }
+        }
+    }
+
+    /// The same of what takes no time.
+    #[inline(never)]
+    fn carry_out_at_once(
+        &self,
+        order: Order<'_>,
+        registry: &mut Registry<Arc<Socket>>,
+        ends: &Sender<End>,
+    ) -> Result<String, Fault> {
+        let mut rows = String::new();
+        let now = Instant::now();
+        match order {
+            Order::Status => status::render(&registry.state(&self.door, now), &mut rows),
+            Order::Help => HELP.iter().for_each(|line| _ = writeln!(rows, "HELP {line}")),
             Order::Bans => {
-                for (net, seconds) in self.bans().await {
+                for (net, seconds) in registry.banned() {
                     let seconds = seconds.map_or("-".into(), |seconds| seconds.to_string());
                     let _ = writeln!(rows, "BANS {net} {seconds}");
                 }
             }
+            Order::Kick(name, reason) => {
+                registry.kick(name, reason, now)?;
+                self.log_order(&format!("KICK {name} {}", String::from_utf8_lossy(reason)));
+            }
             Order::Note(text) => {
-                self.registry.lock().await.note_to_all(text)?;
+                registry.note_to_all(text)?;
                 self.log_order(&format!("NOTE {}", String::from_utf8_lossy(text)));
             }
-            Order::Who => {}
+            Order::Drain(over) => {
+                registry.is_draining = true;
+                let _ = ends.try_send(End::Order(over));
+                let over = over.map(|over| status::Seconds(over).to_string());
+                self.log_order(&format!("DRAIN {}", over.unwrap_or_default()));
+            }
+            Order::Who | Order::Ban(..) | Order::Unban(_) => {}
         }
         Ok(rows)
     }
@@ -103,7 +122,7 @@ impl Shared {
         let mut last = None;
         loop {
             let now = Instant::now();
-            let (members, end) = self.registry.lock().await.rows(last, limits::ROWS, now);
+            let (members, end) = self.locked().await.rows(last, limits::ROWS, now);
             let mut rows = String::new();
             for row in members {
                 let Row { name, peer, seconds, waiting } = row;

@@ -4,14 +4,13 @@ use super::health;
 use super::http::{self, Asked, Page, Request, Status};
 use super::process::Process;
 use super::status::Seconds;
-use super::wire::Wire;
+use super::wire::{Wire, late};
 use crate::limits;
 use crate::log::NodeState;
 use crate::server::Shared;
 use crate::server::counters::Histogram;
 use crate::server::registry::state::State;
 use futures_lite::FutureExt;
-use smol::Timer;
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind};
 use std::time::SystemTime;
@@ -32,11 +31,7 @@ impl Shared {
             }
             wire.say(answer.as_bytes()).await
         };
-        let too_late = async {
-            Timer::after(limits::SCRAPE).await;
-            Err(ErrorKind::TimedOut.into())
-        };
-        served.or(too_late).await
+        served.or(late(limits::SCRAPE)).await
     }
 }
 
@@ -67,24 +62,29 @@ fn page_of(page: Page, state: &State) -> (Status, String) {
 struct Sheet(String);
 
 impl Sheet {
+    #[inline(never)]
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
+    #[inline(never)]
     fn row(&mut self, name: &str, value: &dyn fmt::Display) {
         let _ = writeln!(self.0, "{name} {value}");
     }
 
+    #[inline(never)]
     fn gauge(&mut self, name: &str, help: &str, value: &dyn fmt::Display) {
         self.head(name, "gauge", help);
         self.row(name, value);
     }
 
+    #[inline(never)]
     fn counter(&mut self, name: &str, help: &str, value: &dyn fmt::Display) {
         self.head(name, "counter", help);
         self.row(name, value);
     }
 
+    #[inline(never)]
     fn labelled(
         &mut self,
         (name, label): (&str, &str),
@@ -97,6 +97,7 @@ impl Sheet {
         }
     }
 
+    #[inline(never)]
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, "histogram", help);
         let (count, sum) = histogram.total();
@@ -107,6 +108,7 @@ impl Sheet {
     }
 }
 
+#[inline(never)]
 fn render(state: &State, process: &Process) -> String {
     let mut sheet = Sheet(String::new());
     room(state, &mut sheet);

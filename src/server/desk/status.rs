@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// Appends a line for each thing there is to know.
+#[inline(never)]
 pub fn render(state: &State, out: &mut String) {
     let State { tally, counters, .. } = state;
     let rows: [(&str, &dyn fmt::Display); 16] = [
@@ -43,6 +44,7 @@ fn node(node: &NodeState) -> &str {
     node.epoch.as_deref().unwrap_or("unregistered")
 }
 
+#[inline(never)]
 fn push(rows: &[(&str, &dyn fmt::Display)], out: &mut String) {
     for (key, value) in rows {
         let _ = writeln!(out, "STATUS {key} {value}");

@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::net::sink::Sink;
 use crate::net::socket::Socket;
+use crate::server::Unhurried;
 use futures_lite::FutureExt;
 use smol::Timer;
 use std::io::{self, ErrorKind};
@@ -22,44 +23,56 @@ impl Wire {
     }
 
     /// What comes next; nothing at the end of the stream.
-    pub async fn hear(&mut self, patience: Duration) -> io::Result<&[u8]> {
-        let received = async {
-            loop {
-                self.socket.readable().await;
-                match self.socket.receive(&mut self.buffer) {
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    received => return received,
+    #[inline(never)]
+    pub fn hear(&mut self, patience: Duration) -> Unhurried<'_, io::Result<&[u8]>> {
+        Box::pin(async move {
+            let received = async {
+                loop {
+                    self.socket.readable().await;
+                    match self.socket.receive(&mut self.buffer) {
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                        received => return received,
+                    }
                 }
-            }
-        };
-        let received = received.or(late(patience)).await?;
-        Ok(&self.buffer[..received])
+            };
+            let received = received.or(late(patience)).await?;
+            Ok(&self.buffer[..received])
+        })
     }
 
     /// Says all of it.
-    pub async fn say(&self, mut bytes: &[u8]) -> io::Result<()> {
-        let said = async {
-            loop {
-                bytes = &bytes[self.socket.send(bytes)?..];
-                if bytes.is_empty() {
-                    return Ok(());
+    #[inline(never)]
+    pub fn say<'a>(&'a self, mut bytes: &'a [u8]) -> Unhurried<'a, io::Result<()>> {
+        Box::pin(async move {
+            let said = async {
+                loop {
+                    bytes = &bytes[self.socket.send(bytes)?..];
+                    if bytes.is_empty() {
+                        return Ok(());
+                    }
+                    self.socket.writable().await;
                 }
-                self.socket.writable().await;
-            }
-        };
-        said.or(late(limits::FAREWELL)).await
+            };
+            said.or(late(limits::FAREWELL)).await
+        })
     }
 
     /// Says that this was all, and reads on for a moment, so that it is not lost to a reset.
     pub async fn end(&mut self) {
         self.socket.shut_writing();
-        let heard_out =
-            async { while self.hear(limits::LINGER).await.is_ok_and(|it| !it.is_empty()) {} };
-        heard_out.or(async { _ = Timer::after(limits::LINGER).await }).await;
+        let heard_out = async {
+            while !self.hear(limits::LINGER).await?.is_empty() {}
+            Ok(())
+        };
+        let _ = heard_out.or(late(limits::LINGER)).await;
     }
 }
 
-async fn late<T>(patience: Duration) -> io::Result<T> {
-    Timer::after(patience).await;
-    Err(ErrorKind::TimedOut.into())
+/// The end of somebody's patience.
+#[inline(never)]
+pub fn late<T>(patience: Duration) -> Unhurried<'static, io::Result<T>> {
+    Box::pin(async move {
+        Timer::after(patience).await;
+        Err(ErrorKind::TimedOut.into())
+    })
 }

@@ -7,7 +7,9 @@ use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::protocol::Name;
 use crate::room::Tally;
+use crate::server::bans::Net;
 use crate::server::counters::Counters;
+use crate::server::guard::unix_seconds;
 use std::time::{Duration, Instant};
 
 /// How the server stands.
@@ -58,6 +60,7 @@ pub struct Row {
 
 impl<S: Sink + Clone> Registry<S> {
     /// How it stands. Nothing here takes longer where there are more members.
+    #[inline(never)]
     pub fn state(&self, door: &Door, now: Instant) -> State {
         State {
             uptime: self.room.age(now),
@@ -89,5 +92,11 @@ impl<S: Sink + Clone> Registry<S> {
             rows.push(Row { name, peer, seconds, waiting: self.delivery.waiting(seat) });
         }
         (rows, end)
+    }
+
+    /// The nets that are banned, each with the seconds for which it still is, if not for ever.
+    pub fn banned(&self) -> impl Iterator<Item = (Net, Option<u64>)> {
+        let now = unix_seconds();
+        self.guard.bans.iter(now).map(move |(net, until)| (net, until.map(|until| until - now)))
     }
 }
