@@ -292,7 +292,8 @@ impl Server {
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
         let watch = executor.spawn(shared.clone().watch(watches));
-        let reload = executor.spawn(shared.clone().reload(reload));
+        let reload: Unhurried<'static, ()> = Box::pin(shared.clone().reload(reload));
+        let reload = executor.spawn(reload);
         let accepting: Vec<_> = self
             .listeners
             .into_iter()
@@ -302,8 +303,9 @@ impl Server {
         let attending = shared.open_desks(self.control, self.metrics, &ends);
         let line = shared.call(supervisor.as_ref());
         let watchdog = supervisor.and_then(|supervisor| supervisor.watchdog);
-        let reporting =
-            line.clone().map(|line| executor.spawn(shared.clone().report(line, watchdog)));
+        let report =
+            |line| -> Unhurried<'static, ()> { Box::pin(shared.clone().report(line, watchdog)) };
+        let reporting = line.clone().map(|line| executor.spawn(report(line)));
         let signalled = async {
             shutdown.await;
             let _ = ends.try_send(End::Signal);

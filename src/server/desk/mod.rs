@@ -12,8 +12,8 @@ mod process;
 mod status;
 mod wire;
 
-use super::Shared;
 use super::goodbye::End;
+use super::{Shared, Unhurried};
 use crate::limits;
 use crate::net::listener::Listener;
 use crate::net::socket::Socket;
@@ -44,7 +44,11 @@ impl Shared {
         let control = control.map(|listener| (listener, Desk::Control(ends.clone())));
         let metrics = metrics.into_iter().map(|listener| (listener, Desk::Metrics));
         let desks = control.into_iter().chain(metrics);
-        desks.map(|(listener, desk)| executor.spawn(self.clone().attend(listener, desk))).collect()
+        let attend = |(listener, desk)| {
+            let attended: Unhurried<'static, ()> = Box::pin(self.clone().attend(listener, desk));
+            executor.spawn(attended)
+        };
+        desks.map(attend).collect()
     }
 
     /// Takes connections at one of these doors, for as long as the server runs.
@@ -62,7 +66,7 @@ impl Shared {
                         visits.pop_front();
                     }
                     let visit = self.clone().visited(Wire::new(socket), desk.clone());
-                    visits.push_back(executor.spawn(visit));
+                    visits.push_back(executor.spawn(Box::pin(visit) as Unhurried<'static, ()>));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(_) => _ = Timer::after(limits::ACCEPT_PAUSE).await,
