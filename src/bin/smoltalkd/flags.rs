@@ -192,7 +192,7 @@ struct Flags {
     control: Option<PathBuf>,
 
     /// where /metrics and /healthz are, by HTTP: an address as for --listen
-    #[argh(option, arg_name = "addr")]
+    #[argh(option, arg_name = "addr", from_str_fn(without_tls))]
     metrics: Option<Address>,
 
     /// how to log: text or json (default: text)
@@ -408,6 +408,13 @@ fn seconds(written: &str) -> Result<Duration, String> {
 fn any_seconds(written: &str) -> Result<Duration, String> {
     let seconds = limits::seconds(written);
     seconds.ok_or_else(|| "takes a number of seconds, at most a year".into())
+}
+
+fn without_tls(written: &str) -> Result<Address, String> {
+    match written.parse() {
+        Ok(Address::Tls(_)) => Err("takes host:port, [v6]:port or unix:PATH, and no TLS".into()),
+        address => address.map_err(String::from),
+    }
 }
 
 fn unix(written: &str) -> Result<PathBuf, String> {
