@@ -2,7 +2,6 @@
 
 use crate::limits;
 use crate::net::peer::Peer;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -71,9 +70,9 @@ impl fmt::Display for Net {
     }
 }
 
-/// The nets from which nobody may come in, each for ever or until a time, in seconds since 1970.
+/// The nets from which nobody may come in, each for ever or until a time, in seconds since 1970; in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bans(BTreeMap<Net, Option<u64>>);
+pub struct Bans(Vec<(Net, Option<u64>)>);
 
 impl Bans {
     /// Reads a line for each net, and until when, if not for ever. Empty lines and those that begin with
@@ -108,27 +107,27 @@ impl Bans {
     /// Bans a net, for ever or until then; one that is banned already, from now on for so long. Fails where
     /// there are too many.
     pub fn add(&mut self, net: Net, until: Option<u64>) -> Result<(), &'static str> {
-        if self.0.len() >= limits::BANS && !self.0.contains_key(&net) {
-            return Err("there are too many bans");
+        match self.find(net) {
+            Ok(at) => self.0[at].1 = until,
+            Err(_) if self.0.len() >= limits::BANS => return Err("there are too many bans"),
+            Err(at) => self.0.insert(at, (net, until)),
         }
-        self.0.insert(net, until);
         Ok(())
     }
 
     /// Takes the ban of just this net away. Says whether there was one.
     pub fn remove(&mut self, net: Net, now: u64) -> bool {
-        self.0.remove(&net).is_some_and(|until| is_on(until, now))
+        self.find(net).is_ok_and(|at| is_on(self.0.remove(at).1, now))
     }
 
     /// Forgets those that are over.
     pub fn forget_old(&mut self, now: u64) {
-        self.0.retain(|_, until| is_on(*until, now));
+        self.0.retain(|(_, until)| is_on(*until, now));
     }
 
     /// Those that are not over, each with its end.
     pub fn iter(&self, now: u64) -> impl Iterator<Item = (Net, Option<u64>)> {
-        let bans = self.0.iter().map(|(net, until)| (*net, *until));
-        bans.filter(move |(_, until)| is_on(*until, now))
+        self.0.iter().copied().filter(move |(_, until)| is_on(*until, now))
     }
 
     /// Whether there is none.
@@ -143,9 +142,13 @@ impl Bans {
         let Peer::Tcp(address) = peer else { return false };
         let ip = address.ip().to_canonical();
         // Whatever the number of bans, a net for each length can have the address.
-        (0..=Net::bits(ip))
-            .filter_map(|prefix| self.0.get(&Net::of(ip, prefix)?))
-            .any(|until| is_on(*until, now))
+        let nets = (0..=Net::bits(ip)).filter_map(|prefix| Net::of(ip, prefix));
+        nets.filter_map(|net| self.find(net).ok()).any(|at| is_on(self.0[at].1, now))
+    }
+
+    /// Where a net stands, or should.
+    fn find(&self, net: Net) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(&net))
     }
 }
 

@@ -7,6 +7,7 @@ use super::guard::unix_seconds;
 use super::{Shared, Unhurried};
 use crate::room::notice::{Notice, note};
 use async_channel::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{future, io, thread};
 
 impl Shared {
@@ -104,8 +105,16 @@ enum Change {
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let (done, awaited) = async_channel::bounded(1);
-    let work = move || _ = done.try_send(work());
+    let result = Arc::new(Mutex::new(None));
+    let (done, awaited) = async_channel::bounded::<()>(1);
+    let place = result.clone();
+    // Boxed, and told by a channel that carries nothing: whatever is done, it is the same machinery.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(work());
+        drop(done);
+    });
     thread::Builder::new().name("files".into()).spawn(work)?;
-    awaited.recv().await.unwrap_or_else(|_| Err(io::Error::other("it was not done")))
+    let _ = awaited.recv().await;
+    let result = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+    result.unwrap_or_else(|| Err(io::Error::other("it was not done")))
 }

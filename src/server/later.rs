@@ -1,7 +1,7 @@
 //! Sessions that wait for a time, and for nothing else.
 
 use crate::room::SeatId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// What a session waits for.
@@ -18,7 +18,8 @@ pub enum Why {
 #[derive(Debug, Default)]
 pub struct Later {
     by_time: BTreeSet<(Instant, SeatId)>,
-    by_seat: BTreeMap<SeatId, (Instant, Why)>,
+    /// By the numbers of their seats.
+    by_seat: Vec<Option<(Instant, Why)>>,
 }
 
 impl Later {
@@ -26,31 +27,34 @@ impl Later {
     pub fn put(&mut self, id: SeatId, until: Instant, why: Why) {
         self.remove(id);
         self.by_time.insert((until, id));
-        self.by_seat.insert(id, (until, why));
+        if self.by_seat.len() <= id {
+            self.by_seat.resize(id + 1, None);
+        }
+        self.by_seat[id] = Some((until, why));
     }
 
     /// It waits no longer.
     pub fn remove(&mut self, id: SeatId) {
-        if let Some((until, _)) = self.by_seat.remove(&id) {
+        if let Some((until, _)) = self.by_seat.get_mut(id).and_then(Option::take) {
             self.by_time.remove(&(until, id));
         }
     }
 
     /// Whether it waits.
     pub fn has(&self, id: SeatId) -> bool {
-        self.by_seat.contains_key(&id)
+        self.by_seat.get(id).is_some_and(Option::is_some)
     }
 
     /// Whether nobody does.
     pub fn is_empty(&self) -> bool {
-        self.by_seat.is_empty()
+        self.by_time.is_empty()
     }
 
     /// The next one whose time has come, and what it has waited for.
     pub fn due(&mut self, now: Instant) -> Option<(SeatId, Why)> {
-        let (_, id) = *self.by_time.first().filter(|(until, _)| *until <= now)?;
-        self.by_time.pop_first();
-        self.by_seat.remove(&id).map(|(_, why)| (id, why))
+        let (until, id) = *self.by_time.first().filter(|(until, _)| *until <= now)?;
+        self.by_time.remove(&(until, id));
+        self.by_seat.get_mut(id)?.take().map(|(_, why)| (id, why))
     }
 }
 
@@ -72,6 +76,6 @@ mod tests {
         assert_eq!(later.due(at(0)), None);
         let due = [later.due(at(9)), later.due(at(9)), later.due(at(9))];
         assert_eq!(due, [Some((1, Why::WrongKey)), Some((2, Why::WrongKey)), None]);
-        assert!(later.is_empty() && later.by_time.is_empty());
+        assert!(later.is_empty() && later.by_seat.iter().all(Option::is_none));
     }
 }

@@ -1,13 +1,12 @@
 //! From where too many wrong keys came.
 
 use crate::limits;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
 /// What is known of wrong keys, by what counts as an address. No larger than [`limits::LOCKOUTS`].
 #[derive(Debug, Default)]
-pub struct Lockouts(BTreeMap<IpAddr, Wrong>);
+pub struct Lockouts(Vec<(IpAddr, Wrong)>);
 
 /// The wrong keys of the last minute; or that there were too many, and since when.
 #[derive(Debug)]
@@ -37,15 +36,19 @@ fn is_recent(time: Option<Instant>, now: Instant) -> bool {
 impl Lockouts {
     /// Whether keys from there are not heard now.
     pub fn has(&self, from: IpAddr, now: Instant) -> bool {
-        matches!(self.0.get(&from), Some(wrong @ Wrong::TooMany(_)) if !wrong.is_over(now))
+        let known = self.0.iter().find(|(known, _)| *known == from);
+        matches!(known, Some((_, wrong @ Wrong::TooMany(_))) if !wrong.is_over(now))
     }
 
     /// A wrong key was heard from there.
     pub fn note(&mut self, from: IpAddr, now: Instant) {
-        if !self.0.contains_key(&from) {
+        let known = self.0.iter().position(|(known, _)| *known == from);
+        let at = known.unwrap_or_else(|| {
             self.make_room(now);
-        }
-        let wrong = self.0.entry(from).or_insert_with(|| Wrong::Some(Vec::new()));
+            self.0.push((from, Wrong::Some(Vec::new())));
+            self.0.len() - 1
+        });
+        let wrong = &mut self.0[at].1;
         if wrong.is_over(now) {
             *wrong = Wrong::Some(Vec::new());
         }
@@ -64,10 +67,12 @@ impl Lockouts {
         if self.0.len() < limits::LOCKOUTS {
             return;
         }
-        self.0.retain(|_, wrong| !wrong.is_over(now));
+        self.0.retain(|(_, wrong)| !wrong.is_over(now));
         if self.0.len() >= limits::LOCKOUTS {
-            let oldest = self.0.iter().min_by_key(|(_, wrong)| wrong.last()).map(|(from, _)| *from);
-            oldest.and_then(|oldest| self.0.remove(&oldest));
+            let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, wrong))| wrong.last());
+            if let Some(at) = oldest.map(|(at, _)| at) {
+                self.0.swap_remove(at);
+            }
         }
     }
 }

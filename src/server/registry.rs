@@ -54,7 +54,7 @@ pub struct Registry<S> {
     pub guard: Guard,
     /// How fast members may talk, and how far those are ahead of it who have talked.
     pace: Option<Pace>,
-    ahead: BTreeMap<SeatId, Ahead>,
+    ahead: Vec<Option<Ahead>>,
     later: Later,
     /// What greets everybody.
     hello: Vec<u8>,
@@ -95,7 +95,7 @@ impl<S: Sink + Clone> Registry<S> {
         Event::render_hello(&limits, guard.key.is_some(), log.is_shared(), &mut hello);
         let mut registry = Self {
             pace: Pace::new(limits.pace),
-            ahead: BTreeMap::new(),
+            ahead: Vec::new(),
             later: Later::default(),
             hello,
             guard,
@@ -255,7 +255,9 @@ impl<S: Sink + Clone> Registry<S> {
             self.call_next();
         }
         self.later.remove(id);
-        self.ahead.remove(&id);
+        if let Some(ahead) = self.ahead.get_mut(id) {
+            *ahead = None;
+        }
         self.parked.wake(id);
         self.said.remove(&id);
     }

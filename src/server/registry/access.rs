@@ -64,7 +64,7 @@ impl<S: Sink + Clone> Registry<S> {
     /// What a member has to wait for before it says so many lines more, if it is to say no more for now.
     pub fn slows_down(&mut self, id: SeatId, lines: u32, now: Instant) -> Option<Receiver<()>> {
         let pace = self.pace.filter(|_| self.is_paced(id))?;
-        let wait = pace.wait(self.ahead.get(&id).copied(), lines, now);
+        let wait = pace.wait(self.ahead.get(id).copied().flatten(), lines, now);
         if wait.is_zero() {
             return None;
         }
@@ -75,8 +75,10 @@ impl<S: Sink + Clone> Registry<S> {
     /// A member has said so many lines.
     pub fn has_said(&mut self, id: SeatId, lines: u32, now: Instant) {
         if let Some(pace) = self.pace.filter(|_| lines > 0 && !self.room.is_closed(id)) {
-            let ahead = pace.said(self.ahead.get(&id).copied(), lines, now);
-            self.ahead.insert(id, ahead);
+            if self.ahead.len() <= id {
+                self.ahead.resize(id + 1, None);
+            }
+            self.ahead[id] = Some(pace.said(self.ahead[id], lines, now));
         }
     }
 }
