@@ -6,7 +6,7 @@ _smoltalkd() {
     case $prev in
         --listen | --max-connections | --max-per-address | --presence-limit | --join-timeout | \
             --stall-timeout | --outbox | --pace | --history | --history-bytes | --journal-size | --redis | \
-            --room | --memory | --shutdown-timeout | --drain | --control | --metrics) return ;;
+            --room | --memory | --shutdown-timeout | --drain | --control | --metrics | --health) return ;;
         --log)
             mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
             return
@@ -19,7 +19,7 @@ _smoltalkd() {
     local flags='--listen --max-connections --max-per-address --presence-limit --join-timeout
         --stall-timeout --outbox --key-file --pace --bans --history --history-bytes --journal --journal-size
         --tls-cert --tls-key --tls-client-ca --redis --room --memory
-        --shutdown-timeout --drain --control --metrics --log --quiet -V --version -h --help'
+        --shutdown-timeout --drain --control --metrics --health --log --quiet -V --version -h --help'
     mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 }
 

@@ -25,6 +25,7 @@ complete -c smoltalkd -l shutdown-timeout -x -d 'How many seconds the end may ta
 complete -c smoltalkd -l drain -x -d 'Over how many seconds goodbyes are spread'
 complete -c smoltalkd -l control -x -d 'Where the operator is obeyed: unix:PATH'
 complete -c smoltalkd -l metrics -x -d 'Where metrics and health are: host:port or unix:PATH'
+complete -c smoltalkd -l health -x -d 'Ask the server with these metrics whether it is well'
 complete -c smoltalkd -l log -x -a 'text json' -d 'How to log'
 complete -c smoltalkd -l quiet -d 'Do not log arrivals, departures and refusals'
 complete -c smoltalkd -s V -l version -d 'Print the version'

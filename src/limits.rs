@@ -251,6 +251,8 @@ pub const ROWS: usize = 200;
 pub const REQUEST: usize = 8 * 1024;
 /// How long it may take for it, and for its answer. Prometheus waits for 10 s.
 pub const SCRAPE: Duration = Duration::from_secs(10);
+/// How long who asks another server for its health waits for it.
+pub const HEALTH: Duration = Duration::from_secs(5);
 
 /// How often a service manager is told how the server stands, at least.
 pub const REPORT: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ mod support;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-use support::{Daemon, SocketPath, Telnet};
+use support::{Daemon, SocketPath, Telnet, command, run};
 
 /// A server with metrics, and where they are.
 fn watched(arguments: &[&str]) -> (Daemon, SocketAddr) {
@@ -34,6 +34,14 @@ fn get(address: SocketAddr, page: &str) -> (u16, String) {
     assert!(head.contains(&length), "{head}");
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next());
     (status.and_then(|status| status.parse().ok()).expect("a status"), text.into())
+}
+
+/// What `smoltalkd --health` comes to: its exit code, and all that it says.
+#[track_caller]
+fn asked(address: &str) -> (i32, String) {
+    let output = run(command(&["--health", address]));
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("a code"), String::from_utf8(said).expect("UTF-8"))
 }
 
 /// The value of a metric.
@@ -173,6 +181,7 @@ fn a_head_has_no_text_and_what_is_not_there_is_said_to_be_so() {
 fn a_server_is_in_good_health_until_it_drains() {
     let (mut daemon, address) = watched(&["--drain", "3600"]);
     assert_eq!(get(address, "/healthz"), (200, "ok\n".into()));
+    assert_eq!(asked(&address.to_string()), (0, "ok\n".into()));
     let (mut ada, mut bob) = (daemon.member("ada"), daemon.member("bob"));
     ada.sees("JOINED bob");
     daemon.signal("TERM");
@@ -181,11 +190,23 @@ fn a_server_is_in_good_health_until_it_drains() {
         assert!(Instant::now() < deadline, "it takes more");
     }
     assert_eq!(get(address, "/healthz"), (503, "draining\n".into()));
+    assert_eq!(asked(&address.to_string()), (1, "smoltalkd: draining\n".into()));
     assert_eq!(metric(address, "smoltalk_draining").to_string(), "1");
     bob.types("MSG still here");
     ada.sees("MSG bob still here");
     daemon.signal("TERM");
     assert_eq!(daemon.end().0.code(), Some(1));
+}
+
+#[test]
+fn where_there_are_no_metrics_is_no_good_health() {
+    let path = SocketPath::new("metrics-of-another");
+    let daemon = Daemon::start(&["--metrics", &path.address()]);
+    assert_eq!(asked(&path.address()), (0, "ok\n".into()));
+    let room = daemon.address().to_string();
+    assert_eq!(asked(&room).1, "smoltalkd: that is not the --metrics of a smoltalkd\n");
+    drop(daemon);
+    assert_eq!(asked(&room), (1, format!("smoltalkd: {room}: Connection refused\n")));
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn a_bad_value_is_one_line_that_names_the_flag_and_exit_code_2() {
         ("--drain", &["", "x", "-1", "31536001"]),
         ("--control", &["", "x", "unix:", "127.0.0.1:0"]),
         ("--metrics", &["", "9178", "unix:", "tls:127.0.0.1:0"]),
+        ("--health", &["", "9178", "unix:", "tls:127.0.0.1:0"]),
         ("--log", &["", "x", "JSON"]),
     ] {
         for value in values {

@@ -28,6 +28,8 @@ const JOURNAL_SIZE: u64 = 64 * 1024 * 1024;
 pub enum Start {
     /// Serve.
     Serve(Box<Service>),
+    /// Ask the server whose metrics are there how it is.
+    Ask(Address),
     /// Print this on standard output; that is all.
     Print(String),
 }
@@ -52,7 +54,7 @@ pub struct Service {
             --key-file, --bans and certificates again.",
     note = "There is more in man smoltalkd.",
     error_code(0, "stopped by a signal"),
-    error_code(1, "cannot run, as where an address is in use"),
+    error_code(1, "cannot run, as where an address is in use; with --health: not well"),
     error_code(2, "called wrongly")
 )]
 #[cfg_attr(feature = "redis", argh(note = "SMOLTALK_REDIS stands in for --redis."))]
@@ -195,6 +197,10 @@ struct Flags {
     #[argh(option, arg_name = "addr", from_str_fn(without_tls))]
     metrics: Option<Address>,
 
+    /// serve nobody, and ask the server that has these --metrics whether it is well
+    #[argh(option, arg_name = "addr", from_str_fn(without_tls))]
+    health: Option<Address>,
+
     /// how to log: text or json (default: text)
     #[argh(option, arg_name = "form", from_str_fn(form), default = "Form::Text")]
     log: Form,
@@ -216,6 +222,7 @@ pub fn read() -> Result<Start, String> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match Flags::from_args(&["smoltalkd"], &args) {
         Ok(flags) if flags.version => Ok(Start::Print(VERSION.into())),
+        Ok(Flags { health: Some(address), .. }) => Ok(Start::Ask(address)),
         Ok(flags) => flags
             .config(env::var_os("SMOLTALK_LISTEN"))
             .map(|service| Start::Serve(Box::new(service))),

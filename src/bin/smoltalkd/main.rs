@@ -1,6 +1,7 @@
 //! The server as a program: flags, sockets, signals, the log, the exit code.
 
 mod flags;
+mod health;
 mod log;
 mod record;
 mod signals;
@@ -20,12 +21,18 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.to_string(), 1),
         },
-        Ok(Start::Print(text)) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+        Ok(Start::Ask(address)) => match health::ask(&address) {
+            Ok(answer) => print(&answer),
+            Err(error) => complain(&error, 1),
+        },
+        Ok(Start::Print(text)) => print(&text),
         Err(usage) => complain(&format!("{usage} ({HINT})"), 2),
     }
+}
+
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 fn complain(error: &str, code: u8) -> ExitCode {
