@@ -3,19 +3,30 @@
 CARGO  ?= cargo
 PREFIX ?= /usr/local
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Another target of rustc's to build for, whose programs are in a folder of their own.
+TRIPLE ?=
+RELEASE = $(TARGET)/$(if $(TRIPLE),$(TRIPLE)/)release
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 SHARE   = $(DESTDIR)$(PREFIX)/share
 BASHDIR = $(SHARE)/bash-completion/completions
 ZSHDIR  = $(SHARE)/zsh/site-functions
 FISHDIR = $(SHARE)/fish/vendor_completions.d
+DOCDIR  = $(SHARE)/doc/smoltalk
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+HOST     = $(shell rustc -vV | sed -n 's/^host: //p')
+MUSL     = $(shell uname -m)-unknown-linux-musl
+PACKED   = smoltalk-$(VERSION)-$(or $(TRIPLE),$(HOST))
 
 WITH_REDIS := $(shell command -v redis-server)
 
-.PHONY: build run test check conversation e2e crash chaos bench bench-compare bench-client siege demo nodes docs/demo.svg man doc install uninstall clean help
+.PHONY: build run test check conversation e2e crash chaos bench bench-compare bench-client siege demo nodes docs/demo.svg man doc \
+  install uninstall static tarball deb msrv audit clean help
 
-build: ## build both programs, optimised (the default); FEATURES='redis tls' for several nodes, and encryption
-	$(CARGO) build --release --bins $(if $(FEATURES),--features '$(FEATURES)')
+build: ## build both programs, optimised (the default); FEATURES='redis tls' for several nodes, and encryption; =all
+	$(CARGO) build --release --bins $(if $(TRIPLE),--target $(TRIPLE)) \
+	  $(if $(filter all,$(FEATURES)),--all-features,$(if $(FEATURES),--features '$(FEATURES)'))
 
 run: ## start a server; ARGS='--listen …' passes flags
 	$(CARGO) run -- $(ARGS)
@@ -89,8 +100,8 @@ doc: ## the library's documentation, in target/doc
 	$(CARGO) doc --lib --no-deps --all-features
 
 install: build ## to PREFIX (/usr/local), under DESTDIR if set
-	install -d $(BINDIR) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASHDIR) $(ZSHDIR) $(FISHDIR) $(UNITDIR)
-	install -m 755 $(TARGET)/release/smoltalkd $(TARGET)/release/smoltalk $(BINDIR)
+	install -d $(BINDIR) $(SHARE)/man/man1 $(SHARE)/man/man8 $(BASHDIR) $(ZSHDIR) $(FISHDIR) $(UNITDIR) $(DOCDIR)
+	install -m 755 $(RELEASE)/smoltalkd $(RELEASE)/smoltalk $(BINDIR)
 	install -m 644 man/smoltalk.1 man/smoltalk-direct.1 $(SHARE)/man/man1
 	install -m 644 man/smoltalkd.8 $(SHARE)/man/man8
 	install -m 644 completions/_smoltalk completions/_smoltalkd $(ZSHDIR)
@@ -98,7 +109,8 @@ install: build ## to PREFIX (/usr/local), under DESTDIR if set
 	install -m 644 completions/smoltalk.bash $(BASHDIR)/smoltalk
 	install -m 644 completions/smoltalkd.bash $(BASHDIR)/smoltalkd
 	install -m 644 deploy/smoltalkd.service deploy/smoltalkd.socket $(UNITDIR)
-	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(UNITDIR)/smoltalkd.service
+	sed -i 's|/usr/bin|$(PREFIX)/bin|' $(UNITDIR)/smoltalkd.service
+	install -m 644 LICENSE CHANGELOG.md PROTOCOL.md $(DOCDIR)
 
 uninstall: ## take all of it away again
 	rm -f $(BINDIR)/smoltalkd $(BINDIR)/smoltalk
@@ -107,6 +119,29 @@ uninstall: ## take all of it away again
 	rm -f $(FISHDIR)/smoltalk.fish $(FISHDIR)/smoltalkd.fish
 	rm -f $(BASHDIR)/smoltalk $(BASHDIR)/smoltalkd
 	rm -f $(UNITDIR)/smoltalkd.service $(UNITDIR)/smoltalkd.socket
+	rm -rf $(DOCDIR)
+
+static: ## both programs with all features, which need no library; needs rustup target add …-linux-musl, musl-tools
+	$(MAKE) build TRIPLE=$(MUSL) FEATURES=all
+
+# The same bytes from the same commit and toolchain, whoever packs them. Files alone: a folder that is there stays as it is.
+tarball: ## what install installs, with all features, for `tar -C /usr/local`; TRIPLE=… for another target
+	rm -rf $(TARGET)/packed
+	$(MAKE) install FEATURES=all DESTDIR=$(abspath $(TARGET))/packed PREFIX=/usr/local
+	cd $(TARGET)/packed/usr/local && find * -type f | LC_ALL=C sort | \
+	  tar -cf - -T - --owner=0 --group=0 --numeric-owner --mtime=@$(shell git log -1 --format=%ct) | \
+	  gzip -n >$(abspath $(TARGET))/$(PACKED).tar.gz
+	@echo $(TARGET)/$(PACKED).tar.gz
+
+deb: ## a Debian package with all features, in target/debian; needs cargo install cargo-deb
+	$(MAKE) build FEATURES=all
+	$(CARGO) deb --no-build --locked
+
+msrv: ## check with the oldest Rust that Cargo.toml promises; needs that toolchain
+	cargo +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --locked --all-features --all-targets
+
+audit: ## dependencies: known flaws, licences, sources; needs the net and cargo install cargo-deny
+	$(CARGO) deny --all-features check
 
 clean: ## throw away what was built
 	$(CARGO) clean

@@ -4,7 +4,7 @@
 //! parser and --help. All the rest is written by hand, in better words, and held to that here.
 //! Nothing is listed here either: `src/bin/a/b/flags.rs` is what `a b` is started with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -238,6 +238,94 @@ fn what_is_in_the_folders_belongs_to_a_program_and_is_installed() {
             "{script} stays"
         );
     }
+}
+
+/// Where the Debian package puts each file that it has.
+fn packaged() -> BTreeMap<String, String> {
+    let manifest = file("Cargo.toml");
+    let (_, assets) = manifest.split_once("\nassets = [\n").expect("what is packaged");
+    let (assets, _) = assets.split_once("\n]\n").expect("its end");
+    let asset = |line: &str| {
+        let words: Vec<&str> = line.split('"').collect();
+        let [_, from, _, to, ..] = words[..] else { panic!("{line}") };
+        let name = from.rsplit('/').next().expect("a name");
+        (from.to_string(), if to.ends_with('/') { format!("{to}{name}") } else { to.to_string() })
+    };
+    assets.lines().map(asset).collect()
+}
+
+#[test]
+fn the_debian_package_has_all_that_is_installed_where_debian_looks_for_it() {
+    let mut packaged = packaged();
+    let mut has = |from: String, to: String| {
+        assert_eq!(packaged.remove(&from), Some(to), "{from}");
+    };
+    for program in names("src/bin") {
+        has(format!("target/release/{program}"), format!("usr/bin/{program}"));
+    }
+    for page in names("man") {
+        let section = page.rsplit('.').next().expect("a section");
+        has(format!("man/{page}"), format!("usr/share/man/man{section}/{page}"));
+    }
+    for script in names("completions") {
+        let folder = match script.rsplit_once('.') {
+            Some((program, "bash")) => format!("bash-completion/completions/{program}"),
+            Some((_, _)) => format!("fish/vendor_completions.d/{script}"),
+            None => format!("zsh/vendor-completions/{script}"),
+        };
+        has(format!("completions/{script}"), format!("usr/share/{folder}"));
+    }
+    for unit in ["smoltalkd.service", "smoltalkd.socket"] {
+        has(format!("deploy/{unit}"), format!("lib/systemd/system/{unit}"));
+    }
+    // The rest is there, too.
+    for from in packaged.keys() {
+        assert!(root().join(from).is_file(), "{from}");
+    }
+    let changelog = file("deploy/deb/changelog");
+    let first = format!("smoltalk ({}-1) ", env!("CARGO_PKG_VERSION"));
+    assert!(changelog.starts_with(&first), "{changelog}");
+}
+
+#[test]
+fn what_starts_a_server_starts_it_with_flags_that_it_has() {
+    let server = pages().into_iter().find(|page| page.name() == "smoltalkd").expect("a server");
+    for (path, starts) in [
+        ("deploy/smoltalkd.service", ["  -", "  $"].as_slice()),
+        ("deploy/deb/smoltalkd.default", &["#SMOLTALKD_FLAGS="]),
+        ("deploy/Containerfile", &["HEALTHCHECK ", "ENTRYPOINT ", "CMD "]),
+        ("deploy/compose.yaml", &["  command: ["]),
+    ] {
+        let text = file(path);
+        let says = |line: &&str| starts.iter().any(|start| line.starts_with(start));
+        let said: Vec<&str> = text.lines().filter(says).collect();
+        let commands =
+            said.iter().map(|line| line.split_once(" CMD ").map_or(*line, |(_, command)| command));
+        let used: Words = commands.flat_map(flags_in).collect();
+        assert!(!used.is_empty() && used.is_subset(&server.flag_names()), "{path}: {used:?}");
+    }
+    let unit = file("deploy/smoltalkd.service");
+    assert!(unit.contains("ExecStart=/usr/bin/smoltalkd "), "where the package has it");
+    assert!(
+        file("Makefile").contains("s|/usr/bin|$(PREFIX)/bin|"),
+        "and who installs it, otherwise"
+    );
+}
+
+#[test]
+fn what_others_run_for_us_is_pinned() {
+    for name in names(".github/workflows") {
+        let workflow = file(&format!(".github/workflows/{name}"));
+        let used = workflow.lines().filter_map(|line| line.split_once("uses: "));
+        for action in used.map(|(_, action)| action).filter(|action| !action.starts_with("./")) {
+            let (_, at) = action.split_once('@').expect(action);
+            let commit = at.split(' ').next().unwrap_or_default();
+            let is_commit = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+            assert!(is_commit, "{name}: {action} may become something else");
+        }
+    }
+    let oldest = concat!("rustup toolchain install ", env!("CARGO_PKG_RUST_VERSION"), " ");
+    assert!(file(".github/workflows/ci.yml").contains(oldest), "it is tried with {oldest}");
 }
 
 #[test]
