@@ -16,7 +16,7 @@ _smoltalk() {
             mapfile -t COMPREPLY < <(compgen -W 'text raw' -- "$cur")
             return
             ;;
-        --resume | --key-file)
+        --resume | --key-file | --tls-ca | --tls-cert | --tls-key)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
@@ -27,7 +27,8 @@ _smoltalk() {
         mapfile -t COMPREPLY < <(compgen -W "$direct" -- "$cur")
         return
     fi
-    local flags='-u --username --host -p --port --key-file --timeout --last --reconnect
+    local flags='-u --username --host -p --port --key-file --tls --tls-ca --tls-cert --tls-key
+        --timeout --last --reconnect
         --no-reconnect --resume --stay --whole --json --output --chat --lines --time --color --no-bell
         -V --version -h --help'
     [ "$COMP_CWORD" -gt 1 ] || flags+=' direct'

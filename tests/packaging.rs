@@ -364,7 +364,7 @@ fn a_flag_that_not_all_builds_have_is_said_to_be_one_wherever_it_is_described() 
             let described = [
                 (
                     page.manual(),
-                    format!("| `{long} "),
+                    format!("| `{long}{}", if flag.value.is_some() { ' ' } else { '`' }),
                     format!("Builds with the feature `{feature}` |"),
                 ),
                 (zsh, format!("'{long}["), format!("(feature {feature})]")),
@@ -374,8 +374,10 @@ fn a_flag_that_not_all_builds_have_is_said_to_be_one_wherever_it_is_described() 
                 let line = text.lines().find(|line| line.contains(&start));
                 assert!(line.is_some_and(|line| line.contains(&said)), "{start} {said}");
             }
-            let item =
-                page.man.split(".It Fl -").find(|item| item.starts_with(&format!("{word} ")));
+            let item = page
+                .man
+                .split(".It Fl -")
+                .find(|item| item.split_whitespace().next() == Some(word));
             let said = format!("Builds with the feature {feature} have it");
             assert!(item.is_some_and(|item| item.contains(&said)), "{}: {long}", page.name());
         }

@@ -1,7 +1,7 @@
 //! Coming, and coming back: how, when it is no use, and how long to wait.
 
 use super::connect::within;
-use super::{Client, Error};
+use super::{Client, Error, Tls};
 use crate::limits;
 use crate::protocol::{JoinOptions, Key, Refusal};
 use std::io;
@@ -17,13 +17,14 @@ pub struct Missed {
     pub unanswered: bool,
 }
 
-/// Connects to one of the hosts and joins, in `time`: with these options, or as many of them as the
+/// Connects to one of the hosts, by `tls` if that is how, and joins, in `time`: with these options, or as many of them as the
 /// server [knows](Client::join_if_known), and the `key` where it asks for one. After so many that have `failed`,
 /// another host comes first. Returns how many members the room has, too.
 pub async fn arrive(
     time: Duration,
     hosts: &[(String, u16)],
     failed: u32,
+    tls: Option<&Tls>,
     key: Option<&Key>,
     name: &[u8],
     options: JoinOptions,
@@ -33,7 +34,7 @@ pub async fn arrive(
     let count = hosts.len().max(1);
     hosts.rotate_left(failed as usize % count);
     let began = Instant::now();
-    let connected = Client::connect_any(time, hosts).await;
+    let connected = Client::connect_with(time, hosts, tls).await;
     let mut client = connected.map_err(|error| Missed { error, unanswered: false })?;
     let rest = time.saturating_sub(began.elapsed());
     let mut asked = false;
@@ -70,6 +71,7 @@ pub fn is_final(end: &Error) -> bool {
             let word = reason.split(' ').next().unwrap_or_default();
             ["", "kicked", "denied"].contains(&word)
         }
+        Error::Untrusted(_) => true,
         Error::Refused { code, .. } => !passes.contains(&code.as_str()),
         _ => false,
     }

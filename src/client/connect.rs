@@ -1,7 +1,9 @@
 //! From a host's name to a connection.
 
+use super::wire::Wire;
 use crate::limits;
 use crate::net::socket::set_connection_options;
+use crate::net::tls::Connector;
 use futures_lite::future;
 use smol::{Async, Timer};
 use std::future::poll_fn;
@@ -18,25 +20,41 @@ const UNIX: &str = "unix:";
 
 /// A connection to the first address of `host` that accepts in `time`; or the error of the last that
 /// did not.
-pub async fn connect(time: Duration, host: &str, port: u16) -> io::Result<Async<TcpStream>> {
-    connect_any(time, [(host, port)]).await
+pub async fn connect(time: Duration, host: &str, port: u16) -> io::Result<Wire> {
+    connect_any(time, [(host, port)], None).await
 }
 
-/// The same, of all addresses of several hosts.
+/// The same, of all addresses of several hosts; within TLS where that is how.
 pub async fn connect_any(
     time: Duration,
     hosts: impl IntoIterator<Item = (&str, u16)>,
-) -> io::Result<Async<TcpStream>> {
+    tls: Option<&Connector>,
+) -> io::Result<Wire> {
     let connected = first(hosts.into_iter().map(|(host, port)| async move {
         match host.strip_prefix(UNIX) {
-            Some(path) => unix(path).await,
-            None => first(smol::net::resolve((host, port)).await?.into_iter().map(tcp)).await,
+            Some(_) if tls.is_some() => {
+                let error = "there is no TLS on a Unix socket";
+                Err(io::Error::new(io::ErrorKind::InvalidInput, error))
+            }
+            Some(path) => unix(path).await.map(Wire::from),
+            None => {
+                let addresses = smol::net::resolve((host, port)).await?;
+                first(addresses.into_iter().map(|address| reach(address, host, tls))).await
+            }
         }
     }));
     within(time, connected).await.unwrap_or_else(|| {
         let late = format!("no answer within {} s", time.as_secs_f32());
         Err(io::Error::new(io::ErrorKind::TimedOut, late))
     })
+}
+
+async fn reach(address: SocketAddr, host: &str, tls: Option<&Connector>) -> io::Result<Wire> {
+    let socket = tcp(address).await?;
+    match tls {
+        Some(tls) => Wire::within(socket, tls, host).await,
+        None => Ok(socket.into()),
+    }
 }
 
 async fn tcp(address: SocketAddr) -> io::Result<Async<TcpStream>> {
@@ -89,6 +107,8 @@ async fn first<T>(
         };
         match finished {
             Some(Ok(connected)) => return Ok(connected),
+            // To be told that a certificate does not hold, and only that, ends all trying.
+            Some(Err(_)) if failed.kind() == io::ErrorKind::InvalidData => {}
             Some(Err(error)) => failed = error,
             None => {}
         }

@@ -2,6 +2,7 @@
 
 use crate::limits;
 use crate::protocol::Refusal;
+use crate::protocol::text::to_safe;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub enum Error {
     /// No address of the host accepted; this is what the last one said.
     Unreachable(Arc<io::Error>),
+    /// A certificate does not hold, the server's or one's own: what is wrong with it.
+    Untrusted(String),
     /// What answers is no server of this protocol; what it did instead.
     NotSmoltalk(String),
     /// The server said ERR.
@@ -42,6 +45,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why there is no connection.
+    pub(super) fn unreached(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::Untrusted(to_safe(error.to_string().as_bytes())),
+            _ => Self::Unreachable(Arc::new(error)),
+        }
+    }
+
     pub(super) fn said(code: &str, text: &str) -> Self {
         Self::Refused { code: code.into(), text: text.into() }
     }
@@ -64,6 +75,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(error) => write!(f, "cannot connect: {}", in_words(error)),
+            Self::Untrusted(why) => f.write_str(why),
             Self::NotSmoltalk(why) => write!(f, "this is no smoltalk server: {why}"),
             Self::Refused { code, text } if text.is_empty() => write!(f, "{code}"),
             Self::Refused { code, text } => write!(f, "{text} ({code})"),

@@ -3,14 +3,14 @@
 //! made of it; they differ in who hears the frames.
 
 use super::unsent::Unsent;
+use super::wire::Wire;
 use crate::limits;
 use crate::protocol::frames::{Frame, Frames};
 use crate::protocol::lines::Line;
 use futures_lite::{AsyncRead, future};
-use smol::Async;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -51,7 +51,7 @@ pub enum Next {
 /// A connection, and who hears what comes in on it.
 #[derive(Debug)]
 pub struct Link<H> {
-    socket: Async<TcpStream>,
+    wire: Wire,
     frames: Frames,
     /// Where much comes, it is read into this, until nothing more is there.
     scratch: Option<Box<[u8]>>,
@@ -63,14 +63,14 @@ pub struct Link<H> {
 
 impl<H: Hear> Link<H> {
     /// The lines of the other side have at most `longest` bytes.
-    pub fn new(socket: Async<TcpStream>, longest: usize, inbox: H) -> Self {
-        let frames = Frames::new(longest);
-        Self { socket, frames, scratch: None, heard: false, unsent: Unsent::default(), inbox }
+    pub fn new(wire: impl Into<Wire>, longest: usize, inbox: H) -> Self {
+        let (wire, frames) = (wire.into(), Frames::new(longest));
+        Self { wire, frames, scratch: None, heard: false, unsent: Unsent::default(), inbox }
     }
 
     /// Who is at the other end.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.socket.get_ref().peer_addr().ok()
+        self.wire.peer_addr().ok()
     }
 
     /// Whether reading has stopped until something is taken.
@@ -83,7 +83,7 @@ impl<H: Hear> Link<H> {
     pub async fn until<T>(&mut self, mut done: impl FnMut(&mut Self, bool) -> Option<T>) -> T {
         poll_fn(|cx| {
             loop {
-                let sent = self.unsent.poll_into(&mut self.socket, cx).is_ready();
+                let sent = self.unsent.poll_into(&mut self.wire, cx).is_ready();
                 if let Some(result) = done(self, sent) {
                     return Poll::Ready(result);
                 }
@@ -95,19 +95,19 @@ impl<H: Hear> Link<H> {
 
     /// Sends what waits, and hears nothing.
     pub async fn send(&mut self) {
-        poll_fn(|cx| self.unsent.poll_into(&mut self.socket, cx)).await;
+        poll_fn(|cx| self.unsent.poll_into(&mut self.wire, cx)).await;
     }
 
     /// Says that nothing more follows, and waits until the other side has seen it.
     pub async fn close(&mut self) {
         // How it ends makes no difference any more.
-        let _ = close(&mut self.socket).await;
+        let _ = close(&mut self.wire).await;
     }
 
     /// Ends the connection, both ways.
     pub fn hang_up(&self) {
         // One that is gone already is as good.
-        let _ = self.socket.get_ref().shutdown(Shutdown::Both);
+        let _ = self.wire.hang_up();
     }
 
     /// Ready once something came in, were it the end. Nothing does while too much waits.
@@ -125,7 +125,7 @@ impl<H: Hear> Link<H> {
         let mut scratch = self.scratch.take();
         let mut little = [0; LITTLE];
         let buffer = scratch.as_deref_mut().unwrap_or(&mut little);
-        match ready!(Pin::new(&mut self.socket).poll_read(cx, buffer)) {
+        match ready!(Pin::new(&mut self.wire).poll_read(cx, buffer)) {
             Ok(0) => self.inbox.end(self.frames.pending(), self.unsent.tail()),
             Ok(received) => {
                 self.hear(&buffer[..received]);
@@ -154,15 +154,15 @@ impl<H: Hear> Link<H> {
     }
 }
 
-/// Says that nothing more follows on `socket`, and reads on to its end: what arrives at a closed
+/// Says that nothing more follows on `wire`, and reads on to its end: what arrives at a closed
 /// socket is answered by a reset, which can overtake what was sent.
-pub async fn close(socket: &mut Async<TcpStream>) -> io::Result<()> {
-    socket.get_ref().shutdown(Shutdown::Write)?;
-    let read = |cx: &mut Context<'_>, socket: &mut Async<TcpStream>| {
+pub async fn close(wire: &mut Wire) -> io::Result<()> {
+    wire.shut_writing()?;
+    let read = |cx: &mut Context<'_>, wire: &mut Wire| {
         // On the stack: in the future, it would be kept for all that time.
-        Pin::new(socket).poll_read(cx, &mut [0; LITTLE])
+        Pin::new(wire).poll_read(cx, &mut [0; LITTLE])
     };
-    while poll_fn(|cx| read(cx, socket)).await? > 0 {
+    while poll_fn(|cx| read(cx, wire)).await? > 0 {
         // It may go on for ever, and not have so much time.
         future::yield_now().await;
     }

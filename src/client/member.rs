@@ -1,11 +1,11 @@
 //! A member of a room over as many connections as it takes.
 
-use super::Client;
 use super::back::{Missed, arrive, is_final, pause};
 use super::error::Error;
 use super::event::{Event, Heard};
 use super::ledger::{Ledger, Saying, Take};
 use super::queue::Queue;
+use super::{Client, Tls};
 use crate::limits;
 use crate::net::secrets::Secrets;
 use crate::protocol::{Command, Id, Key, Name, Refusal, Secret};
@@ -28,6 +28,8 @@ pub struct Config {
     pub name: Name,
     /// So many of the last messages come first.
     pub last: u64,
+    /// By what to begin TLS, if that is how to come there.
+    pub tls: Option<Tls>,
     /// The key of the room; only said where it has one.
     pub key: Option<Key>,
     /// By what one is known again; a random one where there is none.
@@ -41,7 +43,7 @@ impl Config {
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16, name: Name) -> Self {
         let hosts = vec![(host.into(), port)];
-        Self { hosts, name, last: 0, key: None, secret: None, timeout: limits::GREETING }
+        Self { hosts, name, last: 0, tls: None, key: None, secret: None, timeout: limits::GREETING }
     }
 }
 
@@ -367,9 +369,9 @@ fn come(config: &Config, ledger: &Ledger, pause: Duration, failed: u32) -> Comin
     let (config, options) = (config.clone(), ledger.join(config.last));
     Box::pin(async move {
         Timer::after(pause).await;
-        let Config { hosts, name, key, timeout, .. } = &config;
-        let key = key.as_ref();
-        let arrived = arrive(*timeout, hosts, failed, key, name.as_bytes(), options).await;
+        let Config { hosts, name, tls, key, timeout, .. } = &config;
+        let (tls, key) = (tls.as_ref(), key.as_ref());
+        let arrived = arrive(*timeout, hosts, failed, tls, key, name.as_bytes(), options).await;
         arrived.map(|(client, _)| client)
     })
 }

@@ -26,7 +26,9 @@ pub(crate) mod link;
 mod member;
 pub(crate) mod queue;
 pub(crate) mod unsent;
+pub(crate) mod wire;
 
+pub use crate::net::tls::{Connector as Tls, Trust};
 pub use back::{Missed, arrive, is_final, pause};
 pub use error::Error;
 pub use event::Event;
@@ -41,7 +43,6 @@ use event::Heard;
 use inbox::Inbox;
 use link::Link;
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A connection to a server, and what was heard on it.
@@ -85,10 +86,19 @@ impl Client {
         time: Duration,
         hosts: impl IntoIterator<Item = (&str, u16)>,
     ) -> Result<Self, Error> {
+        Self::connect_with(time, hosts, None).await
+    }
+
+    /// The same, within TLS where that is given: what is shown there has to be the certificate of the host that is
+    /// connected to.
+    pub async fn connect_with(
+        time: Duration,
+        hosts: impl IntoIterator<Item = (&str, u16)>,
+        tls: Option<&Tls>,
+    ) -> Result<Self, Error> {
         let began = Instant::now();
-        let reached = connect::connect_any(time, hosts).await;
-        let socket = reached.map_err(|error| Error::Unreachable(Arc::new(error)))?;
-        let link = Link::new(socket, limits::EVENT_LINE, Inbox::new());
+        let reached = connect::connect_any(time, hosts, tls).await;
+        let link = Link::new(reached.map_err(Error::unreached)?, limits::EVENT_LINE, Inbox::new());
         let mut client = Self { link, pings: 0, id: None };
         let rest = time.saturating_sub(began.elapsed());
         let silence = || Error::NotSmoltalk("it says nothing".into());

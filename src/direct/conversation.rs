@@ -7,10 +7,10 @@ use super::event::Event;
 use super::words::{VERSION, Word};
 use crate::client::connect::{connect, within};
 use crate::client::link::Link;
+use crate::client::wire::Wire;
 use crate::limits;
 use crate::protocol::Name;
-use smol::Async;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,7 +62,7 @@ impl Direct {
     }
 
     /// Both sides say HELLO at once.
-    pub(super) fn on(socket: Async<TcpStream>, chair: Option<Chair>, config: &Config) -> Self {
+    pub(super) fn on(socket: impl Into<Wire>, chair: Option<Chair>, config: &Config) -> Self {
         let link = Link::new(socket, limits::LINE, Dialogue::new(config.limit));
         let mut direct = Self { chair, link };
         direct.say(Word::Hello(VERSION.as_bytes(), config.name.as_bytes()));

@@ -154,5 +154,5 @@ async fn turn_away(socket: TcpStream) -> io::Result<()> {
     let mut busy = Vec::new();
     BUSY.render(&mut busy);
     socket.write_all(&busy).await?;
-    link::close(&mut socket).await
+    link::close(&mut socket.into()).await
 }

@@ -1,5 +1,8 @@
 //! A client that speaks within TLS, line by line, and certificates for both sides.
 
+// Each test file uses its part.
+#![allow(dead_code)]
+
 use crate::support::DEADLINE;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring::default_provider;

@@ -5,6 +5,8 @@ use crate::room::Visit;
 use crate::start::{Given, Start, version};
 use crate::ui::{Colour, Grammar, Looks, Output};
 use argh::{ArgsInfo, FromArgs};
+#[cfg(feature = "tls")]
+use smoltalk::client::Trust;
 use smoltalk::limits;
 use smoltalk::program::plain;
 use smoltalk::protocol::Key;
@@ -13,6 +15,8 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Talk in a smoltalk room, from a terminal or a script.
@@ -64,6 +68,22 @@ struct Flags {
     /// on a terminal it is asked for
     #[argh(option, arg_name = "file")]
     key_file: Option<String>,
+    /// speak within TLS; the server's certificate has to hold for --host
+    #[cfg(feature = "tls")]
+    #[argh(switch)]
+    tls: bool,
+    /// the authorities of servers, in PEM (those of the system, if not given)
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "file")]
+    tls_ca: Option<String>,
+    /// your own certificate, for a server that asks for one, in PEM
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "file")]
+    tls_cert: Option<String>,
+    /// the key of that certificate, in PEM
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "file")]
+    tls_key: Option<String>,
     /// how many seconds it may take to get in (default: 10)
     #[argh(option, arg_name = "secs")]
     timeout: Option<String>,
@@ -128,6 +148,12 @@ const TAKES: &[(&str, &str)] = &[
     ("-u", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--username", "a name: 1 to 32 of A-Z a-z 0-9 _ - ."),
     ("--key-file", "a file whose first line is the room's key"),
+    #[cfg(feature = "tls")]
+    ("--tls-ca", "the path of a file"),
+    #[cfg(feature = "tls")]
+    ("--tls-cert", "the path of a file"),
+    #[cfg(feature = "tls")]
+    ("--tls-key", "the path of a file"),
     ("--output", "text or raw"),
     ("--color", "auto, always or never"),
     ("SMOLTALK_CHAT", "1 or 0"),
@@ -158,7 +184,7 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     let flags = match Flags::from_args(&["smoltalk"], &args) {
         Ok(flags) if flags.version => return Ok(version()),
         Ok(flags) => flags,
-        Err(early) => return given.instead(&early),
+        Err(early) => return given.instead(&early).map_err(unfit),
     };
     if flags.server.as_deref() == Some("direct") {
         return Err("direct is the first word where it is one".into());
@@ -186,6 +212,17 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     let resume = given.either("--resume", flags.resume, "", path)?;
     let key = given.either("--key-file", flags.key_file, "", key_of_file)?;
     let key = key.map_or_else(|| key_of((given.env)("SMOLTALK_KEY")), |key| Ok(Some(key)))?;
+    #[cfg(feature = "tls")]
+    let tls = {
+        let file = |flag, value| {
+            given.either(flag, value, "", |path| (!path.is_empty()).then(|| path.into()))
+        };
+        let authorities = file("--tls-ca", flags.tls_ca)?;
+        let own = (file("--tls-cert", flags.tls_cert)?, file("--tls-key", flags.tls_key)?);
+        trust(flags.tls, authorities, own, hosts.as_deref().unwrap_or_default())?
+    };
+    #[cfg(not(feature = "tls"))]
+    let tls = None;
     if flags.lines && flags.whole {
         return Err("--lines and --whole exclude each other".into());
     }
@@ -197,6 +234,7 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
     Ok(Start::Talk(Visit {
         hosts: hosts.into_iter().map(|(host, own)| (host, own.unwrap_or(port))).collect(),
         username,
+        tls,
         key,
         stay: flags.stay,
         whole: flags.whole,
@@ -212,6 +250,39 @@ fn start(args: &[String], env: impl Fn(&str) -> Option<OsString>) -> Result<Star
         },
         chats: chats.unwrap_or(false),
     }))
+}
+
+/// What is wrong with the flags; of one that another build has, that.
+fn unfit(mut why: String) -> String {
+    let of_tls = [" --tls", " --tls-ca", " --tls-cert", " --tls-key"];
+    if !cfg!(feature = "tls") && of_tls.iter().any(|flag| why.ends_with(flag)) {
+        why.push_str(" (this build has no TLS: it needs the feature tls)");
+    }
+    why
+}
+
+/// What there is to believe and to show within TLS, if that is wanted; nobody is to take for it what is not.
+#[cfg(feature = "tls")]
+fn trust(
+    wanted: bool,
+    authorities: Option<PathBuf>,
+    own: (Option<PathBuf>, Option<PathBuf>),
+    hosts: &[(String, Option<u16>)],
+) -> Result<Option<Trust>, String> {
+    let certificate = match own {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err("--tls-cert and --tls-key go together".into()),
+    };
+    if !wanted {
+        let is_given = authorities.is_some() || certificate.is_some();
+        let why = "--tls-ca, --tls-cert and --tls-key are for --tls";
+        return if is_given { Err(why.into()) } else { Ok(None) };
+    }
+    if hosts.iter().any(|(host, _)| host.starts_with("unix:")) {
+        return Err("--tls is not for Unix sockets".into());
+    }
+    Ok(Some(Trust { authorities, certificate }))
 }
 
 /// Hosts, and the ports of those that have one of their own.
@@ -319,6 +390,7 @@ mod tests {
         let default = Visit {
             hosts: vec![("127.0.0.1".into(), 7878)],
             username: None,
+            tls: None,
             key: None,
             stay: false,
             whole: false,
@@ -350,6 +422,7 @@ mod tests {
         let from_flags = Visit {
             hosts: vec![("::1".into(), 2)],
             username: Some("ada".into()),
+            tls: None,
             key: Key::new(b"from env"),
             stay: true,
             whole: true,
@@ -454,6 +527,30 @@ mod tests {
             }
         }
         let Ok(Start::Print(version)) = started(&["--version"], &[]) else { panic!("no version") };
-        assert_eq!(version, format!("smoltalk {}", env!("CARGO_PKG_VERSION")));
+        let features = if cfg!(feature = "tls") { " (tls)" } else { "" };
+        assert_eq!(version, format!("smoltalk {}{features}", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn files_for_tls_are_for_tls_alone() {
+        let flags = ["--tls", "--tls-ca", "ca", "--tls-cert", "c", "--tls-key", "k"];
+        let certificate = Some(("c".into(), "k".into()));
+        let trust = Trust { authorities: Some("ca".into()), certificate };
+        assert_eq!(visit(&flags, &[]).tls, Some(trust));
+        assert_eq!(visit(&["--tls"], &[]).tls, Some(Trust::default()));
+        assert!(usage_error(&flags[..5], &[]).contains("go together"));
+        assert!(usage_error(&flags[1..], &[]).ends_with("are for --tls"));
+        assert!(usage_error(&["--tls-ca", "ca"], &[]).ends_with("are for --tls"));
+        assert!(usage_error(&["--tls", "--tls-ca", ""], &[]).contains("--tls-ca takes the path"));
+        assert!(usage_error(&["--tls", "--host", "a,unix:b"], &[]).contains("Unix"));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_says_so() {
+        for flag in ["--tls", "--tls-ca", "--tls-cert", "--tls-key"] {
+            assert!(usage_error(&[flag], &[]).contains("has no TLS"), "{flag}");
+        }
     }
 }

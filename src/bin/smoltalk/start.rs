@@ -17,8 +17,15 @@ pub enum Start {
     Print(String),
 }
 
+/// What `--version` says: with what was built in.
+const VERSION: &str = if cfg!(feature = "tls") {
+    concat!("smoltalk ", env!("CARGO_PKG_VERSION"), " (tls)")
+} else {
+    concat!("smoltalk ", env!("CARGO_PKG_VERSION"))
+};
+
 pub fn version() -> Start {
-    Start::Print(concat!("smoltalk ", env!("CARGO_PKG_VERSION")).into())
+    Start::Print(VERSION.into())
 }
 
 /// What was given, to the flags and in the environment.

@@ -1,12 +1,12 @@
 //! The server's side: by which certificate it is known, and whose it asks for.
 
 use super::connection::Connection;
-use super::{pem, provider, wrong};
+use super::{named, pem, provider, wrong};
 use rustls::crypto::ring::Ticketer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The files that a server with TLS needs; all in PEM.
@@ -75,10 +75,6 @@ impl Certificates {
         config.ticketer = Ticketer::new().map_err(wrong)?;
         Ok(Arc::new(config))
     }
-}
-
-fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
-    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// The TLS of one socket. Nobody holds it for longer than one call takes.

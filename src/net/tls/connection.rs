@@ -34,6 +34,16 @@ impl Connection {
         if self.is_blocked() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
+    /// The same, until the other side has said something as well.
+    pub fn meet(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
+        self.shake_hands(wire)?;
+        while !self.has_more() {
+            self.hear(wire)?;
+        }
+        // One that has ended instead says why not when it is received from.
+        Ok(())
+    }
+
     /// Whether the wire has to take something before anything else can go on.
     pub fn is_blocked(&self) -> bool {
         self.tls.wants_write()

@@ -6,10 +6,15 @@
 mod acceptor;
 mod connection;
 mod pem;
+mod trust;
 
 pub use acceptor::{Acceptor, Certificates, Layer};
+pub use connection::Connection;
+pub use trust::{Connector, Trust, explained};
 
 use rustls::crypto::{CryptoProvider, ring};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// The one who does the arithmetic.
@@ -23,6 +28,11 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// What is wrong with something given, in the words of the library beneath.
-fn wrong(why: impl std::fmt::Display) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_string())
+fn wrong(why: impl std::fmt::Display) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, why.to_string())
+}
+
+/// Names the file in which something is wrong.
+fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -8,13 +8,15 @@ use crate::failure::Failure;
 use crate::ui::{Console, Grammar, Line, json};
 use crate::wait::unless;
 use smol::Timer;
-use smoltalk::client::{Client, Error, Missed, arrive};
+use smoltalk::client::{Client, Error, Missed, Tls, arrive};
+use smoltalk::program::in_words;
 use smoltalk::protocol::{Command, Form, JoinOptions, Key, Name, Refusal};
 
 /// One who is in.
 pub struct Entered {
     pub client: Client,
     pub name: String,
+    pub tls: Option<Tls>,
     pub key: Option<Key>,
     /// How many are, this one included.
     pub members: usize,
@@ -28,6 +30,8 @@ pub struct Entered {
 pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entered>, Failure> {
     // Before the room, where nobody should wait for it.
     let whole = if visit.whole { bytes::whole(console).await? } else { None };
+    let tls = visit.tls.as_ref().map(Tls::open).transpose();
+    let tls = tls.map_err(|error| Failure::Alone(in_words(&error.to_string())))?;
     let mut books = Books::of(visit, console.is_terminal())?;
     let given = visit.username.as_deref();
     let kept = books.as_ref().map_or(Ok(None), |books| books.name(given))?;
@@ -38,7 +42,7 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
         (None, None) if !console.is_terminal() => return Err(Failure::Usage(MISSING.into())),
         (None, None) => {
             // Nobody should think of a name for a room that is not there.
-            greeted = match unless(console.ended(), Box::pin(reach(visit))).await {
+            greeted = match unless(console.ended(), Box::pin(reach(visit, tls.as_ref()))).await {
                 Some(reached) => Some(reached?),
                 None => return Ok(None),
             };
@@ -51,20 +55,20 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     let (mut late, mut key, mut asked) = (0, visit.key.clone(), 0);
     loop {
         let options = options(visit, books.as_mut(), console);
-        let who = (name.as_str(), key.as_ref());
+        let who = (name.as_str(), tls.as_ref(), key.as_ref());
         let arrival = Box::pin(first_arrival(visit, who, options, greeted.take(), &mut late));
         let error = match unless(console.ended(), arrival).await {
             Some(Ok((client, members))) => {
                 if let Some(books) = &mut books {
                     (0..late).for_each(|_| books.ledger.unanswered());
                 }
-                return Ok(Some(Entered { client, name, key, members, whole, books }));
+                return Ok(Some(Entered { client, name, tls, key, members, whole, books }));
             }
             Some(Err(error)) => error,
             None => return Ok(None),
         };
         let Error::Refused { code, text } = &error else {
-            return Err(Failure::Alone(format!("{}: {error}", visit.place())));
+            return Err(alone(visit, &error));
         };
         if console.is_terminal() && visit.key.is_none() && is_about_the_key(code) {
             if asked > 0 {
@@ -89,12 +93,20 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
     }
 }
 
+/// Nobody lets it in. A certificate that does not hold is said of its host already.
+fn alone(visit: &Visit, error: &Error) -> Failure {
+    Failure::Alone(match error {
+        Error::Untrusted(why) => why.clone(),
+        error => format!("{}: {error}", visit.place()),
+    })
+}
+
 /// A connection to one of the hosts.
-async fn reach(visit: &Visit) -> Result<Client, Failure> {
+async fn reach(visit: &Visit, tls: Option<&Tls>) -> Result<Client, Failure> {
     let hosts = visit.hosts.iter().map(|(host, port)| (host.as_str(), *port));
-    Client::connect_any(visit.timeout, hosts).await.map_err(|error| match error {
+    Client::connect_with(visit.timeout, hosts, tls).await.map_err(|error| match error {
         Error::Refused { .. } => Failure::Refused(error.to_string()),
-        error => Failure::Alone(format!("{}: {error}", visit.place())),
+        error => alone(visit, &error),
     })
 }
 
@@ -102,7 +114,7 @@ async fn reach(visit: &Visit) -> Result<Client, Failure> {
 /// each of which has its turn to be the first. Counts the JOINs that may still come `late`.
 async fn first_arrival(
     visit: &Visit,
-    (name, key): (&str, Option<&Key>),
+    (name, tls, key): (&str, Option<&Tls>, Option<&Key>),
     options: JoinOptions,
     greeted: Option<Client>,
     late: &mut u32,
@@ -125,11 +137,12 @@ async fn first_arrival(
     }
     let mut tried = 0;
     loop {
-        match arrive(*timeout, hosts, tried, key, name.as_bytes(), options).await {
+        match arrive(*timeout, hosts, tried, tls, key, name.as_bytes(), options).await {
             Ok(arrived) => return Ok(arrived),
-            Err(Missed { error: Error::Unreachable(error), unanswered: false }) => {
-                return Err(Error::Unreachable(error));
-            }
+            Err(Missed {
+                error: error @ (Error::Unreachable(_) | Error::Untrusted(_)),
+                unanswered: false,
+            }) => return Err(error),
             Err(Missed { error, unanswered }) => {
                 tried += 1;
                 *late += u32::from(unanswered);

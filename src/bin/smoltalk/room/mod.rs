@@ -43,7 +43,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
     let mut console = Console::for_room(*looks, grammar, *whole, resume.is_some())?;
     let mut signals = signals(console.is_terminal())?;
     let entered = unless(signals.next(), enter(visit, &mut console)).await;
-    let Entered { client, name, key, members, whole, books } = match entered {
+    let Entered { client, name, tls, key, members, whole, books } = match entered {
         Some(Ok(Some(entered))) => entered,
         // Nobody has seen it come: it may just go.
         otherwise => {
@@ -56,6 +56,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
     let mut session = Session {
         visit,
         name,
+        tls,
         key,
         client,
         console,

@@ -69,12 +69,12 @@ impl Session<'_> {
         time: Instant,
     ) -> Result<ControlFlow<(), Result<(Client, usize), Missed>>, Failure> {
         let (visit, name, failed) = (self.visit, self.name.clone(), self.attempts - 1);
-        let key = self.key.clone();
+        let (tls, key) = (self.tls.clone(), self.key.clone());
         let options = options(visit, self.books.as_mut(), &self.console);
         let mut arrival = Box::pin(async {
             Timer::at(time).await;
-            let (key, name) = (key.as_ref(), name.as_bytes());
-            Some(arrive(visit.timeout, &visit.hosts, failed, key, name, options).await)
+            let (tls, key, name) = (tls.as_ref(), key.as_ref(), name.as_bytes());
+            Some(arrive(visit.timeout, &visit.hosts, failed, tls, key, name, options).await)
         });
         let person = self.console.is_terminal();
         loop {

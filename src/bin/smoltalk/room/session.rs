@@ -6,7 +6,7 @@ use super::visit::Visit;
 use crate::failure::Failure;
 use crate::ui::{Console, When, json};
 use crate::wait::Reader;
-use smoltalk::client::{Client, Error, Event, Take};
+use smoltalk::client::{Client, Error, Event, Take, Tls};
 use smoltalk::protocol::{Key, Refusal};
 use std::collections::VecDeque;
 use std::io;
@@ -18,6 +18,7 @@ pub struct Session<'a> {
     pub visit: &'a Visit,
     pub name: String,
     /// What the server had to be told to be let in.
+    pub tls: Option<Tls>,
     pub key: Option<Key>,
     pub client: Client,
     pub console: Console,

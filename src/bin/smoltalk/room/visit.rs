@@ -2,6 +2,7 @@
 
 use crate::failure::place;
 use crate::ui::{Grammar, Looks};
+use smoltalk::client::Trust;
 use smoltalk::protocol::Key;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct Visit {
     pub hosts: Vec<(String, u16)>,
     /// Not yet checked: the answer to a bad one is the server's.
     pub username: Option<String>,
+    /// What to believe, and to show, within TLS, if that is how to come there.
+    pub tls: Option<Trust>,
     /// The key of the room, if it is known.
     pub key: Option<Key>,
     /// Go on listening after standard input has ended.
