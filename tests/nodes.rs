@@ -293,6 +293,70 @@ fn who_has_said_all_and_waits_for_redis_is_let_in_however_late() {
     }
 }
 
+/// Stops Redis, and waits until these know it.
+fn stop(redis: &redis::Server, nodes: &mut [Node]) {
+    redis.signal("-STOP");
+    for node in nodes {
+        node.daemon.log.finds("log: out of reach: ");
+    }
+}
+
+#[test]
+fn who_waited_for_redis_here_and_asks_again_elsewhere_is_not_put_out_by_that() {
+    let Some((redis, mut nodes)) = room(3) else { return };
+    let mut ada = nodes[0].member("ada");
+    stop(&redis, &mut nodes);
+    let join = format!("JOIN bob id echo resume={SECRET}");
+    for node in &nodes {
+        let mut bob = node.daemon.guest();
+        bob.types(&join);
+        bob.types("PING there?");
+    }
+    let mut bob = nodes[1].daemon.guest();
+    bob.types(&join);
+    redis.signal("-CONT");
+    bob.sees("OK bob 2 ...");
+    ada.sees("JOINED bob");
+    // Whatever else was asked for is decided before this.
+    for node in &nodes {
+        node.member("eve").types("LEAVE");
+        ada.sees("JOINED eve");
+        ada.sees("LEFT eve");
+    }
+    bob.types("MSG here");
+    ada.sees("MSG bob here");
+}
+
+#[test]
+fn who_gave_up_waiting_for_redis_holds_no_name() {
+    let Some((redis, mut nodes)) = room(1) else { return };
+    let mut ada = nodes[0].member("ada");
+    stop(&redis, &mut nodes);
+    nodes[0].daemon.guest().types("JOIN bob");
+    let mut bob = nodes[0].daemon.guest();
+    bob.types("JOIN bob");
+    redis.signal("-CONT");
+    bob.sees("OK bob 2");
+    ada.sees("JOINED bob");
+    bob.types("MSG here");
+    ada.sees("MSG bob here");
+}
+
+#[test]
+fn who_gave_up_waiting_for_redis_and_can_come_back_keeps_no_place() {
+    let Some(redis) = redis::Server::start() else { return };
+    let flags = ["--join-timeout", "1", "--max-connections", "2"];
+    let url = format!("redis://127.0.0.1:{}", redis.port);
+    let mut nodes = [Node { daemon: Node::spawn_with("127.0.0.1:0", &url, &flags), url }];
+    nodes[0].member("ada").types("LEAVE");
+    stop(&redis, &mut nodes);
+    nodes[0].daemon.guest().types(&format!("JOIN bob id resume={SECRET}"));
+    nodes[0].daemon.guest().sees("BYE join-timeout");
+    // Who came before it has had its time as well.
+    let (_one, _another) = (nodes[0].daemon.guest(), nodes[0].daemon.guest());
+    redis.signal("-CONT");
+}
+
 #[test]
 fn who_has_gone_and_is_not_out_yet_is_nobodys_addressee() {
     let Some((redis, nodes)) = room(1) else { return };

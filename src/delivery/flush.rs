@@ -285,6 +285,7 @@ fn send<S: Sink>(outlet: &Outlet<S>, parts: &[IoSlice<'_>]) -> io::Result<usize>
 mod tests {
     use super::*;
     use crate::net::peer::Peer;
+    use crate::net::sink::Ended;
     use std::sync::Mutex;
 
     const TEXT: Form = Form { data: false, ids: false };
@@ -311,8 +312,8 @@ mod tests {
 
         fn shut(&self) {}
 
-        fn is_broken(&self) -> bool {
-            false
+        fn ended(&self) -> Ended {
+            Ended::Nothing
         }
 
         fn peer(&self) -> Peer {

@@ -1,6 +1,7 @@
 //! What stands in where this program was built to be one server alone: nobody shares its log.
 
 use super::{Entry, NodeState};
+use crate::protocol::JoinOptions;
 use std::time::Instant;
 
 /// There is none.
@@ -33,8 +34,18 @@ impl Shared {
         match *self {}
     }
 
-    /// Whether this connection waits to be let in.
+    /// Whether it has been asked whether this connection is let in.
     pub fn is_joining(&self, _: usize) -> bool {
+        match *self {}
+    }
+
+    /// Puts a JOIN off while the log is out of reach.
+    pub fn postpones(&mut self, _: usize, _: &JoinOptions) -> bool {
+        match *self {}
+    }
+
+    /// What a connection wants that waits for the log to come in.
+    pub fn wanted(&self, _: usize) -> Option<JoinOptions> {
         match *self {}
     }
 

@@ -17,7 +17,7 @@ pub use history::{Piece, Replay, Resumed, Wanted};
 pub use journal::Change;
 
 use crate::limits::Limits;
-use crate::protocol::{Id, Name, Secret};
+use crate::protocol::{Id, JoinOptions, Name, Secret};
 use history::History;
 use journal::{Journal, Read, Record};
 pub use shared::Shared;
@@ -143,9 +143,19 @@ impl Log {
         self.shared.as_ref().is_some_and(|shared| shared.holds(seat))
     }
 
-    /// Whether this connection waits to be let in.
+    /// Whether it has been asked whether this connection is let in.
     pub fn is_joining(&self, seat: usize) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.is_joining(seat))
+    }
+
+    /// Puts a JOIN off while the log is out of reach.
+    pub fn postpones(&mut self, seat: usize, options: &JoinOptions) -> bool {
+        self.shared.as_mut().is_some_and(|shared| shared.postpones(seat, options))
+    }
+
+    /// What a connection wants that waits for the log to come in.
+    pub fn wanted(&self, seat: usize) -> Option<JoinOptions> {
+        self.shared.as_ref()?.wanted(seat)
     }
 
     /// This connection waits until it need not any longer.

@@ -3,7 +3,7 @@
 use super::nodes::{Deed, Epoch, Holder, Item, Node};
 use super::{Arrival, Entry, NodeState, Speaker};
 use crate::limits;
-use crate::protocol::Name;
+use crate::protocol::{JoinOptions, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ pub struct Shared {
     serials: u64,
     seated: BTreeMap<usize, Seated>,
     seats: BTreeMap<u64, usize>,
+    /// Guests whose JOIN is asked for once the log is within reach.
+    postponed: BTreeMap<usize, JoinOptions>,
     /// Connections that wait until what they did has come back, or until there is room for more.
     waiting: BTreeSet<usize>,
     /// Connections whose last deed has come back since it was asked who waits no longer.
@@ -64,6 +66,7 @@ impl Shared {
             serials: 0,
             seated: BTreeMap::new(),
             seats: BTreeMap::new(),
+            postponed: BTreeMap::new(),
             waiting: BTreeSet::new(),
             settled: Vec::new(),
             is_holding: false,
@@ -152,14 +155,33 @@ impl Shared {
         self.seated.get(&seat).is_some_and(|seated| seated.under_way > 0 || seated.wants.is_some())
     }
 
-    /// Whether this connection waits to be let in.
+    /// Whether it has been asked whether this connection is let in.
     pub fn is_joining(&self, seat: usize) -> bool {
         self.seated.get(&seat).is_some_and(|seated| seated.wants.is_some())
     }
 
+    /// Puts a JOIN off while the log is out of reach. Whoever asks then may be gone before it is back, and
+    /// have asked elsewhere: that one is not to be put out by this.
+    pub fn postpones(&mut self, seat: usize, options: &JoinOptions) -> bool {
+        let postpones = self.is_away && !self.seated.contains_key(&seat);
+        if postpones {
+            self.postponed.insert(seat, *options);
+        } else {
+            self.postponed.remove(&seat);
+        }
+        postpones
+    }
+
+    /// What a connection wants that waits for the log to come in.
+    pub fn wanted(&self, seat: usize) -> Option<JoinOptions> {
+        let asked = || Some(self.seated.get(&seat)?.wants?.options);
+        self.postponed.get(&seat).copied().or_else(asked)
+    }
+
     /// Whether this connection is to say no more for now: what it says would only wait elsewhere.
     pub fn holds(&self, seat: usize) -> bool {
-        self.holds_all() && self.seated.contains_key(&seat)
+        self.is_away && self.postponed.contains_key(&seat)
+            || self.holds_all() && self.seated.contains_key(&seat)
     }
 
     fn holds_all(&self) -> bool {
@@ -175,13 +197,15 @@ impl Shared {
     /// Those who need not wait any longer. All who wait are looked at only where they waited for room:
     /// there may be thousands, and much that comes back.
     pub fn released(&mut self) -> Vec<usize> {
-        let is_holding = self.holds_all();
+        // Asked once: the engine may change it meanwhile.
+        let (is_holding, is_away) = (self.holds_all(), self.is_away);
         let mut released = std::mem::take(&mut self.settled);
         if std::mem::replace(&mut self.is_holding, is_holding) && !is_holding {
             released = self.waiting.iter().copied().collect();
         }
         released.retain(|seat| {
-            let is_held = is_holding && self.seated.contains_key(seat);
+            let is_held = is_holding && self.seated.contains_key(seat)
+                || is_away && self.postponed.contains_key(seat);
             !is_held && !self.is_under_way(*seat) && self.waiting.remove(seat)
         });
         released
@@ -190,6 +214,7 @@ impl Shared {
     /// This connection is over.
     pub fn forget(&mut self, seat: usize) {
         self.waiting.remove(&seat);
+        self.postponed.remove(&seat);
         if self.is_joining(seat) {
             // Should it be let in, it is gone.
             self.put(seat, Deed::Left(None));

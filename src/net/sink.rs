@@ -4,6 +4,17 @@ use super::peer::Peer;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+/// What of a connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing.
+    Nothing,
+    /// The peer says no more, and all that it said has been read. It may still listen.
+    Stream,
+    /// Both directions: it is broken.
+    All,
+}
+
 /// The way out to a peer: a socket, or what stands for one in a test. Nothing here waits.
 pub trait Sink {
     /// Takes as much of `bytes` as it can at once; that may be nothing.
@@ -22,8 +33,8 @@ pub trait Sink {
     fn close(&self) {}
     /// Ends the connection in both directions; whoever waits for it is woken.
     fn shut(&self);
-    /// Whether the connection is known to be broken. One whose peer says no more is not.
-    fn is_broken(&self) -> bool;
+    /// How much of the connection has ended, as far as that is known.
+    fn ended(&self) -> Ended;
     /// Who is at the other end.
     fn peer(&self) -> Peer;
 }
@@ -53,8 +64,8 @@ impl<S: Sink> Sink for Arc<S> {
         (**self).shut();
     }
 
-    fn is_broken(&self) -> bool {
-        (**self).is_broken()
+    fn ended(&self) -> Ended {
+        (**self).ended()
     }
 
     fn peer(&self) -> Peer {

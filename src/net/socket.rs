@@ -2,11 +2,11 @@
 
 use super::admission::Permit;
 use super::peer::Peer;
-use super::sink::Sink;
+use super::sink::{Ended, Sink};
 use super::tls::Layer;
 use crate::limits;
 use futures_lite::future;
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::{self as sys, sockopt};
 use smol::Async;
 use std::future::poll_fn;
@@ -171,10 +171,19 @@ impl Sink for Socket {
         let _ = sys::shutdown(&self.io, sys::Shutdown::Both);
     }
 
-    fn is_broken(&self) -> bool {
+    fn ended(&self) -> Ended {
+        // A broken connection may still have something to be read.
+        let mut state = [PollFd::new(&self.io, PollFlags::empty())];
+        let _ = poll(&mut state, Some(&Timespec::default()));
+        if !state[0].revents().is_empty() {
+            return Ended::All;
+        }
         let flags = sys::RecvFlags::PEEK | sys::RecvFlags::DONTWAIT;
-        let peeked = sys::recv(&self.io, &mut [0; 1], flags);
-        !matches!(peeked, Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR))
+        match sys::recv(&self.io, &mut [0; 1], flags) {
+            Ok((0, _)) => Ended::Stream,
+            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ended::Nothing,
+            Err(_) => Ended::All,
+        }
     }
 
     fn peer(&self) -> Peer {

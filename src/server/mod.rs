@@ -331,7 +331,13 @@ impl Server {
         executor.run(serve.or(flusher).or(watch).or(reload).or(signalled)).await;
         drop((attending, reporting));
         // Should a task outlive the executor, being woken as it ends, no socket outlives the server.
-        let cut_short = registry.lock().await.clear();
+        let mut left = registry.lock().await;
+        if !left.is_settled() {
+            let why = "out of reach at the end: the others hear later who has gone";
+            note(troubles.as_ref(), || Notice::Log(why.into()));
+        }
+        let cut_short = left.clear();
+        drop(left);
         if cut_short > 0 {
             note(troubles.as_ref(), || Notice::CutShort(cut_short));
         }

@@ -27,7 +27,7 @@ use crate::delivery::{Delivery, Lagger, Report};
 use crate::limits::{self, Limits};
 use crate::log::{Change, Entry, Log};
 use crate::net::peer::Peer;
-use crate::net::sink::Sink;
+use crate::net::sink::{Ended, Sink};
 use crate::protocol::{Command, Event, JoinOptions, Name, Refusal, Speaker};
 use crate::room::notice::{Closed, Notice, note};
 use crate::room::{Due, Next, Room, SeatId, Speech, Was};
@@ -363,9 +363,27 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// What a connection has to wait for before this is done: that all that it did before has come back.
     pub fn must_wait(&mut self, id: SeatId, command: &Command<'_>) -> Option<Receiver<()>> {
-        let is_answered =
-            matches!(command, Command::Join(..) | Command::Ping(_) | Command::Who | Command::Leave);
-        (is_answered && self.log.is_under_way(id)).then(|| self.wait_for_log(id))
+        let waits = match command {
+            Command::Join(_, options) => {
+                self.log.is_under_way(id) || self.log.postpones(id, options)
+            }
+            Command::Ping(_) | Command::Who | Command::Leave => self.log.is_under_way(id),
+            _ => false,
+        };
+        waits.then(|| self.wait_for_log(id))
+    }
+
+    /// Whether a guest is gone that had to wait for the log to come in. Who only ends its stream may still
+    /// listen; but not who can come back: that one has asked again, here or elsewhere. And nobody comes to say
+    /// nothing and to hear nothing.
+    pub fn has_given_up(&self, id: SeatId, has_more_to_say: bool) -> bool {
+        let Some(options) = self.log.wanted(id) else { return false };
+        let wants_to_hear = options.last.is_some() || options.since.is_some();
+        match self.delivery.sink(id).map(Sink::ended) {
+            Some(Ended::Nothing) => false,
+            Some(Ended::Stream) => options.resume.is_some() || !has_more_to_say && !wants_to_hear,
+            Some(Ended::All) | None => true,
+        }
     }
 
     fn wait_for_log(&mut self, id: SeatId) -> Receiver<()> {
@@ -595,7 +613,10 @@ impl<S: Sink + Clone> Registry<S> {
         self.wake_later(now);
         while let Some((id, due)) = self.room.due(self.clock.at(now)) {
             match due {
-                Due::Close(Closed::JoinTimeout) if self.waits_to_be_let_in(id) => {
+                // That the log is out of reach is not its fault. It may have more to say.
+                Due::Close(Closed::JoinTimeout)
+                    if self.log.wanted(id).is_some() && !self.has_given_up(id, true) =>
+                {
                     self.room.wait_longer(id, self.clock.at(now));
                 }
                 Due::Close(closed) => self.close(id, closed, now),
@@ -615,12 +636,6 @@ impl<S: Sink + Clone> Registry<S> {
             self.clock.rest();
         }
         watchful
-    }
-
-    /// Whether a guest is still there, and waits for a log that is out of reach: that is not its fault.
-    /// It may have said already all that it has to say.
-    fn waits_to_be_let_in(&self, id: SeatId) -> bool {
-        self.log.is_joining(id) && self.delivery.sink(id).is_some_and(|sink| !sink.is_broken())
     }
 
     /// Where more waits for all together than may, those go who keep most of it in memory alone. Who

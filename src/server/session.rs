@@ -78,12 +78,20 @@ impl Session {
         }
         let next = if self.unheard.is_empty() {
             self.receive(registry, now, receive)
+        } else if registry.has_given_up(self.seat, self.has_more_to_say()) {
+            self.end(Closed::Lost, registry, now)
         } else {
             let unheard = mem::take(&mut self.unheard);
             self.hear(&unheard, registry, now)
         };
         registry.end_turn();
         next
+    }
+
+    /// Whether something waits behind the line that comes next.
+    fn has_more_to_say(&self) -> bool {
+        let line = self.unheard.iter().position(|byte| *byte == b'\n');
+        line.is_some_and(|end| end + 1 < self.unheard.len())
     }
 
     fn receive<S: Sink + Clone>(

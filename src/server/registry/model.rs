@@ -15,7 +15,7 @@ use crate::delivery::chunk::{Chunk, Hand};
 use crate::limits::{self, Limits};
 use crate::log::{Entry, Log};
 use crate::net::peer::Peer as Address;
-use crate::net::sink::Sink;
+use crate::net::sink::{Ended, Sink};
 use crate::protocol::{Form, Id, JoinOptions, Name, Secret};
 use crate::room::SeatId;
 use async_channel::Receiver;
@@ -267,8 +267,9 @@ impl Sink for Wire {
         self.ends().shut = true;
     }
 
-    fn is_broken(&self) -> bool {
-        self.ends().ended.is_some() && self.ends().said.is_empty()
+    fn ended(&self) -> Ended {
+        let ends = self.ends();
+        if ends.ended.is_some() && ends.said.is_empty() { Ended::Stream } else { Ended::Nothing }
     }
 
     fn peer(&self) -> Address {

@@ -176,6 +176,8 @@ impl<S: Sink + Clone> Registry<S> {
         let refusal = match refused {
             Refused::Join => {
                 shared.turn_away(seat);
+                // For what comes now it has as much time as others.
+                self.room.wait_longer(seat, self.clock.at(now));
                 Refusal::NameTaken
             }
             Refused::Tell => Refusal::NoSuchMember,

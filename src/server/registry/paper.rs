@@ -5,7 +5,7 @@ use super::{Bells, Guard, Registry};
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::net::peer::Peer;
-use crate::net::sink::Sink;
+use crate::net::sink::{Ended, Sink};
 use crate::room::SeatId;
 use crate::server::secrets::Secrets;
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ impl Sink for Paper {
 
     fn shut(&self) {}
 
-    fn is_broken(&self) -> bool {
-        false
+    fn ended(&self) -> Ended {
+        Ended::Nothing
     }
 
     fn peer(&self) -> Peer {
