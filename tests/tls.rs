@@ -10,6 +10,7 @@ use smoltalk::server::{Certificates, Config};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use support::{DEADLINE, Daemon, Telnet, TestServer, command, run};
 use within::{VERSIONS, Within, client, config, file, path};
@@ -503,6 +504,47 @@ fn certificates_are_read_again_at_sighup_and_a_bad_one_is_not_taken() {
     fs::remove_dir_all(&folder).expect("removed");
 }
 
+#[test]
+fn what_the_documentation_makes_with_openssl_is_taken_by_all() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        return eprintln!("skipped: this machine has no openssl");
+    }
+    let folder = std::env::temp_dir().join(format!("smoltalk-{}-openssl", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let text = fs::read_to_string("docs/tls.md").expect("the documentation");
+    let (_, behind) = text.split_once("```sh\nopenssl ecparam").expect("its commands");
+    let commands = "openssl ecparam".to_string() + behind.split("```").next().unwrap_or_default();
+    assert_eq!(commands.lines().count(), 5);
+    let shell = |commands: &str| {
+        let output = Command::new("sh").args(["-ec", commands]).current_dir(&folder).output();
+        let output = output.expect("a shell");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    shell(&commands.replace("chat.example.org", "localhost"));
+    // And the last three once more, for a person.
+    let last: Vec<&str> = commands.lines().skip(2).collect();
+    shell(&last.join("\n").replace("chat.example.org", "ada").replace("chat", "ada"));
+    let at = |name: &str| folder.join(name);
+    let (certificate, key) = (at("chat.pem"), at("chat.key"));
+    let tls = Certificates { certificate, key, client_authorities: Some(at("ca.pem")) };
+    let (server, address) = start_with(Config { tls: Some(tls), ..config() });
+    let mut bob = server.member("bob");
+    for version in ["-tls1_2", "-tls1_3"] {
+        // Quiet as it is, it does not end before the server does.
+        let said = shell(&format!(
+            "printf 'JOIN ada\\nMSG hi\\nLEAVE\\n' | openssl s_client {version} -quiet \
+             -connect {address} -servername localhost -verify_hostname localhost \
+             -verify_return_error -CAfile ca.pem -cert ada.pem -key ada.key"
+        ));
+        assert!(said.ends_with("OK ada 2\nBYE\n"), "{version}: {said}");
+        for line in ["JOINED ada", "MSG ada hi", "LEFT ada"] {
+            bob.sees(line);
+        }
+    }
+    fs::remove_dir_all(&folder).expect("removed");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_member_within_tls_takes_less_than_24_kilobytes() {
@@ -514,7 +556,9 @@ fn an_idle_member_within_tls_takes_less_than_24_kilobytes() {
     let config = client(VERSIONS[1], None);
     let join = |n: u64| {
         let mut member = Within::connect(address, &config).greeted().joined(&format!("m{n}"));
-        member.fence();
+        // Nothing of what was large once stays.
+        member.types(&"x".repeat(50_000));
+        member.sees("ERR too-long ...");
         member
     };
     let mut members: Vec<Within> = (0..50).map(join).collect();

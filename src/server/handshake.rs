@@ -34,13 +34,15 @@ impl Shared {
             Ok(()) => self.let_in(socket, came).await,
             Err(error) => {
                 let peer = socket.peer();
-                let why = match error.kind() {
-                    ErrorKind::TimedOut => Closed::JoinTimeout.why().into(),
-                    ErrorKind::InvalidData => to_safe(error.to_string().as_bytes()),
+                let notice = match error.kind() {
+                    ErrorKind::TimedOut => Notice::SentAway(peer, Closed::JoinTimeout),
+                    ErrorKind::InvalidData => {
+                        Notice::NoTls(peer, to_safe(error.to_string().as_bytes()))
+                    }
                     // It just went.
                     _ => return,
                 };
-                note(self.notices.as_ref(), || Notice::NoTls(peer, why));
+                note(self.notices.as_ref(), || notice);
                 // It was told by an alert, which is not to be lost to a reset.
                 hear_out(socket.bare(), Vec::new()).await;
             }

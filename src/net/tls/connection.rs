@@ -71,9 +71,15 @@ impl Connection {
         self.tls.reader().read(buffer)
     }
 
-    /// Whether the next [`receive`](Self::receive) comes to something, whatever is on the wire.
+    /// Whether the next [`receive`](Self::receive) comes to something, whatever is on the wire. If not, it
+    /// is about to wait, and keeps no more memory for that than it has to.
     pub fn has_received(&mut self) -> bool {
-        self.failed || self.has_more()
+        let has_received = self.failed || self.has_more();
+        if !has_received {
+            // What has grown for a large record, TLS gives back only as it begins to read again.
+            let _ = self.tls.read_tls(&mut Silence);
+        }
+        has_received
     }
 
     /// Sends a record of what is in `parts`, or what is left of the last one, and says how many bytes of them the wire
@@ -123,5 +129,14 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+}
+
+/// A wire on which nothing is.
+struct Silence;
+
+impl Read for Silence {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
     }
 }
