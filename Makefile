@@ -128,6 +128,7 @@ static: ## both programs with all features, which need no library; needs rustup 
 tarball: ## what install installs, with all features, for `tar -C /usr/local`; TRIPLE=… for another target
 	rm -rf $(TARGET)/packed
 	$(MAKE) install FEATURES=all DESTDIR=$(abspath $(TARGET))/packed PREFIX=/usr/local
+	deploy/licences | gzip -9n >$(TARGET)/packed/usr/local/share/doc/smoltalk/THIRD-PARTY.gz
 	cd $(TARGET)/packed/usr/local && find * -type f | LC_ALL=C sort | \
 	  tar -cf - -T - --owner=0 --group=0 --numeric-owner --mtime=@$(shell git log -1 --format=%ct) | \
 	  gzip -n >$(abspath $(TARGET))/$(PACKED).tar.gz
@@ -135,6 +136,7 @@ tarball: ## what install installs, with all features, for `tar -C /usr/local`; T
 
 deb: ## a Debian package with all features, in target/debian; needs cargo install cargo-deb
 	$(MAKE) build FEATURES=all
+	deploy/licences | gzip -9n >$(TARGET)/release/THIRD-PARTY.gz
 	$(CARGO) deb --no-build --locked
 
 msrv: ## check with the oldest Rust that Cargo.toml promises; needs that toolchain

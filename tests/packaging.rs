@@ -278,6 +278,8 @@ fn the_debian_package_has_all_that_is_installed_where_debian_looks_for_it() {
     for unit in ["smoltalkd.service", "smoltalkd.socket"] {
         has(format!("deploy/{unit}"), format!("lib/systemd/system/{unit}"));
     }
+    let doc = "usr/share/doc/smoltalk";
+    has("target/release/THIRD-PARTY.gz".into(), format!("{doc}/THIRD-PARTY.gz"));
     // The rest is there, too.
     for from in packaged.keys() {
         assert!(root().join(from).is_file(), "{from}");
