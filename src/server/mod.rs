@@ -314,6 +314,8 @@ impl Server {
         let serve = async {
             let end = ended.recv().await.unwrap_or(End::Signal);
             line.inspect(|line| _ = line.say("STOPPING=1"));
+            // Before nobody comes in any more: who finds that so, is told why.
+            shared.locked().await.is_draining = true;
             for task in accepting {
                 task.cancel().await;
             }
