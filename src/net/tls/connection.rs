@@ -18,7 +18,7 @@ pub struct Connection {
 impl Connection {
     /// One that has said nothing yet.
     pub fn new(mut tls: rustls::Connection) -> Self {
-        tls.set_buffer_limit(Some(limits::RECORD));
+        tls.set_buffer_limit(Some(limits::RECORDS));
         Self { tls, under_way: 0, failed: false }
     }
 
@@ -82,8 +82,8 @@ impl Connection {
         has_received
     }
 
-    /// Sends a record of what is in `parts`, or what is left of the last one, and says how many bytes of them the wire
-    /// has taken whole records of. Where it does not take all of one, these are to be sent again.
+    /// Sends a few records of what is in `parts`, or what is left of the last ones, and says how many bytes of them the
+    /// wire has taken all of. Where it has not yet, the same are to be sent again.
     pub fn send(
         &mut self,
         wire: &mut (impl Read + Write),
