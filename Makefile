@@ -70,7 +70,7 @@ bench: ## measure the room; ARGS=--quick takes a minute
 	$(if $(WITH_REDIS),$(if $(filter-out --quick,$(ARGS)),,$(CARGO) test --release --features redis --lib -- \
 	  --ignored --nocapture entries_a_second))
 
-bench-compare: ## the same for Redis, NATS, ngircd and Mosquitto, as far as installed; draws the plot
+bench-compare: ## the same for Redis, NATS, IRC and Mosquitto, as far as installed; draws the plot
 	mkdir -p docs $(TARGET)
 	$(CARGO) bench --bench room -- --compare all --json $(TARGET)/room.json --plot docs/fanout.svg $(ARGS)
 

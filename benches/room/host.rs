@@ -26,7 +26,7 @@ pub struct Candidate {
 
 /// The peers as their packages bring them, but without logs, persistence, and limits that the jobs
 /// would meet: name, protocol, program, arguments, configuration.
-const PEERS: [(&str, Wire, &str, &str, &str); 4] = [
+const PEERS: [(&str, Wire, &str, &str, &str); 5] = [
     (
         "redis",
         Wire::Redis,
@@ -52,6 +52,21 @@ const PEERS: [(&str, Wire, &str, &str, &str); 4] = [
          [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 16\n\
          MaxPenaltyTime = 0\nPingTimeout = 3600\nPongTimeout = 3600\n\
          [Options]\nDNS = no\nIdent = no\nPAM = no\n",
+    ),
+    (
+        "inspircd",
+        Wire::Irc,
+        "inspircd",
+        "--config CONFIG --nofork --runasroot --nopid --nolog",
+        "<server name=\"irc.room.test\" description=\"room\" network=\"room\">\n\
+         <admin name=\"a\" nick=\"a\" email=\"a@room.test\">\n\
+         <bind address=\"127.0.0.1\" port=\"PORT\" type=\"clients\">\n\
+         <connect name=\"all\" allow=\"*\" timeout=\"600\" pingfreq=\"3600\" limit=\"100000\" \
+         threshold=\"100000000\" commandrate=\"100000000\" fakelag=\"no\" recvq=\"100000000\" \
+         softsendq=\"1000000000\" hardsendq=\"2000000000\" localmax=\"100000\" \
+         globalmax=\"100000\" useident=\"no\" resolvehostnames=\"no\">\n\
+         <performance softlimit=\"19900\" somaxconn=\"4096\" clonesonconnect=\"no\">\n\
+         <options defaultmodes=\"\">\n",
     ),
     (
         "mosquitto",

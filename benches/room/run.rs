@@ -29,7 +29,7 @@ struct Args {
     /// how many interleaved runs to take the medians of: 3, with --quick 1
     #[argh(option)]
     runs: Option<usize>,
-    /// measure these too, as far as installed: all, or some of redis,nats,ngircd,mosquitto
+    /// measure these too, as far as installed: all, or some of redis,nats,ngircd,inspircd,mosquitto
     #[argh(option)]
     compare: Option<String>,
     /// measure the server at this address instead of smoltalkd
