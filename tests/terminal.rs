@@ -248,6 +248,24 @@ fn of_a_paste_longer_than_what_may_wait_nothing_is_lost() {
 }
 
 #[test]
+fn what_is_pasted_behind_a_command_is_not_dropped_unsaid() {
+    let mut room = Room::with(&["--chat"], &[("NO_COLOR", "1")], (60, 12));
+    room.ada.sees_part("> █");
+    room.ada.pastes("/who\nsecond line");
+    room.ada.types("\r");
+    room.ada
+        .sees_part("ada> /who …\nsmoltalk: /who takes nothing more: nothing was done\nada> █\n");
+    room.ada.types("\x1b[A");
+    room.ada.sees_part("ada> /who\nsecond line█\n");
+    room.ada.types("\x03");
+    room.ada.pastes("/quit\nsecond line");
+    room.ada.types("\r");
+    room.ada.sees_part("/quit takes nothing more: nothing was done\nada> █\n");
+    room.ada.types("hi\r");
+    assert_eq!(room.hears(), "MSG hi");
+}
+
+#[test]
 fn a_paste_without_brackets_is_typed_fast() {
     let mut room = Room::with(&["--chat"], &[], (40, 8));
     room.ada.sees_part("> █");

@@ -88,6 +88,11 @@ impl Session<'_> {
             }
             return ControlFlow::Continue(());
         }
+        if let Some(why) = grammar.refuses(lines) {
+            self.console.typed(lines);
+            self.not_understood(&why);
+            return ControlFlow::Continue(());
+        }
         let mut lines = grammar.unfold(lines);
         if !self.connected {
             return lines.iter().try_for_each(|line| self.obey_single(line));

@@ -138,7 +138,18 @@ impl Grammar {
         }
     }
 
-    fn is_command(self, line: &[u8]) -> bool {
+    /// The word of the command that pasted lines begin with, where the others would get lost: it takes no
+    /// more than a line, and they are no commands.
+    pub fn cut_short(self, pasted: &[u8]) -> Option<&[u8]> {
+        let lines = || pasted.split(|b| *b == b'\n').filter(|line| !self.is_blank(line));
+        let first = lines().next().filter(|_| lines().nth(1).is_some())?;
+        let says = matches!(self.parse(first), Ok(Command::Msg(_) | Command::Tell(..)));
+        let obeyed = self == Self::Commands && lines().all(|line| self.is_command(line));
+        (!says && !obeyed && self.is_command(first)).then(|| first_word(first))
+    }
+
+    /// Whether `line` is a command by itself.
+    pub fn is_command(self, line: &[u8]) -> bool {
         let known = self.parse(line).is_ok() || self.file(line).is_some();
         known || self.own(line).is_some() || line.trim_ascii().is_empty()
     }
@@ -158,7 +169,7 @@ impl Grammar {
             Ok(Command::Msg(text) | Command::Tell(_, text)) => {
                 first[..first.len() - text.len()].to_vec()
             }
-            // One answer to it is enough.
+            // It asks for nothing, and one answer to it is enough.
             _ => return unfolded.drain(..1).collect(),
         };
         // A message that is typed with two slashes has one of its own.
@@ -212,6 +223,10 @@ fn tell(rest: &[u8]) -> Result<Command<'_>, Refusal> {
 fn word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = line.iter().position(|b| *b == b' ')?;
     Some((&line[..space], &line[space + 1..]))
+}
+
+pub fn first_word(line: &[u8]) -> &[u8] {
+    line.split(u8::is_ascii_whitespace).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -318,6 +333,27 @@ mod tests {
             let lines: Vec<&str> = pasted.lines().filter(|line| !line.is_empty()).collect();
             assert_eq!(unfolded(Grammar::Commands, pasted), lines);
             assert_eq!(Grammar::Commands.message(pasted.as_bytes()), None);
+    #[test]
+    fn what_is_pasted_behind_a_command_does_not_get_lost() {
+        let word = |grammar: Grammar, pasted: &'static str| {
+            grammar.cut_short(pasted.as_bytes()).map(|word| str::from_utf8(word).expect("UTF-8"))
+        };
+        for (pasted, first) in [
+            ("/who\nb", Some("/who")),
+            ("/quit \n\n/who", Some("/quit")),
+            ("/send-file a\nb", Some("/send-file")),
+            ("/reply a\nb", Some("/reply")),
+            ("/who\n\n", None),
+            ("/tell bob a\nb", None),
+            ("a\n/who", None),
+            ("/shrug\nb", None),
+        ] {
+            assert_eq!(word(Grammar::Chat, pasted), first, "{pasted:?}");
+        }
+        assert_eq!(word(Grammar::Commands, "who\nb"), Some("who"));
+        assert_eq!(word(Grammar::Commands, "who\nping"), None);
+    }
+
         }
     }
 

@@ -1,6 +1,6 @@
 //! What to say to whoever typed a line that asks for nothing.
 
-use super::grammar::Grammar;
+use super::grammar::{Grammar, first_word};
 use smoltalk::protocol::text::to_safe;
 
 /// Characters of a word that are repeated to whoever typed it.
@@ -25,6 +25,16 @@ impl Grammar {
 }
 
 fn wrong_command(line: &[u8]) -> Option<String> {
+
+    /// Why pasted lines are not obeyed, though the first of them could be.
+    pub fn refuses(self, pasted: &[u8]) -> Option<String> {
+        let word = self.cut_short(pasted)?;
+        let takes = match takes(word.strip_prefix(b"/").unwrap_or(word)) {
+            Some(nothing @ "nothing more") => nothing,
+            _ => "one line",
+        };
+        Some(format!("{} takes {takes}: nothing was done", shown(word)))
+    }
     let Some(slashed) = line.strip_prefix(b"/") else {
         return match first_word(line) {
             // People leave, and ask for help, in more words than one.
@@ -49,15 +59,25 @@ fn takes(command: &[u8]) -> Option<&'static str> {
         b"send" | b"reply" => "a message",
         b"send-file" => "the path of a file",
         b"tell" | b"msg" => "a name and a message",
+/// How to type what is a command but for capitals, and blanks before it, or is one elsewhere.
+fn misspelt(line: &[u8]) -> Option<String> {
+    let trimmed = line.trim_ascii();
+    if [&b"quit"[..], b"exit", b"bye"].contains(&trimmed) {
+        return Some("type leave".into());
+    }
+    let small = trimmed.to_ascii_lowercase();
+    if small.is_empty() || !Grammar::Commands.is_command(&small) {
+        return None;
+    }
+    let how = if small == trimmed { "with no blank before it" } else { "in small letters" };
+    Some(format!("type {}, {how}", shown(first_word(&small))))
+}
+
         b"ignore" => "a name, or nothing",
         b"unignore" => "a name",
         b"who" | b"ping" | b"leave" | b"quit" | b"help" => "nothing more",
         _ => return None,
     })
-}
-
-fn first_word(line: &[u8]) -> &[u8] {
-    line.split(u8::is_ascii_whitespace).next().unwrap_or_default()
 }
 
 fn shown(word: &[u8]) -> String {

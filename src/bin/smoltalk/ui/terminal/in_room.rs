@@ -88,7 +88,8 @@ impl Terminal {
 
     /// Takes a line that was typed and is no message: it stays as it was.
     pub fn typed(&mut self, line: &[u8]) {
-        let typed = self.look.typed(&to_safe(line), Screen::columns());
+        let lines: Vec<String> = line.split(|b| *b == b'\n').map(to_safe).collect();
+        let typed = self.look.typed(&lines.join("\n"), Screen::columns());
         self.screen.show(&typed);
     }
 
