@@ -205,6 +205,7 @@ impl Session<'_> {
             return;
         }
         let mut refused = Vec::new();
+        let is_blind = books.ledger.is_blind();
         while client.has_room() {
             let number = books.ledger.next_number();
             let Some(saying) = books.ledger.to_say() else { break };
@@ -219,7 +220,10 @@ impl Session<'_> {
             };
             if given.is_ok() && number >= books.unshown {
                 books.unshown = number + 1;
-                show(console, saying);
+                // It may be refused, and its echo says that it was not.
+                if is_blind || !matches!(saying, Saying::Tell(..)) {
+                    show(console, saying);
+                }
             }
             // What this server does not take is refused.
             books.asks |= given.is_err();

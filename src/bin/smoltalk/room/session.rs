@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::ui::{Console, When, json};
 use crate::wait::Reader;
 use smoltalk::client::{Client, Error, Event, Take, Tls};
-use smoltalk::protocol::{Key, Refusal};
+use smoltalk::protocol::{Command, Key, Refusal};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
@@ -110,7 +110,8 @@ impl Session<'_> {
             }
             event => match take {
                 _ if !self.others.show(event) => {}
-                Take::Known | Take::Echo(_) => {}
+                Take::Echo(_) => self.echoed(event),
+                Take::Known => {}
                 Take::Missed if self.books.as_ref().is_some_and(Books::was_away) => {
                     self.console.missed(true);
                     self.console.event(event, when);
@@ -122,6 +123,13 @@ impl Session<'_> {
 
     /// Where in the room's order that was, and whether it was before one came.
     fn when(&self) -> When {
+    /// Shows what one told somebody, who has it now.
+    fn echoed(&mut self, event: &Event) {
+        if let Event::Told { to, text } = event {
+            self.console.said(&Command::Tell(*to, text.as_bytes()));
+        }
+    }
+
         let id = self.client.id();
         let standing = self.client.standing().map(|standing| standing.id);
         When { id, before: id.is_some_and(|id| standing.is_some_and(|came| id <= came)) }
