@@ -3,7 +3,7 @@
 mod fake;
 mod screen;
 
-use fake::{Fake, Peer};
+use fake::{Fake, Peer, Real};
 use screen::Person;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -753,4 +753,47 @@ fn what_is_too_long_for_a_line_goes_as_a_payload_and_what_is_too_long_for_that_s
     ada.types("\x15\x04");
     assert_eq!(ada.ends().0, 0);
     server.done();
+}
+
+/// `name` at a terminal, in a room of the real server.
+fn at_home(server: &Real, name: &str) -> Person {
+    let args = ["--port", &server.port.to_string(), "-u", name];
+    Person::starts(PROGRAM, &args, &[("NO_COLOR", "1"), NOWHERE[0]], (60, 8))
+}
+
+#[test]
+fn what_one_tells_somebody_is_shown_once_he_has_it() {
+    let server = Real::start(smoltalk::server::Config::default());
+    let mut ada = at_home(&server, "ada");
+    ada.sees_part("ada> █\n");
+    ada.types("tell ghost boo\r");
+    ada.sees_part("nobody here has that name");
+    assert!(!ada.picture().contains("<ada> [to ghost] boo"), "{}", ada.picture());
+    ada.types("tell ada psst\r");
+    ada.sees_part("<ada> [to ada] psst\n");
+    ada.sees_part("<ada> [to you] psst\n");
+    // The line is there to be told again.
+    ada.types("\x1b[A\x1b[A");
+    ada.sees_part("\nada> tell ghost boo█\n");
+    ada.types("\x03\x04");
+    assert_eq!(ada.ends().0, 0);
+    server.stop();
+}
+
+#[test]
+fn a_welcome_stands_below_what_was_said_before() {
+    let server = Real::start(smoltalk::server::Config::default());
+    let mut bob = at_home(&server, "bob");
+    bob.sees_part("bob> █\n");
+    let long: Vec<String> = (1..=40).map(|n| format!("line {n}")).collect();
+    bob.pastes(&format!("send {}", long.join("\n")));
+    bob.types("\r");
+    bob.sees_part("<bob> line 40\n");
+    let mut ada = at_home(&server, "ada");
+    ada.sees_part("<bob> line 40\n* you are ada, one of 2 here; type help for help\nada> █\n");
+    for person in [&mut ada, &mut bob] {
+        person.types("\x04");
+        assert_eq!(person.ends().0, 0);
+    }
+    server.stop();
 }

@@ -212,13 +212,27 @@ impl Session<'_> {
                 Grammar::Commands => "; type help for help",
                 Grammar::Lines => "; each line is a message, Ctrl-D leaves",
             };
-            console.notice(&format!("* you are {name}, one of {members} here{help}"));
+            let welcome = format!("* you are {name}, one of {members} here{help}");
             console.prompt(&format!("{name}> "));
+            // What was said before may be long: it would scroll this away.
+            let replayed =
+                first && self.books.as_ref().is_some_and(|books| !books.ledger.is_blind());
+            self.welcome = Some(welcome);
+            if !replayed {
+                self.welcome();
+            }
         }
         console.json(|now| json::ok(now, name, members));
         Ok(())
     }
 }
+
+    /// Says to a person who he is here, if that is still to be said.
+    pub(super) fn welcome(&mut self) {
+        if let Some(welcome) = self.welcome.take() {
+            self.console.notice(&welcome);
+        }
+    }
 
 const MISSING: &str = "--username takes a name, and there is none";
 

@@ -75,6 +75,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         failed: None,
         unprinted: false,
         others: Others::default(),
+        welcome: None,
         hinted: false,
     };
     let talked = match session.enters(members, true) {

@@ -92,6 +92,7 @@ impl Session<'_> {
         let Some(books) = &mut self.books else { return };
         let lost = books.ledger.caught_up();
         self.console.missed(false);
+        self.welcome();
         self.tell_lost(lost);
     }
 

@@ -50,6 +50,8 @@ pub struct Session<'a> {
     /// Something could not be printed.
     pub unprinted: bool,
     pub others: Others,
+    /// What to say once what was said before has been shown.
+    pub welcome: Option<String>,
     /// It has been said that there is an easier way to say something.
     pub hinted: bool,
 }
