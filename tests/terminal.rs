@@ -750,7 +750,14 @@ fn what_is_too_long_for_a_line_goes_as_a_payload_and_what_is_too_long_for_that_s
     ada.sees_part("smoltalk: a payload may have 5000 bytes, this one has 5005 (too-long)\n");
     ada.sees_part("zzz\nlast█\n");
     assert!(!ada.picture().contains("<ada> z"));
-    ada.types("\x15\x04");
+    // Longer than in any room.
+    let state = State::new();
+    fs::create_dir(state.path()).expect("a folder");
+    let long = state.path().join("long");
+    fs::File::create(&long).and_then(|file| file.set_len(2 << 20)).expect("a file");
+    ada.types(&format!("\x15/send-file {}\r", long.display()));
+    ada.sees_part("a payload may have 5000 bytes, this one has 2097152 (too-long)\n");
+    ada.types("\x04");
     assert_eq!(ada.ends().0, 0);
     server.done();
 }

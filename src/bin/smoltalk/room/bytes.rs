@@ -64,8 +64,8 @@ impl Session<'_> {
     fn takes(&self, len: usize) -> Result<(), Error> {
         match self.client.takes(len) {
             Err(Error::PayloadTooLong) => {
-                let text =
-                    format!("a payload may have {} bytes, this one has {len}", limits::PAYLOAD);
+                let limit = self.client.greeting().payload.unwrap_or(limits::PAYLOAD);
+                let text = format!("a payload may have {limit} bytes, this one has {len}");
                 Err(Error::Refused { code: Refusal::TooLong.code().into(), text })
             }
             taken => taken,
