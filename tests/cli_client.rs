@@ -11,8 +11,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use talk::{Left, Talk, ada, after_typing, left, named, program, signal};
 
-const USAGE: &str = "smoltalk: type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, who, ping, \
-                     leave or help\n";
+const USAGE: &str = "smoltalk: type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, \
+                     reply <MSG>, ignore <NAME>, who, ping, leave or help\n";
 
 #[test]
 fn what_is_typed_is_sent_confirmed_and_left() {
@@ -101,7 +101,8 @@ fn anything_else_is_answered_with_what_can_be_typed_and_not_sent() {
     let mut port = ada(server.port);
     let send = "smoltalk: send takes a message\n".repeat(2);
     let tell = "smoltalk: tell takes a name and a message\n";
-    let expected = format!("{USAGE}{USAGE}{send}{tell}{USAGE}");
+    let leave = "smoltalk: type leave, in small letters\n";
+    let expected = format!("{USAGE}{USAGE}{send}{tell}{leave}");
     assert_eq!(after_typing(&mut port, typed), left(1, "", &expected));
     server.done();
 }

@@ -76,12 +76,12 @@ fn server() -> (u16, Sender<String>, Receiver<String>) {
         loop {
             let line = peer.hear_or_end();
             let Some(line) = line else { break };
+            let _ = hear.send(line.clone());
             match line.as_str() {
                 "LEAVE" => peer.say("BYE"),
                 "PING sent" => peer.say("PONG sent"),
                 _ => {}
             }
-            let _ = hear.send(line);
         }
         drop(hear);
         drop(speaker);
@@ -351,11 +351,11 @@ fn what_is_no_message_stays_as_it_was_typed() {
     room.ada.sees("ada> who\n09:05 * 3 here: ada bob eve_the_second\nada> █\n");
     room.ada.types("\x0clove\r");
     room.ada.sees(
-        "ada> love\nsmoltalk: type send <MSG>, send-file\n  <PATH>, tell <NAME> <MSG>, who, ping,\n  leave or help; with --chat, or\n  SMOLTALK_CHAT=1 for good, a line is a\n  message\nada> █\n",
+        "ada> love\nsmoltalk: nothing was sent: type send\n  <MSG>, send-file <PATH>, tell <NAME>\n  <MSG>, reply <MSG>, ignore <NAME>,\n  who, ping, leave or help; with --chat,\n  or SMOLTALK_CHAT=1 for good, a line is\n  a message\nada> █\n",
     );
     room.ada.types("\x0clove\r");
     room.ada.sees(
-        "ada> love\nsmoltalk: type send <MSG>, send-file\n  <PATH>, tell <NAME> <MSG>, who, ping,\n  leave or help\nada> █\n",
+        "ada> love\nsmoltalk: nothing was sent: type send\n  <MSG>, send-file <PATH>, tell <NAME>\n  <MSG>, reply <MSG>, ignore <NAME>,\n  who, ping, leave or help\nada> █\n",
     );
     room.ada.types("\x0ctell bob\r");
     room.ada.sees("ada> tell bob\nsmoltalk: tell takes a name and a\n  message\nada> █\n");
@@ -413,7 +413,7 @@ fn what_is_typed_is_shown_in_its_order() {
     room.ada.sees_part("ada> █\n");
     room.ada.types("\x0chi\r/nick x\rho\r");
     room.ada.sees(
-        "09:05 <ada> hi\nada> /nick x\nsmoltalk: there is no /nick: type /help\n\
+        "09:05 <ada> hi\nada> /nick x\nsmoltalk: there is no /nick: type /help,\n  or //nick to say that\n\
          09:05 <ada> ho\nada> █\n",
     );
 }
@@ -426,7 +426,9 @@ fn in_a_chat_only_a_slash_commands() {
     room.ada.types("leave me alone\r/te\tb\thi\r//etc\r/shrug\r");
     let heard = [room.hears(), room.hears(), room.hears()];
     assert_eq!(heard, ["MSG leave me alone", "TELL bob hi", "MSG /etc"]);
-    room.ada.sees_part("ada> /shrug\nsmoltalk: there is no /shrug: type /help\n");
+    room.ada.sees_part(
+        "ada> /shrug\nsmoltalk: there is no /shrug: type /help, or //shrug to say that\n",
+    );
     room.ada.types("/msg bob hi\r");
     assert_eq!(room.hears(), "TELL bob hi");
     room.ada.types("/quit\r");

@@ -222,10 +222,10 @@ impl Session<'_> {
                 self.welcome();
             }
         }
+        let Self { name, console, .. } = self;
         console.json(|now| json::ok(now, name, members));
         Ok(())
     }
-}
 
     /// Says to a person who he is here, if that is still to be said.
     pub(super) fn welcome(&mut self) {
@@ -233,6 +233,7 @@ impl Session<'_> {
             self.console.notice(&welcome);
         }
     }
+}
 
 const MISSING: &str = "--username takes a name, and there is none";
 

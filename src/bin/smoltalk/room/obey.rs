@@ -272,7 +272,8 @@ impl Session<'_> {
         let grammar = self.grammar();
         let person = grammar == Grammar::Commands && self.console.is_terminal();
         let hint = if person && !std::mem::replace(&mut self.hinted, true) { CHAT } else { "" };
-        format!("{}{hint}", grammar.usage())
+        let sent = if self.console.is_terminal() { "nothing was sent: " } else { "" };
+        format!("{sent}{}{hint}", grammar.usage())
     }
 }
 

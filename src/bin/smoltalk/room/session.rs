@@ -123,8 +123,6 @@ impl Session<'_> {
         }
     }
 
-    /// Where in the room's order that was, and whether it was before one came.
-    fn when(&self) -> When {
     /// Shows what one told somebody, who has it now.
     fn echoed(&mut self, event: &Event) {
         if let Event::Told { to, text } = event {
@@ -132,6 +130,8 @@ impl Session<'_> {
         }
     }
 
+    /// Where in the room's order that was, and whether it was before one came.
+    fn when(&self) -> When {
         let id = self.client.id();
         let standing = self.client.standing().map(|standing| standing.id);
         When { id, before: id.is_some_and(|id| standing.is_some_and(|came| id <= came)) }

@@ -43,10 +43,12 @@ impl Grammar {
     pub fn usage(self) -> &'static str {
         match self {
             Self::Commands => {
-                "type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, who, ping, leave or help"
+                "type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, reply <MSG>, ignore <NAME>, \
+                 who, ping, leave or help"
             }
             Self::Chat => {
-                "type a message, /send-file <PATH>, /tell <NAME> <MSG>, /who, /ping, /leave or /help"
+                "type a message, /send-file <PATH>, /tell <NAME> <MSG>, /reply <MSG>, \
+                 /ignore <NAME>, /who, /ping, /leave or /help"
             }
             Self::Lines => "each line is a message; Ctrl-D leaves",
         }
@@ -62,7 +64,11 @@ impl Grammar {
         let width = 19 + slash.len();
         let others = COMMANDS.iter().map(|(typed, does)| (format!("{slash}{typed}"), *does));
         let all = std::iter::once((say.into(), how)).chain(others);
-        let lines: Vec<String> = all.map(|(typed, does)| format!("{typed:width$}{does}")).collect();
+        let mut lines: Vec<String> =
+            all.map(|(typed, does)| format!("{typed:width$}{does}")).collect();
+        if self == Self::Chat {
+            lines.push("/msg is /tell, and /quit is /leave".into());
+        }
         lines.join("\n")
     }
 
@@ -219,14 +225,14 @@ fn tell(rest: &[u8]) -> Result<Command<'_>, Refusal> {
     }
 }
 
+pub fn first_word(line: &[u8]) -> &[u8] {
+    line.split(u8::is_ascii_whitespace).next().unwrap_or_default()
+}
+
 /// What comes before the first space, and what after.
 fn word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = line.iter().position(|b| *b == b' ')?;
     Some((&line[..space], &line[space + 1..]))
-}
-
-pub fn first_word(line: &[u8]) -> &[u8] {
-    line.split(u8::is_ascii_whitespace).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -328,12 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn pasted_commands_are_each_obeyed() {
-        for pasted in ["send a\nwho\nsend b", "send-file a\n\nwho"] {
-            let lines: Vec<&str> = pasted.lines().filter(|line| !line.is_empty()).collect();
-            assert_eq!(unfolded(Grammar::Commands, pasted), lines);
-            assert_eq!(Grammar::Commands.message(pasted.as_bytes()), None);
-    #[test]
     fn what_is_pasted_behind_a_command_does_not_get_lost() {
         let word = |grammar: Grammar, pasted: &'static str| {
             grammar.cut_short(pasted.as_bytes()).map(|word| str::from_utf8(word).expect("UTF-8"))
@@ -354,6 +354,12 @@ mod tests {
         assert_eq!(word(Grammar::Commands, "who\nping"), None);
     }
 
+    #[test]
+    fn pasted_commands_are_each_obeyed() {
+        for pasted in ["send a\nwho\nsend b", "send-file a\n\nwho"] {
+            let lines: Vec<&str> = pasted.lines().filter(|line| !line.is_empty()).collect();
+            assert_eq!(unfolded(Grammar::Commands, pasted), lines);
+            assert_eq!(Grammar::Commands.message(pasted.as_bytes()), None);
         }
     }
 

@@ -3,6 +3,9 @@
 use super::grammar::{Grammar, first_word};
 use smoltalk::protocol::text::to_safe;
 
+/// What has to follow a command that is whole by itself.
+const NOTHING_MORE: &str = "nothing more";
+
 /// Characters of a word that are repeated to whoever typed it.
 const WORD: usize = 32;
 
@@ -14,26 +17,28 @@ impl Grammar {
             Self::Commands => wrong_command(line),
             Self::Chat => {
                 let word = first_word(line.strip_prefix(b"/")?);
-                Some(match takes(word) {
-                    Some(takes) => format!("/{} takes {takes}", shown(word)),
-                    None => format!("there is no /{}: type /help", shown(word)),
-                })
+                let shown = shown(word);
+                Some(takes(word).map_or_else(
+                    || format!("there is no /{shown}: type /help, or //{shown} to say that"),
+                    |takes| format!("/{shown} takes {takes}"),
+                ))
             }
             Self::Lines => None,
         }
     }
-}
-
-fn wrong_command(line: &[u8]) -> Option<String> {
 
     /// Why pasted lines are not obeyed, though the first of them could be.
     pub fn refuses(self, pasted: &[u8]) -> Option<String> {
         let word = self.cut_short(pasted)?;
-        let takes = match takes(word.strip_prefix(b"/").unwrap_or(word)) {
-            Some(nothing @ "nothing more") => nothing,
-            _ => "one line",
-        };
+        let takes = takes(word.strip_prefix(b"/").unwrap_or(word));
+        let takes = takes.filter(|takes| *takes == NOTHING_MORE).unwrap_or("one line");
         Some(format!("{} takes {takes}: nothing was done", shown(word)))
+    }
+}
+
+fn wrong_command(line: &[u8]) -> Option<String> {
+    if let Some(word) = misspelt(line) {
+        return Some(word);
     }
     let Some(slashed) = line.strip_prefix(b"/") else {
         return match first_word(line) {
@@ -53,12 +58,6 @@ fn wrong_command(line: &[u8]) -> Option<String> {
     })
 }
 
-/// What has to follow a command.
-fn takes(command: &[u8]) -> Option<&'static str> {
-    Some(match command {
-        b"send" | b"reply" => "a message",
-        b"send-file" => "the path of a file",
-        b"tell" | b"msg" => "a name and a message",
 /// How to type what is a command but for capitals, and blanks before it, or is one elsewhere.
 fn misspelt(line: &[u8]) -> Option<String> {
     let trimmed = line.trim_ascii();
@@ -73,9 +72,15 @@ fn misspelt(line: &[u8]) -> Option<String> {
     Some(format!("type {}, {how}", shown(first_word(&small))))
 }
 
+/// What has to follow a command.
+fn takes(command: &[u8]) -> Option<&'static str> {
+    Some(match command {
+        b"send" | b"reply" => "a message",
+        b"send-file" => "the path of a file",
+        b"tell" | b"msg" => "a name and a message",
         b"ignore" => "a name, or nothing",
         b"unignore" => "a name",
-        b"who" | b"ping" | b"leave" | b"quit" | b"help" => "nothing more",
+        b"who" | b"ping" | b"leave" | b"quit" | b"help" => NOTHING_MORE,
         _ => return None,
     })
 }
@@ -98,6 +103,11 @@ mod tests {
             ("ignore all of it", "ignore takes a name, or nothing"),
             ("/tell bob hi", "type tell, without the slash"),
             ("/quit", "type leave, without the slash"),
+            ("quit", "type leave"),
+            ("Send hi", "type send, in small letters"),
+            ("HELP", "type help, in small letters"),
+            ("  who", "type who, with no blank before it"),
+            (" send hi", "type send, with no blank before it"),
             ("/nick x", "there is no /nick: type help"),
             ("/\x1b[2J", "there is no /␛[2J: type help"),
         ] {
@@ -106,7 +116,8 @@ mod tests {
         for (line, wrong) in [
             ("/tell bob", "/tell takes a name and a message"),
             ("/leave me alone", "/leave takes nothing more"),
-            ("/nick x", "there is no /nick: type /help"),
+            ("/nick x", "there is no /nick: type /help, or //nick to say that"),
+            ("/etc/passwd is", "there is no /etc/passwd: type /help, or //etc/passwd to say that"),
         ] {
             assert_eq!(Grammar::Chat.wrong(line.as_bytes()).as_deref(), Some(wrong), "{line}");
         }
@@ -114,9 +125,15 @@ mod tests {
 
     #[test]
     fn what_may_be_something_to_say_is_not_judged() {
-        for line in
-            ["hello everyone", "leave me alone", "help me", "Tell", " send hi", "telling", "quit"]
-        {
+        for line in [
+            "hello everyone",
+            "leave me alone",
+            "help me",
+            "Tell",
+            "Who is there?",
+            "telling",
+            "quit it",
+        ] {
             assert_eq!(Grammar::Commands.wrong(line.as_bytes()), None, "{line}");
         }
     }
