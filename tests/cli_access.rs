@@ -123,7 +123,7 @@ fn it_is_said_again_when_one_comes_back_and_no_more_once_it_is_wrong() {
 fn who_was_put_out_or_is_banned_does_not_try_again() {
     let server = Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n< BYE kicked too loud");
     let ended = Talk::start(ada(server.port).arg("--reconnect")).ends();
-    let why = "smoltalk: the server ended the connection: kicked too loud\n";
+    let why = "smoltalk: the server ended the connection: kicked: too loud\n";
     assert_eq!(ended, left(1, "", why));
     server.done();
     let server = Fake::plays("< ERR banned not you");

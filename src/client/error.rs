@@ -84,7 +84,10 @@ impl fmt::Display for Error {
                 write!(f, "the server ended the connection: replaced by somebody, perhaps you, ")?;
                 write!(f, "who came in elsewhere under this name")
             }
-            Self::Closed { reason } => write!(f, "the server ended the connection: {reason}"),
+            Self::Closed { reason } => {
+                let reason = reason.replacen("kicked ", "kicked: ", 1);
+                write!(f, "the server ended the connection: {reason}")
+            }
             Self::Lost(io::ErrorKind::UnexpectedEof) => {
                 write!(f, "the server closed the connection")
             }
