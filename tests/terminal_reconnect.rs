@@ -117,16 +117,39 @@ fn a_taken_name_asks_for_another() {
 
 #[test]
 fn who_wants_no_other_name_was_refused() {
-    let server =
-        Fake::plays_in_turn(&["< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken try another"]);
-    let mut person = Person::start(&mut ada(server.port));
-    person.sees("try another (name-taken)");
-    person.sees("username: ");
-    person.types_keys("\x04");
-    let (rest, code) = person.ends();
-    assert_eq!(code, Some(3));
-    assert!(!rest.contains("name"), "it has been said: {rest:?}");
-    server.done();
+    for end in ["\x04", "\x03"] {
+        let refused = "< HELLO smoltalk/1\n> JOIN ada\n< ERR name-taken try another";
+        let server = Fake::plays(refused);
+        let mut person = Person::start(&mut ada(server.port));
+        person.sees("try another (name-taken)");
+        person.sees("username: ");
+        person.types_keys(end);
+        let (rest, code) = person.ends();
+        assert_eq!(code, Some(3), "{end:?}");
+        assert!(!rest.contains("name"), "it has been said: {rest:?}");
+        server.done();
+    }
+}
+
+#[test]
+fn who_knows_no_other_key_has_been_told_why() {
+    for end in ["\x04", "\x03"] {
+        let hello = "< HELLO smoltalk/1 hi [key]\n";
+        let server = Fake::plays_in_turn(&[
+            &format!("{hello}> JOIN ada\n< ERR denied say it"),
+            &format!("{hello}> PASS wrong\n< ERR denied no"),
+        ]);
+        let mut person = Person::start(&mut ada(server.port));
+        person.sees("the room's key: ");
+        person.types("wrong");
+        person.sees("(denied)");
+        person.sees("the room's key: ");
+        person.types_keys(end);
+        let (rest, code) = person.ends();
+        assert_eq!(code, Some(3), "{end:?}");
+        assert!(!rest.contains("denied"), "it has been said: {rest:?}");
+        server.done();
+    }
 }
 
 #[test]

@@ -26,8 +26,12 @@ pub struct Entered {
 }
 
 /// Has a name, connects and joins; `None` where the person leaves first. Where one can be asked for
-/// another name, a refused one is no end.
-pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entered>, Failure> {
+/// another name, a refused one is no end; it is one, and has been said, where the person leaves while `turned_away`.
+pub async fn enter(
+    visit: &Visit,
+    console: &mut Console,
+    turned_away: &mut bool,
+) -> Result<Option<Entered>, Failure> {
     // Before the room, where nobody should wait for it.
     let whole = if visit.whole { bytes::whole(console).await? } else { None };
     let tls = visit.tls.as_ref().map(Tls::open).transpose();
@@ -47,7 +51,7 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
                 None => return Ok(None),
             };
             let Some(name) = ask_username(console).await? else {
-                return Err(Failure::Usage(MISSING.into()));
+                return Err(Failure::Usage(NAMELESS.into()));
             };
             name
         }
@@ -71,13 +75,16 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
             return Err(alone(visit, &error));
         };
         if console.is_terminal() && visit.key.is_none() && is_about_the_key(code) {
-            if asked > 0 {
+            *turned_away = asked > 0;
+            if *turned_away {
                 console.notice(&format!("smoltalk: {error}"));
             }
             asked += 1;
             key = if asked > KEYS { None } else { ask_key(console).await? };
-            if key.is_none() {
-                return Err(Failure::Refused(error.to_string()));
+            match &key {
+                Some(_) => *turned_away = false,
+                None if *turned_away => return Err(Failure::TurnedAway),
+                None => return Err(Failure::Refused(error.to_string())),
             }
             continue;
         }
@@ -86,9 +93,11 @@ pub async fn enter(visit: &Visit, console: &mut Console) -> Result<Option<Entere
             return Err(Failure::Refused(error.to_string()));
         }
         console.notice(&format!("smoltalk: {error}"));
+        *turned_away = true;
         let Some(another) = ask_username(console).await? else {
             return Err(Failure::TurnedAway);
         };
+        *turned_away = false;
         name = another;
     }
 }
@@ -236,6 +245,7 @@ impl Session<'_> {
 }
 
 const MISSING: &str = "--username takes a name, and there is none";
+const NAMELESS: &str = "nobody comes in without a name";
 
 /// Asks until there is a name that could be one; `None` where the person has had enough of it.
 async fn ask_username(console: &mut Console) -> Result<Option<String>, Failure> {

@@ -42,7 +42,8 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
     let grammar = visit.grammar(ui::is_terminal());
     let mut console = Console::for_room(*looks, grammar, *whole, resume.is_some())?;
     let mut signals = signals(console.is_terminal())?;
-    let entered = unless(signals.next(), enter(visit, &mut console)).await;
+    let mut turned_away = false;
+    let entered = unless(signals.next(), enter(visit, &mut console, &mut turned_away)).await;
     let Entered { client, name, tls, key, members, whole, books } = match entered {
         Some(Ok(Some(entered))) => entered,
         // Nobody has seen it come: it may just go.
@@ -50,7 +51,11 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
             console.prompt("");
             let shown = unless(Timer::after(limits::GOODBYE), console.flush());
             close(&mut signals, async { _ = shown.await }).await;
-            return otherwise.map_or(Ok(()), |entered| entered.map(drop));
+            return match otherwise {
+                None if turned_away => Err(Failure::TurnedAway),
+                None => Ok(()),
+                Some(entered) => entered.map(drop),
+            };
         }
     };
     let mut session = Session {
