@@ -127,6 +127,32 @@ fn in_a_pipe_that_nobody_reads_a_signal_ends_it() {
 }
 
 #[test]
+fn while_both_sides_talk_without_end_a_signal_ends_it() {
+    let (begun, much) = channel();
+    let server = Fake::after_join(move |mut peer: Peer| {
+        let mut ears = peer.stream.try_clone().expect("a handle");
+        let ears = thread::spawn(move || std::io::copy(&mut ears, &mut std::io::sink()));
+        let many = format!("MSG bob {}\n", "x".repeat(60)).repeat(100);
+        (0..256).for_each(|_| peer.stream.write_all(many.as_bytes()).expect("it listens"));
+        let _ = begun.send(());
+        while peer.stream.write_all(many.as_bytes()).is_ok() {}
+        let _ = ears.join();
+    });
+    let mut ada = named(server.port, "ada");
+    let yes = Command::new("yes").arg("send hello there").stdout(Stdio::piped()).spawn();
+    let mut yes = talk::Leash(yes.expect("yes(1)"));
+    ada.stdin(yes.stdout.take().expect("a pipe"));
+    let child = ada.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = talk::Leash(child.expect("it starts"));
+    much.recv().expect("it talks");
+    let asked = Instant::now();
+    signal("TERM", child.id());
+    assert_eq!(child.wait().expect("it ended").code(), Some(0));
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    server.done();
+}
+
+#[test]
 fn where_output_and_errors_are_one_blocked_pipe_a_signal_ends_it() {
     heard(|words, mut program, talks| {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");

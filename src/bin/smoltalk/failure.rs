@@ -35,6 +35,8 @@ pub enum Failure {
     Said,
     /// So many messages were not acknowledged.
     Unacknowledged(usize),
+    /// Standard input cannot be read to its end.
+    Unread(io::Error),
     /// Standard output cannot be written, or signals cannot be had.
     Io(io::Error),
 }
@@ -98,6 +100,7 @@ impl fmt::Display for Failure {
             Self::Unacknowledged(messages) => {
                 write!(f, "{messages} messages were not acknowledged")
             }
+            Self::Unread(error) => write!(f, "standard input: {error}"),
             Self::Io(error) => error.fmt(f),
         }
     }

@@ -23,6 +23,7 @@ use smoltalk::program::in_words;
 use start::Start;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use ui::Patient;
 use wait::unless;
 
 fn main() -> ExitCode {
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         Ok(Start::Direct(call)) => smol::block_on(direct::run(&call)),
         Ok(Start::Print(text)) => {
             // Whoever closed standard output does not want to read it.
-            let _ = writeln!(io::stdout(), "{text}");
+            let _ = writeln!(Patient(io::stdout()), "{text}");
             Ok(())
         }
         Err(usage) => Err(Failure::Usage(usage)),
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         Err(failure) if failure.is_said() => failure.exit_code(),
         Err(failure) => {
             let said = in_words(&format!("smoltalk: {failure}"));
-            let said = smol::unblock(move || writeln!(io::stderr(), "{said}"));
+            let said = smol::unblock(move || writeln!(Patient(io::stderr()), "{said}"));
             // Nobody may read it.
             smol::block_on(unless(Timer::after(limits::GOODBYE), said));
             failure.exit_code()

@@ -6,6 +6,7 @@ use crate::wait::{Reader, when};
 use futures_lite::future;
 use smol::Timer;
 use smoltalk::direct::{Config, Direct, Error, Event, Waiting};
+use smoltalk::program::in_words;
 use smoltalk::protocol::{Name, Refusal};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -278,6 +279,10 @@ impl Conversation {
             self.console.notice("* nothing more is sent; Ctrl-C leaves");
         }
         self.finished = true;
+        if let Some(error) = self.console.broken() {
+            self.refused += 1;
+            self.console.notice(&in_words(&format!("smoltalk: {}", Failure::Unread(error))));
+        }
         self.patience = self.console.is_terminal().then(|| Instant::now() + PATIENCE);
         self.prompt();
     }

@@ -19,7 +19,7 @@ pub async fn whole(console: &mut Console) -> Result<Option<Vec<u8>>, Failure> {
         Some(Line::TooLong(len)) => {
             Err(Failure::Refused(format!("{}, this one has {len}", Error::PayloadTooLong)))
         }
-        None => Ok(None),
+        None => console.broken().map_or(Ok(None), |error| Err(Failure::Unread(error))),
     }
 }
 

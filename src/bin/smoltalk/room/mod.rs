@@ -30,6 +30,7 @@ use session::{Session, Unsaid};
 use smol::Timer;
 use smoltalk::client::{Error, Event};
 use smoltalk::limits;
+use smoltalk::program::in_words;
 use smoltalk::protocol::Command;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -220,6 +221,10 @@ impl Session<'_> {
     /// Nothing more will be typed.
     fn finish(&mut self) {
         self.finished = true;
+        if let Some(error) = self.console.broken() {
+            self.unsaid.here = true;
+            self.console.notice(&in_words(&format!("smoltalk: {}", Failure::Unread(error))));
+        }
         self.console.prompt("");
     }
 

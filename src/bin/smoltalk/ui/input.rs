@@ -1,8 +1,9 @@
 //! Standard input, cut into what is said at once: lines, or all of it.
 
+use super::patient::Patient;
 use async_channel::{Receiver, Sender};
 use smoltalk::limits;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read, Stdin};
 use std::mem;
 use std::thread;
 
@@ -24,7 +25,7 @@ pub enum Line {
 ///
 /// Its future may be dropped half-way: what was read stays.
 pub struct Input {
-    chunks: Receiver<Vec<u8>>,
+    chunks: Chunks,
     /// Where nothing is to be read ahead, the next chunk is asked for.
     asks: Option<Sender<()>>,
     /// It has been.
@@ -42,7 +43,12 @@ pub struct Input {
     text: bool,
     /// All is one line, whose end has not come yet.
     whole: Option<Whole>,
+    /// Why it could not be read on.
+    broken: Option<io::Error>,
 }
+
+/// What is read, in pieces. An error is the last of them.
+pub type Chunks = Receiver<io::Result<Vec<u8>>>;
 
 /// All of standard input as one line. And if there is nothing in it?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +63,18 @@ pub enum Whole {
 ///
 /// `smol::Unblock` would do the same, but reads on past an end of file, and a terminal has more than
 /// one: Ctrl-D would have to be typed twice.
-pub fn chunks() -> io::Result<Receiver<Vec<u8>>> {
+pub fn chunks() -> io::Result<Chunks> {
     let (sender, chunks) = async_channel::bounded(1);
-    thread::Builder::new().spawn(move || read_to_end(io::stdin(), &sender))?;
+    thread::Builder::new().spawn(move || read_to_end(stdin(), &sender))?;
     Ok(chunks)
 }
 
 /// The same, but nothing is read before it is asked for: what is read and not taken is lost when the
 /// program is killed.
-pub fn chunks_asked_for() -> io::Result<(Receiver<Vec<u8>>, Sender<()>)> {
+pub fn chunks_asked_for() -> io::Result<(Chunks, Sender<()>)> {
     let (sender, chunks) = async_channel::bounded(1);
     let (asks, asked) = async_channel::bounded(1);
-    let reader = Asked { source: io::stdin(), asked };
+    let reader = Asked { source: stdin(), asked };
     thread::Builder::new().spawn(move || read_to_end(reader, &sender))?;
     Ok((chunks, asks))
 }
@@ -85,42 +91,41 @@ impl<R: Read> Read for Asked<R> {
         if self.asked.recv_blocking().is_err() {
             return Ok(0);
         }
-        loop {
-            match self.source.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
-            }
-        }
+        self.source.read(buffer)
     }
 }
 
-/// Passes on what is read, up to the first end of it. What cannot be read has ended.
-fn read_to_end(mut source: impl Read, chunks: &Sender<Vec<u8>>) {
+fn stdin() -> Patient<Stdin> {
+    Patient(io::stdin())
+}
+
+/// Passes on what is read, up to the first end of it, or to an error.
+fn read_to_end(mut source: impl Read, chunks: &Sender<io::Result<Vec<u8>>>) {
     let mut buffer = vec![0; CHUNK];
     loop {
-        match source.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => return,
-            Ok(read) => {
-                if chunks.send_blocking(buffer[..read].to_vec()).is_err() {
-                    return;
-                }
-            }
+        let chunk = match source.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(read) => Ok(buffer[..read].to_vec()),
+            Err(error) => Err(error),
+        };
+        let broken = chunk.is_err();
+        if chunks.send_blocking(chunk).is_err() || broken {
+            return;
         }
     }
 }
 
 impl Input {
     /// What a room is told: lines of text.
-    pub fn lines(chunks: Receiver<Vec<u8>>) -> Self {
+    pub fn lines(chunks: Chunks) -> Self {
         Self { text: true, ..Self::messages(chunks, LONGEST, None) }
     }
 
     /// What one tells another: up to `limit` bytes of any kind, a line each, or all as one.
-    pub fn messages(chunks: Receiver<Vec<u8>>, limit: usize, whole: Option<Whole>) -> Self {
+    pub fn messages(chunks: Chunks, limit: usize, whole: Option<Whole>) -> Self {
         let (chunk, begun) = (Vec::new(), Vec::new());
         let (asks, asked, cut, come, text) = (None, false, 0, 0, false);
-        Self { chunks, asks, asked, chunk, cut, begun, come, limit, text, whole }
+        Self { chunks, asks, asked, chunk, cut, begun, come, limit, text, whole, broken: None }
     }
 
     /// This, where the chunks have to be asked for.
@@ -140,15 +145,31 @@ impl Input {
                 // It has ended already, where nobody is to be asked.
                 let _ = asks.try_send(());
             }
-            let Ok(chunk) = self.chunks.recv().await else {
-                let some = self.has_begun();
-                self.whole = None;
-                return some.then(|| self.line());
-            };
-            self.chunk = chunk;
+            match self.chunks.recv().await {
+                Ok(Ok(chunk)) => self.chunk = chunk,
+                // A terminal that is gone has just ended.
+                Ok(Err(error)) if !io::stdin().is_terminal() => self.breaks(error),
+                Ok(Err(_)) | Err(_) => {
+                    let some = self.has_begun();
+                    self.whole = None;
+                    return some.then(|| self.line());
+                }
+            }
             self.cut = 0;
             self.asked = false;
         }
+    }
+
+    /// Nothing more can be read. Half of something is not said.
+    fn breaks(&mut self, error: io::Error) {
+        (self.begun, self.come, self.whole) = (Vec::new(), 0, None);
+        self.chunk = Vec::new();
+        self.broken = Some(error);
+    }
+
+    /// Why it could not be read to its end, if it could not. That is said once.
+    pub fn broken(&mut self) -> Option<io::Error> {
+        self.broken.take()
     }
 
     /// The next line, if it has been read already.
@@ -199,11 +220,11 @@ mod tests {
     use super::*;
 
     /// All that `input` makes of what is `typed`, which comes in pieces of `size` bytes.
-    fn cut(typed: &[u8], size: usize, input: impl FnOnce(Receiver<Vec<u8>>) -> Input) -> Vec<Line> {
+    fn cut(typed: &[u8], size: usize, input: impl FnOnce(Chunks) -> Input) -> Vec<Line> {
         smol::block_on(async {
             let (sender, chunks) = async_channel::unbounded();
             for piece in typed.chunks(size) {
-                sender.try_send(piece.to_vec()).expect("it is unbounded");
+                sender.try_send(Ok(piece.to_vec())).expect("it is unbounded");
             }
             drop(sender);
             let mut input = input(chunks);
@@ -255,7 +276,8 @@ mod tests {
         }
         let (sender, chunks) = async_channel::unbounded();
         read_to_end(Terminal(0), &sender);
-        assert_eq!(chunks.try_recv().as_deref(), Ok(&b"a\n"[..]));
+        let first = chunks.try_recv().expect("a chunk").expect("read");
+        assert_eq!(first, b"a\n");
         assert!(chunks.is_empty());
     }
 

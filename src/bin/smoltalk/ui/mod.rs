@@ -1,6 +1,6 @@
 //! Where a conversation is held, in a room or of two: on a `terminal`, where a line is typed in the
 //! `editor`, or `plain`, in pipes. The `grammar` says what a typed line means, a `hint` why it means
-//! nothing, `input` cuts what is piped; `line`, `json` and `payload` say how something heard looks there.
+//! nothing, `input` cuts what is piped, `patient` waits for it; `line`, `json` and `payload` say how something heard looks there.
 
 mod editor;
 mod fate;
@@ -9,6 +9,7 @@ mod hint;
 mod input;
 pub mod json;
 mod line;
+mod patient;
 pub mod payload;
 mod plain;
 mod stream;
@@ -20,6 +21,7 @@ mod when;
 pub use fate::{Fate, in_its_unit};
 pub use grammar::{Grammar, Own};
 pub use input::{Line, Whole};
+pub use patient::Patient;
 pub use plain::Output;
 pub use terminal::expand;
 pub use tty::is_there as is_terminal;
@@ -162,7 +164,13 @@ impl Console {
         let next = async {
             if shows { future::or(here, there).await } else { future::race(here, there).await }
         };
-        future::or(next, async { Next::Here(Turn::Shown(unread.await)) }).await
+        let next = future::or(next, async { Next::Here(Turn::Shown(unread.await)) }).await;
+        if let Next::Here(_) = next {
+            // The other side has waited for its turn meanwhile, and would go on at once: where both have
+            // something without end, a signal would never get one.
+            future::yield_now().await;
+        }
+        next
     }
 
     /// The next line, if it `reads`; or that what was taken has appeared, if it `shows` that. Neither
@@ -192,6 +200,14 @@ impl Console {
     /// The next line, if it is there already.
     pub fn ready(&mut self) -> Option<Line> {
         either!(self, either => either.ready())
+    }
+
+    /// Why what is piped could not be read to its end, if that is so. It is said once.
+    pub fn broken(&mut self) -> Option<io::Error> {
+        match self {
+            Self::Plain(plain) => plain.input.broken(),
+            Self::Terminal(_) => None,
+        }
     }
 
     /// Whether all that is piped has ended, and nothing of it is left.

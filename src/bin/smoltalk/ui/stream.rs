@@ -1,5 +1,6 @@
 //! Standard output and standard error.
 
+use super::patient::Patient;
 use futures_lite::AsyncWriteExt;
 use smol::Unblock;
 use std::io::{self, Write};
@@ -17,11 +18,11 @@ pub struct Stream {
 
 impl Stream {
     pub fn stdout() -> Self {
-        Self::new(Box::new(io::stdout()))
+        Self::new(Box::new(Patient(io::stdout())))
     }
 
     pub fn stderr() -> Self {
-        Self::new(Box::new(io::stderr()))
+        Self::new(Box::new(Patient(io::stderr())))
     }
 
     pub fn new(stream: Box<dyn Write + Send>) -> Self {

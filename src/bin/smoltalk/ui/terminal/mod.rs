@@ -24,10 +24,9 @@ pub use paths::expand;
 
 use super::editor::{Did, Editor, History, Key, Keys};
 use super::fate::Fate;
-use super::input::{self, Line};
+use super::input::{self, Chunks, Line};
 use super::turn::Turn;
 use crate::wait::when;
-use async_channel::Receiver;
 use async_signal::{Signal, Signals};
 use clock::Clock;
 use fold::Fold;
@@ -53,7 +52,7 @@ const KEY: Duration = Duration::from_millis(50);
 pub struct Terminal {
     // Dropped first: whatever else there is, the terminal is what it was.
     screen: Screen,
-    chunks: Receiver<Vec<u8>>,
+    chunks: Chunks,
     signals: Signals,
     keys: Keys,
     editor: Editor,
@@ -178,7 +177,10 @@ impl Terminal {
         let unseen = !self.is_flushed();
         let keys = async {
             when(takes).await;
-            self.chunks.recv().await.map_or(Woken::Closed, Woken::Keys)
+            self.chunks
+                .recv()
+                .await
+                .map_or(Woken::Closed, |keys| keys.map_or(Woken::Closed, Woken::Keys))
         };
         let shown = async {
             when(unseen).await;

@@ -1,0 +1,127 @@
+//! What a script may rely on: it is told which line was not said, and files that others have made
+//! non-blocking are as good as any.
+
+mod fake;
+mod talk;
+
+use fake::{DEADLINE, Fake, Real};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::ioctl_fionread;
+use smoltalk::server::Config;
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Instant;
+use talk::{Leash, Talk, ada, program};
+
+fn unblock(file: impl AsFd) {
+    let flags = fcntl_getfl(&file).expect("flags");
+    fcntl_setfl(&file, flags | OFlags::NONBLOCK).expect("set");
+}
+
+/// A pipe to be read from, without blocking.
+fn unblocked() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = pipe().expect("a pipe");
+    unblock(&reader);
+    (reader, writer)
+}
+
+/// What `program` leaves behind, whose standard input is `stdin`, in its exit code and on standard error.
+fn with_input(program: &mut Command, stdin: impl Into<Stdio>) -> (Option<i32>, String) {
+    let child = program.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = Leash(child.expect("the client starts"));
+    let mut complaints = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut complaints).expect("UTF-8");
+    (child.wait().expect("it ended").code(), complaints)
+}
+
+fn direct(args: &[&str]) -> Command {
+    let mut direct = program();
+    direct.arg("direct").args(args);
+    direct
+}
+
+/// One that waits to be called by one, and where.
+fn listener() -> (Talk, String) {
+    let mut listener = Talk::start(&mut direct(&["--listen", "127.0.0.1:0", "--once"]));
+    let line = listener.complains();
+    let address = line.strip_prefix("listening on ").expect("where it listens").trim().into();
+    (listener, address)
+}
+
+#[test]
+fn an_input_that_does_not_block_has_not_ended() {
+    let (stdin, mut types) = unblocked();
+    let server = Fake::after_join(move |mut peer| {
+        // Only now there is something to read.
+        types.write_all(b"send hi\n").expect("it reads");
+        assert_eq!(peer.hear(), "MSG hi");
+        drop(types);
+        assert_eq!(peer.hear(), "PING sent");
+        peer.say("PONG sent");
+        assert_eq!(peer.hear(), "LEAVE");
+    });
+    assert_eq!(with_input(&mut ada(server.port), stdin), (Some(0), String::new()));
+    server.done();
+}
+
+#[test]
+fn nor_has_one_of_two() {
+    let (mut listener, address) = listener();
+    let (stdin, mut types) = unblocked();
+    let caller = direct(&[&address]).stdin(stdin).stderr(Stdio::null()).spawn();
+    let mut caller = Leash(caller.expect("the client starts"));
+    assert!(listener.complains().ends_with(" is here\n"));
+    types.write_all(b"hi\n").expect("it reads");
+    assert_eq!(listener.shows(), "hi\n");
+    drop(types);
+    assert_eq!(caller.wait().expect("it ended").code(), Some(0));
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_said_and_ends_it_with_1() {
+    let server = Real::start(Config::default());
+    let (_listener, address) = listener();
+    let folder = || File::open("/tmp").expect("a folder");
+    for program in [
+        &mut ada(server.port),
+        ada(server.port).arg("--whole"),
+        ada(server.port).arg("--reconnect"),
+        &mut direct(&[&address]),
+    ] {
+        let (code, complaints) = with_input(program, folder());
+        let said: Vec<&str> = complaints.lines().filter(|l| !l.starts_with('*')).collect();
+        assert_eq!(said, ["smoltalk: standard input: Is a directory"]);
+        assert_eq!(code, Some(1), "{program:?}");
+    }
+    server.stop();
+}
+
+#[test]
+fn an_output_that_does_not_block_is_waited_for() {
+    const LINES: usize = 5000;
+    let server = Fake::after_join(|mut peer| {
+        (0..LINES).for_each(|n| peer.say(&format!("MSG bob {n} {}", "x".repeat(100))));
+        assert_eq!(peer.hear(), "PING sent");
+        peer.say("PONG sent");
+        assert_eq!(peer.hear(), "LEAVE");
+        peer.say("BYE");
+    });
+    let (mut shown, stdout) = pipe().expect("a pipe");
+    unblock(&stdout);
+    let mut ada = ada(server.port);
+    let child = ada.stdin(Stdio::null()).stdout(stdout).spawn();
+    let mut child = Leash(child.expect("the client starts"));
+    drop(ada);
+    let start = Instant::now();
+    while ioctl_fionread(&shown).expect("a pipe") < 60_000 {
+        assert!(start.elapsed() < DEADLINE, "it is never full");
+        thread::yield_now();
+    }
+    let mut lines = String::new();
+    shown.read_to_string(&mut lines).expect("UTF-8");
+    assert_eq!((lines.lines().count(), child.wait().expect("it ended").code()), (LINES, Some(0)));
+    server.done();
+}
