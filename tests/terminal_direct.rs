@@ -365,3 +365,20 @@ fn however_it_ends_the_terminal_is_what_it_was() {
     drop(bob);
     assert_eq!(closed.join().expect("closed"), Some(0));
 }
+
+#[test]
+fn who_has_no_name_is_you_on_the_own_screen() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    let mut ada = Person::starts(PROGRAM, &["direct", &address], &PLAIN, (60, 12));
+    let (socket, _) = listener.accept().expect("a call");
+    let mut bob = Telnet::over(socket);
+    bob.types("HELLO smoltalk-direct/1 bob");
+    bob.sees("HELLO smoltalk-direct/1 somebody");
+    ada.sees_part("* bob is here\nyou> █\n");
+    ada.types("/leave\r");
+    bob.is_told(1, "/leave");
+    ada.sees_part("* that goes out as a message; Ctrl-D leaves\n(1 on its way) you> █\n");
+    bob.types("ACK 1");
+    ada.sees_part("09:05 <you> /leave  ✓ 1 ms\nyou> █\n");
+}

@@ -25,9 +25,21 @@ fn name_of(peer: &Direct) -> String {
     }
 }
 
+/// What a person without a name is called on his own screen.
+fn name_here(as_whom: &Config) -> Name {
+    let nameless = as_whom.name == Config::default().name;
+    Name::new(b"you").filter(|_| nameless).unwrap_or(as_whom.name)
+}
+
+/// Whether a message is what a person types who wants to leave a room.
+fn is_leave(message: &[u8]) -> bool {
+    [&b"leave"[..], b"/leave", b"/quit", b"quit"].contains(&message.trim_ascii())
+}
+
 /// What this side reads and writes, whoever is at the other.
 pub struct Conversation {
     pub console: Console,
+    /// What this side is called here.
     me: Name,
     /// What the other is called here.
     pub other: String,
@@ -50,9 +62,10 @@ pub struct Conversation {
 
 impl Conversation {
     pub fn new(as_whom: &Config, whole: Option<Whole>, stays: bool) -> io::Result<Self> {
+        let me = name_here(as_whom);
         let mut conversation = Self {
-            console: Console::for_two(as_whom.name, as_whom.limit, whole)?,
-            me: as_whom.name,
+            console: Console::for_two(me, as_whom.limit, whole)?,
+            me,
             other: String::new(),
             stays,
             limit: as_whom.limit,
@@ -201,6 +214,9 @@ impl Conversation {
     fn say(&mut self, peer: &mut Direct, message: Vec<u8>) -> bool {
         match peer.queue(&message) {
             Ok(id) => {
+                if self.console.is_typed() && is_leave(&message) {
+                    self.console.notice("* that goes out as a message; Ctrl-D leaves");
+                }
                 self.said(id, message);
                 true
             }
