@@ -179,9 +179,9 @@ fn what_is_no_file_is_said_so_and_sent_to_nobody() {
     let said: Vec<&str> = talk.stderr.lines().collect();
     for (line, words) in said.iter().zip([
         "smoltalk: /no/such␛/file: ",
-        "smoltalk: /: this is no file",
+        "smoltalk: /: this is a directory",
         "smoltalk: /dev/zero: this is no file",
-        "smoltalk: there is no text to say",
+        &format!("smoltalk: {}: there is nothing in it", empty.path()),
         "smoltalk: a payload may have 1048576 bytes, this one has 2000000 (too-long)",
         "smoltalk: send-file takes the path of a file",
     ]) {

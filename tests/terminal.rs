@@ -116,7 +116,7 @@ impl Room {
 
     fn narrow_with(args: &[&str]) -> Self {
         let mut room = Self::with(args, &[("NO_COLOR", "1")], (40, 12));
-        room.ada.sees("* you are ada, one of 1 here; type help\n  for help\nada> █\n");
+        room.ada.sees("* you are ada, alone here; type help for\n  help\nada> █\n");
         room.ada.types("\x0c");
         room.ada.sees("ada> █\n");
         room
@@ -218,7 +218,7 @@ fn a_paste_of_200_lines_waits_for_enter_and_hides_nobody() {
     room.ada.sees_part("\nline 200█\n");
     room.says("MSG bob hi");
     room.ada.sees(
-        "* you are ada, one of 1 here; type /help\n  for help\n09:05 <bob> hi\n\
+        "* you are ada, alone here; type /help\n  for help\n09:05 <bob> hi\n\
          line 197\nline 198\nline 199\nline 200█\n",
     );
     // Nothing has been sent: the next thing heard is the first line.
@@ -630,8 +630,8 @@ fn talk_at(columns: u16) -> String {
 #[test]
 fn a_talk_at_40_columns() {
     let expected = "\
-* you are ada, one of 1 here; type help
-  for help
+* you are ada, alone here; type help for
+  help
 09:05 * bob joined
 09:05 <bob> good morning! who has had a
             look at the flusher since it
@@ -652,7 +652,7 @@ ada> send and so█
 #[test]
 fn a_talk_at_80_columns() {
     let expected = "\
-* you are ada, one of 1 here; type help for help
+* you are ada, alone here; type help for help
 09:05 * bob joined
 09:05 <bob> good morning! who has had a look at the flusher since it began to
             lag?
@@ -669,7 +669,7 @@ ada> send and so█
 #[test]
 fn a_talk_at_200_columns() {
     let expected = "\
-* you are ada, one of 1 here; type help for help
+* you are ada, alone here; type help for help
 09:05 * bob joined
 09:05 <bob> good morning! who has had a look at the flusher since it began to lag?
 09:05 <ada> me: 漢字 and ␛ and é, and now it is fast
@@ -696,7 +696,7 @@ fn a_name_is_asked_for_where_there_is_a_room() {
     is_here.recv().expect("it connects first");
     ada.sees_part("username: █");
     ada.types("ada\r");
-    ada.sees_part("* you are ada, one of 1 here");
+    ada.sees_part("* you are ada, alone here");
     ada.types("\x04");
     assert_eq!(ada.ends().0, 0);
     server.done();
@@ -723,7 +723,7 @@ fn who_thinks_of_a_name_for_too_long_is_let_in_all_the_same() {
     let mut ada = Person::starts(PROGRAM, &args, &[("NO_COLOR", "1")], (60, 12));
     ada.sees_part("username: █");
     ada.types("ada\r");
-    ada.sees_part("* you are ada, one of 1 here");
+    ada.sees_part("* you are ada, alone here");
     ada.types("\x04");
     assert_eq!(ada.ends().0, 0);
     server.done();

@@ -45,7 +45,7 @@ fn what_is_typed_while_there_is_no_connection_is_said_later() {
     come.send(()).expect("the server waits");
     person.sees("connected again");
     let again = person.sees("ada> ");
-    assert!(again.contains("you are ada, one of 1 here\r\n"), "once is enough: {again:?}");
+    assert!(again.contains("you are ada, alone here\r\n"), "once is enough: {again:?}");
     person.sees("hi");
     person.types("leave");
     assert_eq!(person.ends().1, Some(0));

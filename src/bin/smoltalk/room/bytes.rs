@@ -98,7 +98,8 @@ impl Session<'_> {
 fn length(path: &Path) -> io::Result<usize> {
     let found = path.metadata()?;
     if !found.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "this is no file"));
+        let is = if found.is_dir() { "this is a directory" } else { "this is no file" };
+        return Err(io::Error::new(ErrorKind::InvalidInput, is));
     }
     Ok(usize::try_from(found.len()).unwrap_or(usize::MAX))
 }
@@ -109,5 +110,8 @@ fn length(path: &Path) -> io::Result<usize> {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limits::PAYLOAD as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        return Err(io::Error::new(ErrorKind::InvalidData, "there is nothing in it"));
+    }
     Ok(bytes)
 }

@@ -221,7 +221,11 @@ impl Session<'_> {
                 Grammar::Commands => "; type help for help",
                 Grammar::Lines => "; each line is a message, Ctrl-D leaves",
             };
-            let welcome = format!("* you are {name}, one of {members} here{help}");
+            let among = match members {
+                1 => "alone".into(),
+                members => format!("one of {members}"),
+            };
+            let welcome = format!("* you are {name}, {among} here{help}");
             console.prompt(&format!("{name}> "));
             // What was said before may be long: it would scroll this away.
             let replayed =
