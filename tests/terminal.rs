@@ -436,6 +436,28 @@ fn in_a_chat_only_a_slash_commands() {
 }
 
 #[test]
+fn a_command_without_its_slash_is_said_to_all_only_if_it_is_entered_twice() {
+    let mut room = Room::with(&["--chat"], &[("NO_COLOR", "1")], (80, 12));
+    // Once this is seen, the answer to WHO has come.
+    room.says("MSG eve_the_second hi");
+    room.ada.sees_part("hi\nada> █\n");
+    room.ada.types("tell bob psst\r");
+    room.ada.sees_part(
+        "smoltalk: to say this to all, press Enter again; /tell bob is for bob alone\n\
+         ada> tell bob psst█\n",
+    );
+    room.ada.types("\x01/\r");
+    assert_eq!(room.hears(), "TELL bob psst");
+    room.ada.sees_part("<ada> [to bob] psst\nada> █\n");
+    room.ada.types("leave\r");
+    room.ada.sees_part("press Enter again; /leave leaves\nada> leave█\n");
+    room.ada.types("\r");
+    assert_eq!(room.hears(), "MSG leave");
+    room.ada.types("tell nobody in particular\r");
+    assert_eq!(room.hears(), "MSG tell nobody in particular");
+}
+
+#[test]
 fn those_who_come_together_are_one_line() {
     let mut room = Room::narrow();
     let crowd: Vec<String> = (0..199).map(|n| format!("JOINED n{n}")).collect();

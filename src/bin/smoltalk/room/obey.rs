@@ -72,6 +72,7 @@ impl Session<'_> {
         match line {
             line if line.contains(&b'\n') => self.obey_pasted(line),
             line if self.grammar().is_blank(line) => ControlFlow::Continue(()),
+            line if self.console.doubts(line) => ControlFlow::Continue(()),
             line => {
                 self.unsaid.spoke = true;
                 self.obey_single(line)

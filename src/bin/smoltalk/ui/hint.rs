@@ -2,6 +2,7 @@
 
 use super::grammar::{Grammar, first_word};
 use smoltalk::protocol::text::to_safe;
+use smoltalk::protocol::{Command, Name};
 
 /// What has to follow a command that is whole by itself.
 const NOTHING_MORE: &str = "nothing more";
@@ -24,6 +25,17 @@ impl Grammar {
                 ))
             }
             Self::Lines => None,
+        }
+    }
+
+    /// What to type in a chat instead of a message that is a command where there is no slash before them;
+    /// where it tells something, to somebody who is `here`.
+    pub fn doubt(self, line: &[u8], here: impl Fn(&Name) -> bool) -> Option<String> {
+        match Self::Commands.parse(line).ok().filter(|_| self == Self::Chat)? {
+            Command::Tell(to, _) if here(&to) => Some(format!("/tell {to} is for {to} alone")),
+            Command::Leave => Some("/leave leaves".into()),
+            Command::Who => Some("/who lists who is here".into()),
+            _ => None,
         }
     }
 

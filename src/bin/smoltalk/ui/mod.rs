@@ -248,6 +248,15 @@ impl Console {
         }
     }
 
+    /// Asks a person once whether a message to all was meant as a command; whether it did. The line can then
+    /// be entered again.
+    pub fn doubts(&mut self, line: &[u8]) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Terminal(terminal) => terminal.doubts(line),
+        }
+    }
+
     /// Takes a message to the room that was typed and is on its way.
     pub fn said(&mut self, command: &Command<'_>) {
         if let Self::Terminal(terminal) = self {

@@ -72,6 +72,11 @@ impl Keys {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether nothing more has been typed by now.
+    pub fn are_all_taken(&self) -> bool {
+        self.paste.is_none() && self.bytes.is_empty()
+    }
+
     /// Whether more may be taken before any key is asked for.
     pub fn have_room(&self) -> bool {
         self.bytes.len() < PASTE

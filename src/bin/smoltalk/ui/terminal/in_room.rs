@@ -93,6 +93,21 @@ impl Terminal {
         self.screen.show(&typed);
     }
 
+    /// Puts a message to all back, once, that may be meant as a command; whether it did. Who types on
+    /// has no doubt.
+    pub fn doubts(&mut self, line: &[u8]) -> bool {
+        let Some(members) = self.members.as_ref().filter(|_| self.keys.are_all_taken()) else {
+            return false;
+        };
+        let line = to_safe(line);
+        let doubted = self.doubted.take().is_some_and(|before| before == line);
+        let Some(command) = members.doubt(&line).filter(|_| !doubted) else { return false };
+        self.notice(&format!("smoltalk: to say this to all, press Enter again; {command}"));
+        self.put_back(&line);
+        self.doubted = Some(line);
+        true
+    }
+
     /// Says whom a reply goes to that is being begun.
     pub(super) fn address_reply(&mut self) {
         let members = self.members.as_ref();

@@ -40,6 +40,11 @@ impl Members {
         Some(format!("{slash}tell {teller} "))
     }
 
+    /// What to type instead of a message to all that may be meant as a command.
+    pub fn doubt(&self, line: &str) -> Option<String> {
+        self.grammar.doubt(line.as_bytes(), |name| self.here.contains(name))
+    }
+
     /// Whether a bare line is a message here.
     pub fn chats(&self) -> bool {
         self.grammar != Grammar::Commands

@@ -64,6 +64,8 @@ pub struct Terminal {
     ended: bool,
     /// Where the conversation is one of many.
     members: Option<Members>,
+    /// The message that was put back last, as it may be meant as a command.
+    doubted: Option<String>,
     look: Look,
     clock: Clock,
     /// When something was shown last.
@@ -90,6 +92,7 @@ impl Terminal {
             tabbed: false,
             ended: false,
             members,
+            doubted: None,
             look: Look { colour, me: None },
             folded_at: clock.now(),
             clock,
