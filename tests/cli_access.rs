@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use talk::{Talk, ada, after_typing, left};
 
 const KEY: &str = " open  s\u{e9}same ";
-const WRONG: &str = "smoltalk: the room's key is missing or wrong: PASS <key> (denied)\n";
 
 /// A file with the key in its first line, and a server whose room has it.
 struct Room {
@@ -62,10 +61,12 @@ fn the_key_comes_from_a_file_or_the_environment() {
 #[test]
 fn a_script_without_the_key_is_told_why_it_is_not_let_in() {
     let room = Room::new("script");
-    for key in ["", "wrong"] {
+    let missing = "smoltalk: the room has a key: --key-file or SMOLTALK_KEY says it (denied)\n";
+    let wrong = "smoltalk: the room's key is another one (denied)\n";
+    for (key, why) in [("", missing), ("wrong", wrong)] {
         let program = &mut ada(room.port());
         program.env("SMOLTALK_KEY", key).arg("--reconnect");
-        assert_eq!(after_typing(program, "send hi"), left(3, "", WRONG));
+        assert_eq!(after_typing(program, "send hi"), left(3, "", why));
     }
 }
 

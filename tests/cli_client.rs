@@ -11,8 +11,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use talk::{Left, Talk, ada, after_typing, left, named, program, signal};
 
-const USAGE: &str = "smoltalk: type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, \
-                     reply <MSG>, ignore <NAME>, who, ping, leave or help\n";
+const USAGE: &str = "smoltalk: line 1 was not said: type send <MSG>, send-file <PATH>, tell <NAME> <MSG>, \
+                     reply <MSG>, ignore <NAME>, who, ping, leave or help; with --lines, each line is a message\n";
 
 #[test]
 fn what_is_typed_is_sent_confirmed_and_left() {
@@ -86,7 +86,7 @@ fn typing_leave_leaves_at_once() {
         let server =
             Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n> MSG hi\n> LEAVE\n< BYE\n.");
         let mut talk = Talk::start(&mut ada(server.port));
-        talk.types(format!("send hi\n{leave}send no\n"));
+        talk.types(format!("send hi\n{leave}"));
         assert_eq!(talk.ends(), left(0, "", ""));
         server.done();
     }
@@ -99,10 +99,14 @@ fn anything_else_is_answered_with_what_can_be_typed_and_not_sent() {
     );
     let typed = "leave me alone\nhi\nsend\nsend \ntell bob\n  \nLEAVE\n";
     let mut port = ada(server.port);
-    let send = "smoltalk: send takes a message\n".repeat(2);
-    let tell = "smoltalk: tell takes a name and a message\n";
-    let leave = "smoltalk: type leave, in small letters\n";
-    let expected = format!("{USAGE}{USAGE}{send}{tell}{leave}");
+    let expected = format!(
+        "{USAGE}\
+         smoltalk: line 2 was not said: this is no command\n\
+         smoltalk: line 3 was not said: send takes a message\n\
+         smoltalk: line 4 was not said: send takes a message\n\
+         smoltalk: line 5 was not said: tell takes a name and a message\n\
+         smoltalk: line 7 was not said: type leave, in small letters\n"
+    );
     assert_eq!(after_typing(&mut port, typed), left(1, "", &expected));
     server.done();
 }
@@ -166,9 +170,9 @@ fn a_line_that_is_too_long_is_not_sent_and_the_next_is() {
     });
     let (long, endless) = ("x".repeat(65_537), "x".repeat(2_000_000));
     let typed = format!("send {long}\nsend {endless}\nsend hi\ntell bob {long}\n");
-    let complaints = "smoltalk: a payload may have 65536 bytes, this one has 65537 (too-long)\n\
-         smoltalk: a message may have 65536 bytes, this line has 2000005 (too-long)\n\
-         smoltalk: too long: a line may have 4096 bytes\n";
+    let complaints = "smoltalk: line 1 was not said: a payload may have 65536 bytes, this one has 65537 (too-long)\n\
+         smoltalk: line 2 was not said: a message may have 65536 bytes, this line has 2000005 (too-long)\n\
+         smoltalk: line 4 was not said: a line may have 4096 bytes, this one has 65546 (too-long)\n";
     assert_eq!(after_typing(&mut ada(server.port), typed), left(1, "", complaints));
     server.done();
 }
@@ -233,7 +237,7 @@ fn in_a_pipe_a_chat_sends_no_files() {
          < BYE",
     );
     let typed = "/send-file /etc/passwd\n//etc/passwd\n";
-    let complaint = "smoltalk: in a pipe, --chat sends no files\n";
+    let complaint = "smoltalk: line 1 was not said: in a pipe, --chat sends no files\n";
     assert_eq!(after_typing(ada(server.port).arg("--chat"), typed), left(1, "", complaint));
     server.done();
 }
@@ -290,7 +294,8 @@ fn an_error_of_the_server_is_shown_and_ends_nothing() {
          < PONG sent
          > LEAVE",
     );
-    let complaints = "smoltalk: nobody here has that name (no-such-member)\n".repeat(2);
+    let nobody = "nobody here has that name (no-such-member)\n";
+    let complaints = format!("smoltalk: line 1 was not said: {nobody}smoltalk: {nobody}");
     let typed = "tell b/b hi\ntell eve hi\n";
     assert_eq!(after_typing(&mut ada(server.port), typed), left(3, "<bob> hi\n", &complaints));
     server.done();

@@ -97,19 +97,19 @@ fn what_cannot_be_said_whole_is_not_reported_as_said() {
         ..Config::default()
     });
     let refused = after_typing(ada(server.port).arg("--whole"), [0; 101]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(3), ""));
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
     assert!(refused.stderr.contains("(too-long)"), "{}", refused.stderr);
     assert_eq!(after_typing(ada(server.port).arg("--whole"), [0; 100]), left(0, "", ""));
     let empty = after_typing(ada(server.port).arg("--whole"), "");
     assert_eq!(empty, left(0, "", ""));
     let why = "smoltalk: too long: a payload may have 1048576 bytes, this one has 2000000\n";
     let giant = after_typing(ada(server.port).arg("--whole"), vec![0; 2_000_000]);
-    assert_eq!(giant, left(3, "", why));
+    assert_eq!(giant, left(1, "", why));
     server.stop();
 
     let server = old_server(says_goodbye);
     let why = "smoltalk: this server takes lines only\nsmoltalk: nothing was said\n";
-    assert_eq!(after_typing(ada(server.port).arg("--whole"), "hi"), left(3, "", why));
+    assert_eq!(after_typing(ada(server.port).arg("--whole"), "hi"), left(1, "", why));
     server.done();
 }
 
@@ -152,7 +152,7 @@ fn what_the_server_says_that_it_does_not_take_is_not_sent() {
             then(peer);
         })
     };
-    let why = "smoltalk: a payload may have 100 bytes, this one has 101 (too-long)\n";
+    let why = "smoltalk: line 1 was not said: a payload may have 100 bytes, this one has 101 (too-long)\n";
     let file = Scratch::new("too-long", &[0; 101]);
     let room = server(says_goodbye);
     let typed = format!("send-file {}\n", file.path());
@@ -160,7 +160,8 @@ fn what_the_server_says_that_it_does_not_take_is_not_sent() {
     room.done();
     let room = server(says_goodbye);
     let whole = after_typing(ada(room.port).arg("--whole"), [0; 101]);
-    assert_eq!(whole, left(3, "", &format!("{why}smoltalk: nothing was said\n")));
+    let why = why.replace("line 1 was not said: ", "");
+    assert_eq!(whole, left(1, "", &format!("{why}smoltalk: nothing was said\n")));
     room.done();
 }
 
@@ -178,12 +179,12 @@ fn what_is_no_file_is_said_so_and_sent_to_nobody() {
     let talk = after_typing(&mut ada(server.port), typed);
     let said: Vec<&str> = talk.stderr.lines().collect();
     for (line, words) in said.iter().zip([
-        "smoltalk: /no/such␛/file: ",
-        "smoltalk: /: this is a directory",
-        "smoltalk: /dev/zero: this is no file",
-        &format!("smoltalk: {}: there is nothing in it", empty.path()),
-        "smoltalk: a payload may have 1048576 bytes, this one has 2000000 (too-long)",
-        "smoltalk: send-file takes the path of a file",
+        "smoltalk: line 1 was not said: /no/such␛/file: ",
+        "smoltalk: line 2 was not said: /: this is a directory",
+        "smoltalk: line 3 was not said: /dev/zero: this is no file",
+        &format!("smoltalk: line 4 was not said: {}: there is nothing in it", empty.path()),
+        "smoltalk: line 5 was not said: a payload may have 1048576 bytes, this one has 2000000 (too-long)",
+        "smoltalk: line 6 was not said: send-file takes the path of a file",
     ]) {
         assert!(line.starts_with(words), "{line}");
     }
@@ -200,7 +201,7 @@ fn bytes_are_not_sent_to_a_server_that_would_take_them_for_commands() {
         says_goodbye(peer);
     });
     let typed = format!("send-file {}\nsend after\n", file.path());
-    let why = "smoltalk: this server takes lines only\n";
+    let why = "smoltalk: line 1 was not said: this server takes lines only\n";
     assert_eq!(after_typing(&mut ada(server.port), typed), left(1, "", why));
     server.done();
     let long = format!("send {}\nsend after\n", "x".repeat(5000));
@@ -208,7 +209,8 @@ fn bytes_are_not_sent_to_a_server_that_would_take_them_for_commands() {
         assert_eq!(peer.hear(), "MSG after");
         says_goodbye(peer);
     });
-    let why = "smoltalk: too long: a line may have 4096 bytes\n";
+    let why =
+        "smoltalk: line 1 was not said: a line may have 4096 bytes, this one has 5004 (too-long)\n";
     assert_eq!(after_typing(&mut ada(server.port), long), left(1, "", why));
     server.done();
 }

@@ -241,9 +241,11 @@ fn a_taken_name_and_a_full_room_pass_and_any_other_refusal_ends_it_with_3() {
 
 #[test]
 fn who_was_put_out_does_not_come_back() {
-    for reason in ["kicked", "kicked for good", "denied"] {
+    let reasons =
+        [("kicked", "kicked"), ("kicked for good", "kicked: for good"), ("denied", "denied")];
+    for (reason, said) in reasons {
         let server = Fake::plays(&format!("{IN}< BYE {reason}\n."));
-        let why = format!("smoltalk: the server ended the connection: {reason}\n");
+        let why = format!("smoltalk: the server ended the connection: {said}\n");
         assert_eq!(Talk::start(&mut back(server.port)).ends(), left(1, "", &why));
         server.done();
     }

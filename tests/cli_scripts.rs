@@ -4,17 +4,18 @@
 mod fake;
 mod talk;
 
-use fake::{DEADLINE, Fake, Real};
+use fake::{DEADLINE, Fake, Peer, Real};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::ioctl_fionread;
 use smoltalk::server::Config;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
-use talk::{Leash, Talk, ada, program};
+use talk::{Leash, Talk, ada, after_typing, back, left, program, signal};
 
 fn unblock(file: impl AsFd) {
     let flags = fcntl_getfl(&file).expect("flags");
@@ -35,6 +36,16 @@ fn with_input(program: &mut Command, stdin: impl Into<Stdio>) -> (Option<i32>, S
     let mut complaints = String::new();
     child.stderr.take().expect("a pipe").read_to_string(&mut complaints).expect("UTF-8");
     (child.wait().expect("it ended").code(), complaints)
+}
+
+/// Waits until something is so.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < DEADLINE, "it never is");
+        thread::yield_now();
+    }
 }
 
 fn direct(args: &[&str]) -> Command {
@@ -115,13 +126,86 @@ fn an_output_that_does_not_block_is_waited_for() {
     let child = ada.stdin(Stdio::null()).stdout(stdout).spawn();
     let mut child = Leash(child.expect("the client starts"));
     drop(ada);
-    let start = Instant::now();
-    while ioctl_fionread(&shown).expect("a pipe") < 60_000 {
-        assert!(start.elapsed() < DEADLINE, "it is never full");
-        thread::yield_now();
-    }
+    until(|| ioctl_fionread(&shown).expect("a pipe") >= 60_000);
     let mut lines = String::new();
     shown.read_to_string(&mut lines).expect("UTF-8");
     assert_eq!((lines.lines().count(), child.wait().expect("it ended").code()), (LINES, Some(0)));
+    server.done();
+}
+
+#[test]
+fn what_stands_behind_a_leave_was_not_said() {
+    for (behind, said) in [
+        ("send no", "line 3 was not said: it came after leave"),
+        ("send no\nwho\n", "2 lines from line 3 on were not said: they came after leave"),
+    ] {
+        let server = Real::start(Config::default());
+        let complaint = format!("smoltalk: {said}\n");
+        let typed = format!("send hi\nleave\n{behind}");
+        assert_eq!(after_typing(&mut ada(server.port), typed), left(1, "", &complaint));
+        server.stop();
+    }
+}
+
+#[test]
+fn one_of_two_that_was_never_answered_has_not_said_what_it_read() {
+    let deaf = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = deaf.local_addr().expect("its address").to_string();
+    let (stdin, mut types) = pipe().expect("a pipe");
+    types.write_all(b"hi\n").expect("it reads");
+    let child = direct(&[&address]).stdin(stdin).stderr(Stdio::piped()).spawn();
+    let mut child = Leash(child.expect("the client starts"));
+    let _peer = deaf.accept().expect("a call");
+    // The pipe is empty once it has been read.
+    until(|| ioctl_fionread(&types).expect("a pipe") == 0);
+    signal("TERM", child.id());
+    let mut complaints = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut complaints).expect("UTF-8");
+    assert_eq!(complaints, "smoltalk: not all that was read was sent\n");
+    assert_eq!(child.wait().expect("it ended").code(), Some(1));
+}
+
+#[test]
+fn a_hangup_has_it_leave_as_any_signal_does() {
+    let server =
+        Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n< MSG bob hi\n> LEAVE\n< BYE");
+    let mut talk = Talk::start(&mut ada(server.port));
+    assert_eq!(talk.shows(), "<bob> hi\n");
+    signal("HUP", talk.child.id());
+    assert_eq!(talk.ends(), left(0, "", ""));
+    server.done();
+    let (listener, _) = listener();
+    signal("HUP", listener.child.id());
+    assert_eq!(listener.ends(), left(0, "", ""));
+}
+
+#[test]
+fn a_room_with_a_key_is_told_how_a_script_says_it() {
+    let server = Fake::plays(
+        "< HELLO smoltalk/1 hi [key]\n> JOIN ada\n< ERR denied missing or wrong: PASS <key>",
+    );
+    let why = "smoltalk: the room has a key: --key-file or SMOLTALK_KEY says it (denied)\n";
+    assert_eq!(after_typing(&mut ada(server.port), ""), left(3, "", why));
+    server.done();
+}
+
+#[test]
+fn a_name_that_somebody_took_meanwhile_is_not_waited_for() {
+    let server = Fake::serves(|listener| {
+        let mut peer = Peer::of(listener);
+        peer.say("HELLO smoltalk/1");
+        assert!(peer.hear_all().starts_with("JOIN ada data id echo resume="));
+        peer.say("OK ada 1 id=1-0 token=0123456789abcdef");
+        assert_eq!(peer.hear_all(), "PING back");
+        peer.say("PONG back");
+        drop(peer);
+        let mut peer = Peer::of(listener);
+        peer.say("HELLO smoltalk/1");
+        assert!(peer.hear_all().starts_with("JOIN ada "));
+        peer.say("ERR name-taken somebody has it");
+    });
+    let ended = Talk::start(&mut back(server.port)).ends();
+    assert!(ended.stderr.ends_with("smoltalk: somebody has it (name-taken)\n"), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(3));
     server.done();
 }

@@ -720,7 +720,7 @@ fn what_the_peer_will_not_take_ends_it_with_1_after_all_the_rest() {
 
 #[test]
 fn what_is_too_long_is_not_sent_and_ends_it_with_1() {
-    let complaint = "smoltalk: too long: a message may have 1048576 bytes\n";
+    let complaint = "smoltalk: too long: a message may have 1048576 bytes, this one has 1048577\n";
     for args in [&["--whole"][..], &[]] {
         let (mut caller, mut bob) = called(args);
         let mut stdin = caller.stdin.take().expect("open");

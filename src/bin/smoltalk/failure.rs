@@ -35,6 +35,10 @@ pub enum Failure {
     Said,
     /// So many messages were not acknowledged.
     Unacknowledged(usize),
+    /// What was read was not all sent.
+    Unsent,
+    /// There is more of it than can be said at once.
+    TooMuch(String),
     /// Standard input cannot be read to its end.
     Unread(io::Error),
     /// Standard output cannot be written, or signals cannot be had.
@@ -80,7 +84,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(why) => write!(f, "{why} ({HINT})"),
-            Self::Refused(why) | Self::Alone(why) => f.write_str(why),
+            Self::Refused(why) | Self::Alone(why) | Self::TooMuch(why) => f.write_str(why),
             Self::Lost(error) => error.fmt(f),
             Self::Unconfirmed(1) => write!(f, "one of the lines may not have arrived"),
             Self::Unconfirmed(lines) => write!(f, "{lines} of the lines may not have arrived"),
@@ -100,6 +104,7 @@ impl fmt::Display for Failure {
             Self::Unacknowledged(messages) => {
                 write!(f, "{messages} messages were not acknowledged")
             }
+            Self::Unsent => f.write_str("not all that was read was sent"),
             Self::Unread(error) => write!(f, "standard input: {error}"),
             Self::Io(error) => error.fmt(f),
         }

@@ -117,7 +117,8 @@ struct Flags {
     /// a bare line is a message; commands begin with /
     #[argh(switch)]
     chat: bool,
-    /// every line of standard input is a message, and none is a command
+    /// every line of standard input is a message, and none is a command; an empty
+    /// line says nothing
     #[argh(switch)]
     lines: bool,
     /// in a pipe, print the time before each line (RFC 3339, UTC); elsewhere there is one

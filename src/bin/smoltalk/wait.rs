@@ -5,14 +5,24 @@ use async_signal::{Signal, Signals};
 use futures_lite::{StreamExt, future};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use std::fs;
 use std::io;
 use std::thread;
 
 /// The signals that end a conversation. Who started it with nohup wants it to ignore SIGHUP; but not
 /// on a terminal.
 pub fn signals(terminal: bool) -> io::Result<Signals> {
-    let closed = terminal.then_some(Signal::Hup);
+    let closed = (terminal || !ignores_hangup()).then_some(Signal::Hup);
     Signals::new([Signal::Int, Signal::Term].into_iter().chain(closed))
+}
+
+/// Whether SIGHUP was to be ignored when this program began; where nobody can say, it may have been.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first signal is the lowest bit, and SIGHUP is the first.
+    ignored.is_none_or(|mask| mask & 1 != 0)
 }
 
 /// What `future` comes to, unless `stop` comes first: a signal, or a timer.

@@ -203,7 +203,7 @@ impl Conversation {
                 // A person who just presses the key has said nothing.
                 Line::Whole(message) if message.is_empty() && self.console.is_terminal() => true,
                 Line::Whole(message) => self.say(peer, message),
-                Line::TooLong(_) => self.refuse(&Error::TooLong(self.limit)),
+                Line::TooLong(len) => self.refuse(&Error::TooLong(self.limit), len),
             };
             let more = sent && peer.has_room() && !self.console.is_full();
             next = if more { self.console.ready() } else { None };
@@ -220,7 +220,7 @@ impl Conversation {
                 self.said(id, message);
                 true
             }
-            Err(too_long @ Error::TooLong(_)) => self.refuse(&too_long),
+            Err(too_long @ Error::TooLong(_)) => self.refuse(&too_long, message.len()),
             Err(not_now) => {
                 // How it has ended, the peer has yet to be heard to say.
                 if let Error::Behind = not_now {
@@ -233,9 +233,9 @@ impl Conversation {
     }
 
     /// Says that a message is not sent, as one of those that nobody has; another may be.
-    fn refuse(&mut self, too_long: &Error) -> bool {
+    fn refuse(&mut self, too_long: &Error, len: usize) -> bool {
         self.refused += 1;
-        self.console.notice(&format!("smoltalk: {too_long}"));
+        self.console.notice(&format!("smoltalk: {too_long}, this one has {len}"));
         true
     }
 

@@ -49,6 +49,7 @@ pub async fn run(call: &Call) -> Result<(), Failure> {
     match Failure::unless_unread(talked) {
         Ok(()) if side.untold > 0 => Err(Failure::Unacknowledged(side.untold)),
         Ok(()) if side.lost > 0 => Err(Failure::Said),
+        Ok(()) if side.here.console.has_more() => Err(Failure::Unsent),
         ended => ended,
     }
 }

@@ -17,7 +17,7 @@ pub async fn whole(console: &mut Console) -> Result<Option<Vec<u8>>, Failure> {
     match console.next().await {
         Some(Line::Whole(whole)) => Ok(Some(whole)),
         Some(Line::TooLong(len)) => {
-            Err(Failure::Refused(format!("{}, this one has {len}", Error::PayloadTooLong)))
+            Err(Failure::TooMuch(format!("{}, this one has {len}", Error::PayloadTooLong)))
         }
         None => console.broken().map_or(Ok(None), |error| Err(Failure::Unread(error))),
     }
@@ -35,7 +35,7 @@ impl Session<'_> {
         self.unsaid.spoke = true;
         if !self.say_bytes(whole) {
             // There was nothing else to say.
-            self.refused = Some("nothing was said".into());
+            self.refused = Some(Failure::TooMuch("nothing was said".into()));
         }
     }
 
@@ -43,7 +43,8 @@ impl Session<'_> {
     pub(super) fn say_bytes(&mut self, bytes: &[u8]) -> bool {
         if !self.takes_bytes() {
             self.unsaid.here = true;
-            self.console.notice("smoltalk: this server takes lines only");
+            let which = self.which();
+            self.console.notice(&format!("smoltalk: {which}this server takes lines only"));
             return false;
         }
         let queued = match self.takes(bytes.len()) {
@@ -78,7 +79,8 @@ impl Session<'_> {
             Ok(Err(too_long)) => _ = self.not_said(&too_long),
             Err(error) => {
                 self.unsaid.here = true;
-                let why = in_words(&format!("smoltalk: {}: {error}", to_safe(path)));
+                let which = self.which();
+                let why = in_words(&format!("smoltalk: {which}{}: {error}", to_safe(path)));
                 self.console.notice(&why);
             }
         }

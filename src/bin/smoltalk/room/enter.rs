@@ -90,7 +90,12 @@ pub async fn enter(
         }
         if !console.is_terminal() || !is_about_the_name(code) || kept.is_some() {
             console.json(|now| json::err(now, code, text));
-            return Err(Failure::Refused(error.to_string()));
+            // What the server says is for those who speak with it themselves.
+            return Err(Failure::Refused(match visit.key {
+                _ if !text.contains("PASS <key>") => error.to_string(),
+                None => format!("the room has a key: --key-file or SMOLTALK_KEY says it ({code})"),
+                Some(_) => format!("the room's key is another one ({code})"),
+            }));
         }
         console.notice(&format!("smoltalk: {error}"));
         *turned_away = true;

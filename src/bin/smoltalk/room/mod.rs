@@ -83,6 +83,7 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         others: Others::default(),
         welcome: None,
         hinted: false,
+        line: 0,
     };
     let talked = match session.enters(members, true) {
         Ok(()) => unless(signals.next(), session.converse()).await,
@@ -131,7 +132,7 @@ impl Session<'_> {
             _ => {}
         }
         match (self.refused.take(), self.unsaid) {
-            (Some(why), _) => Err(Failure::Refused(why)),
+            (Some(why), _) => Err(why),
             (None, Unsaid { refused: true, .. }) => Err(Failure::Unsaid { refused: true }),
             (None, Unsaid { here: true, .. }) => Err(Failure::Unsaid { refused: false }),
             (None, _) => Ok(()),
@@ -179,6 +180,7 @@ impl Session<'_> {
     /// Whether who was told to leave does so at once. A script whose lines are to arrive whatever breaks
     /// waits until they have.
     fn leaves_now(&mut self) -> bool {
+        self.tell_behind();
         let waits = self.books.as_ref().is_some_and(|books| !books.ledger.is_blind());
         if waits && !self.console.is_terminal() {
             self.leaving = true;
@@ -189,6 +191,20 @@ impl Session<'_> {
         // From here on, Ctrl-C has nothing to take back.
         self.console.prompt("");
         true
+    }
+
+    /// Says what was piped behind a `leave`: nobody will get it.
+    fn tell_behind(&mut self) {
+        let first = self.line + 1;
+        let said = match self.console.drop_rest() {
+            0 => return,
+            1 => format!("smoltalk: line {first} was not said: it came after leave"),
+            n => format!(
+                "smoltalk: {n} lines from line {first} on were not said: they came after leave"
+            ),
+        };
+        self.unsaid.here = true;
+        self.console.notice(&said);
     }
 
     /// What comes next. What nobody reads keeps nobody from typing, and what the server does not

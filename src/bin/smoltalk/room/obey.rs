@@ -15,6 +15,9 @@ const KEPT: usize = 100;
 /// How whoever types what he has to say can just say it.
 const CHAT: &str = "; with --chat, or SMOLTALK_CHAT=1 for good, a line is a message";
 
+/// The same, for a script.
+const LINES: &str = "; with --lines, each line is a message";
+
 impl Session<'_> {
     /// Obeys a line, and those that came with it; breaks where it was to leave.
     pub(super) fn obey(&mut self, line: Line) -> ControlFlow<()> {
@@ -61,6 +64,7 @@ impl Session<'_> {
     /// Obeys no line but this.
     pub(super) fn obey_one(&mut self, line: Line) -> ControlFlow<()> {
         self.console.entered();
+        self.line += 1;
         match line {
             Line::Whole(line) => return self.obey_whole(&line),
             Line::TooLong(len) => self.too_long(len),
@@ -126,7 +130,7 @@ impl Session<'_> {
             (Err(Refusal::NoSuchMember), _) => {
                 // As the server would say it.
                 self.unsaid.refused = true;
-                self.complain(&Refusal::NoSuchMember.into());
+                self.complain_of(&self.which(), &Refusal::NoSuchMember.into());
             }
             (Err(_), None) => self.misunderstand(line),
             (Err(_), Some(_)) if grammar == Grammar::Chat && !io::stdin().is_terminal() => {
@@ -152,7 +156,8 @@ impl Session<'_> {
     /// Asks for something or says it; returns whether it does.
     pub(super) fn command(&mut self, command: Command<'_>) -> bool {
         if let Err(error) = self.client.queue(command) {
-            return self.not_said(&error);
+            let too_long = matches!(error, client::Error::TooLong);
+            return self.not_said(&if too_long { over_long(&command) } else { error });
         }
         if matches!(command, Command::Msg(_) | Command::Tell(..)) {
             self.console.said(&command);
@@ -180,7 +185,7 @@ impl Session<'_> {
             let data = matches!(saying, Saying::Data(_));
             return self.not_said(&match refusal {
                 Refusal::TooLong if data => client::Error::PayloadTooLong,
-                Refusal::TooLong => client::Error::TooLong,
+                Refusal::TooLong => over_long(&saying.command()),
                 _ => client::Error::Empty,
             });
         }
@@ -232,7 +237,8 @@ impl Session<'_> {
         }
         books.told += refused.len() as u64;
         for error in refused {
-            self.not_said(&error);
+            self.unsaid.here = true;
+            self.complain(&error);
         }
     }
 
@@ -256,7 +262,8 @@ impl Session<'_> {
         self.unsaid.here = true;
         let code = Refusal::UnknownCommand.code();
         if !self.console.json(|now| json::err(now, code, why)) {
-            self.console.notice(&format!("smoltalk: {why}"));
+            let which = self.which();
+            self.console.notice(&format!("smoltalk: {which}{why}"));
         }
     }
 
@@ -268,14 +275,31 @@ impl Session<'_> {
         self.not_said(&client::Error::Refused { code, text });
     }
 
-    /// What can be typed; and to a person once, how to type less.
+    /// What can be typed; and once, how to type less.
     fn usage(&mut self) -> String {
         let grammar = self.grammar();
-        let person = grammar == Grammar::Commands && self.console.is_terminal();
-        let hint = if person && !std::mem::replace(&mut self.hinted, true) { CHAT } else { "" };
-        let sent = if self.console.is_terminal() { "nothing was sent: " } else { "" };
-        format!("{sent}{}{hint}", grammar.usage())
+        let first = !std::mem::replace(&mut self.hinted, true);
+        let (usage, commands) = (grammar.usage(), grammar == Grammar::Commands);
+        match self.console.is_terminal() {
+            true if first && commands => format!("nothing was sent: {usage}{CHAT}"),
+            true => format!("nothing was sent: {usage}"),
+            // A script that is wrong once is wrong often.
+            false if !first => "this is no command".into(),
+            false if commands => format!("{usage}{LINES}"),
+            false => usage.into(),
+        }
     }
+}
+
+/// What is too long for a line, and by how much.
+fn over_long(command: &Command<'_>) -> client::Error {
+    let len = match command {
+        Command::Tell(to, text) => "TELL  ".len() + to.as_bytes().len() + text.len(),
+        Command::Msg(text) => "MSG ".len() + text.len(),
+        _ => return client::Error::TooLong,
+    };
+    let text = format!("a line may have {} bytes, this one has {len}", limits::LINE);
+    client::Error::Refused { code: Refusal::TooLong.code().into(), text }
 }
 
 /// Shows what one has said oneself.

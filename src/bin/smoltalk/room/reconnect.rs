@@ -9,6 +9,7 @@ use futures_lite::future;
 use smol::Timer;
 use smoltalk::client::{Client, Error, Missed, arrive, is_final, pause};
 use smoltalk::limits;
+use smoltalk::protocol::Refusal;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -110,6 +111,13 @@ impl Session<'_> {
         }
     }
 
+    /// Whether somebody else has the name now: what one has left there, one's secret would have replaced.
+    fn is_taken(&self, error: &Error) -> bool {
+        let taken = Refusal::NameTaken.code();
+        matches!(error, Error::Refused { code, .. } if code == taken)
+            && self.books.as_ref().is_some_and(|books| !books.ledger.is_blind())
+    }
+
     /// What a person is shown in place of the prompt, in one line that changes.
     fn show_progress(&mut self, time: Instant) {
         let left = time.saturating_duration_since(Instant::now()).as_millis().div_ceil(1000);
@@ -131,7 +139,7 @@ impl Session<'_> {
             Error::Unreachable(_) => format!("{}: {error}", self.visit.place()),
             error => error.to_string(),
         };
-        if is_final(error) {
+        if is_final(error) || self.is_taken(error) {
             let Error::Refused { code, text } = error else {
                 return Err(Failure::Lost(error.clone()));
             };

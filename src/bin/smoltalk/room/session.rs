@@ -41,8 +41,8 @@ pub struct Session<'a> {
     pub waiting: VecDeque<Vec<u8>>,
     /// All that there is to say, until it is said.
     pub whole: Option<Vec<u8>>,
-    /// Why the server did not take it.
-    pub refused: Option<String>,
+    /// Why it was not.
+    pub refused: Option<Failure>,
     /// What has become of the lines of a script that were not said.
     pub unsaid: Unsaid,
     /// Why it cannot go on.
@@ -54,6 +54,8 @@ pub struct Session<'a> {
     pub welcome: Option<String>,
     /// It has been said that there is an easier way to say something.
     pub hinted: bool,
+    /// The number of the line that was typed last.
+    pub line: u64,
 }
 
 /// Whether there were lines that were not said. Of each that has been told.
@@ -99,7 +101,7 @@ impl Session<'_> {
                 self.complain(&refused);
                 self.unsaid.refused |= self.unsaid.spoke;
                 if self.visit.whole {
-                    self.refused = Some("not all was said".into());
+                    self.refused = Some(Failure::Refused("not all was said".into()));
                 }
             }
             Event::Pong(token) => self.pong(token),
@@ -140,12 +142,25 @@ impl Session<'_> {
     /// Says that something is not sent, and that it is not.
     pub fn not_said(&mut self, error: &Error) -> bool {
         self.unsaid.here = true;
-        self.complain(error);
+        self.complain_of(&self.which(), error);
         false
+    }
+
+    /// What was not said, where it is known by its number: a line of a script.
+    pub fn which(&self) -> String {
+        if self.console.is_terminal() || self.visit.whole || self.line == 0 {
+            return String::new();
+        }
+        format!("line {} was not said: ", self.line)
     }
 
     /// Says that something is not done.
     pub fn complain(&mut self, error: &Error) {
+        self.complain_of("", error);
+    }
+
+    /// Says that something is not done, and what.
+    pub fn complain_of(&mut self, which: &str, error: &Error) {
         let said = match error {
             Error::Refused { code, text } => self.console.json(|now| json::err(now, code, text)),
             Error::TooLong | Error::PayloadTooLong => {
@@ -155,7 +170,7 @@ impl Session<'_> {
             _ => false,
         };
         if !said {
-            self.console.notice(&format!("smoltalk: {error}"));
+            self.console.notice(&format!("smoltalk: {which}{error}"));
         }
     }
 

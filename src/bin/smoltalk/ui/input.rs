@@ -167,6 +167,20 @@ impl Input {
         self.broken = Some(error);
     }
 
+    /// Whether something has been read that was not taken.
+    pub fn has_more(&self) -> bool {
+        self.cut < self.chunk.len() || !self.chunks.is_empty() || self.come > 0
+    }
+
+    /// Takes what has been read; how many lines that is, as far as it has been cut.
+    pub fn drop_rest(&mut self) -> u64 {
+        let mut lines = 0;
+        while self.ready().is_some() {
+            lines += 1;
+        }
+        lines + u64::from(mem::take(&mut self.come) > 0)
+    }
+
     /// Why it could not be read to its end, if it could not. That is said once.
     pub fn broken(&mut self) -> Option<io::Error> {
         self.broken.take()

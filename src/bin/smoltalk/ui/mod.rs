@@ -202,6 +202,19 @@ impl Console {
         either!(self, either => either.ready())
     }
 
+    /// Whether something has been piped that was not taken.
+    pub fn has_more(&self) -> bool {
+        matches!(self, Self::Plain(plain) if !plain.is_terminal() && plain.input.has_more())
+    }
+
+    /// Throws away what has been piped already; how many lines that is.
+    pub fn drop_rest(&mut self) -> u64 {
+        match self {
+            Self::Plain(plain) if !plain.is_terminal() => plain.input.drop_rest(),
+            _ => 0,
+        }
+    }
+
     /// Why what is piped could not be read to its end, if that is so. It is said once.
     pub fn broken(&mut self) -> Option<io::Error> {
         match self {
