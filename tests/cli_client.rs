@@ -295,7 +295,8 @@ fn an_error_of_the_server_is_shown_and_ends_nothing() {
          > LEAVE",
     );
     let nobody = "nobody here has that name (no-such-member)\n";
-    let complaints = format!("smoltalk: line 1 was not said: {nobody}smoltalk: {nobody}");
+    let complaints =
+        format!("smoltalk: line 1 was not said: {nobody}smoltalk: line 2 was not said: {nobody}");
     let typed = "tell b/b hi\ntell eve hi\n";
     assert_eq!(after_typing(&mut ada(server.port), typed), left(3, "<bob> hi\n", &complaints));
     server.done();
@@ -669,7 +670,7 @@ fn two_clients_talk_through_the_real_server() {
     assert_eq!(bob.shows(), "* 1 here: bob\n");
     let taken = "smoltalk: somebody here has that name, try another (name-taken)\n";
     assert_eq!(after_typing(&mut named(server.port, "BOB"), ""), left(3, "", taken));
-    let nobody = "smoltalk: nobody here has that name (no-such-member)\n";
+    let nobody = "smoltalk: line 3 was not said: nobody here has that name (no-such-member)\n";
     let typed = "send hi\ntell bob psst\ntell eve hi\nwho";
     assert_eq!(after_typing(&mut ada(server.port), typed), left(3, "* 2 here: ada bob\n", nobody));
     for line in ["* ada joined\n", "<ada> hi\n", "<ada> [to you] psst\n", "* ada left\n"] {

@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
-use talk::{Leash, Talk, ada, after_typing, back, left, program, signal};
+use talk::{Leash, Talk, ada, after_typing, back, left, named, program, signal};
 
 fn unblock(file: impl AsFd) {
     let flags = fcntl_getfl(&file).expect("flags");
@@ -208,4 +208,19 @@ fn a_name_that_somebody_took_meanwhile_is_not_waited_for() {
     assert!(ended.stderr.ends_with("smoltalk: somebody has it (name-taken)\n"), "{}", ended.stderr);
     assert_eq!(ended.code, Some(3));
     server.done();
+}
+
+#[test]
+fn of_several_that_are_told_something_the_one_who_is_not_there_is_known_by_the_line() {
+    let server = Real::start(Config::default());
+    let mut bob = Talk::start(&mut named(server.port, "bob"));
+    bob.types("who\n");
+    assert_eq!(bob.shows(), "* 1 here: bob\n");
+    let typed = "tell bob a\n\ntell nob b\ntell bob c\ntell nib d\n";
+    let complaint = |line| {
+        format!("smoltalk: line {line} was not said: nobody here has that name (no-such-member)\n")
+    };
+    let complaints = complaint(3) + &complaint(5);
+    assert_eq!(after_typing(&mut ada(server.port), typed), left(3, "", &complaints));
+    server.stop();
 }

@@ -84,6 +84,8 @@ pub async fn run(visit: &Visit) -> Result<(), Failure> {
         welcome: None,
         hinted: false,
         line: 0,
+        told: VecDeque::new(),
+        told_unasked: false,
     };
     let talked = match session.enters(members, true) {
         Ok(()) => unless(signals.next(), session.converse()).await,

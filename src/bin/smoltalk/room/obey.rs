@@ -162,6 +162,9 @@ impl Session<'_> {
         if matches!(command, Command::Msg(_) | Command::Tell(..)) {
             self.console.said(&command);
         }
+        if matches!(command, Command::Tell(..)) {
+            self.ask_told();
+        }
         true
     }
 

@@ -4,7 +4,8 @@
 use super::session::Session;
 use crate::failure::Failure;
 use crate::ui::{in_its_unit, json};
-use smoltalk::protocol::Command;
+use smoltalk::client::Error;
+use smoltalk::protocol::{Command, Refusal};
 use std::time::Duration;
 
 /// What asks for the answer that all was sent.
@@ -16,6 +17,9 @@ const SO_FAR: &str = "so far";
 /// What asks for the answer that all that was missed has come.
 const BACK: &str = "back";
 
+/// What asks whether the line of a script that has this number was told.
+const TOLD: &str = "line ";
+
 /// What asks for the answer to `ping`. When it was asked, in microseconds, follows.
 const ROUND_TRIP: &str = "round trip ";
 
@@ -26,6 +30,9 @@ impl Session<'_> {
     pub(super) fn confirm(&mut self) -> Result<(), Failure> {
         if !self.connected || !self.client.has_room() {
             return Ok(());
+        }
+        if std::mem::take(&mut self.told_unasked) {
+            self.ping_told();
         }
         if let Some(books) = &mut self.books
             && books.ledger.is_here()
@@ -68,9 +75,39 @@ impl Session<'_> {
         let _ = self.command(Command::Ping(asked.as_bytes()));
     }
 
+    /// Something was told by a line of a script. Whether it was refused shows before the next is: who
+    /// the server does not know is known by the line then.
+    pub(super) fn ask_told(&mut self) {
+        if !self.console.is_terminal() && self.books.is_none() {
+            self.told.push_back(self.line);
+            self.ping_told();
+        }
+    }
+
+    fn ping_told(&mut self) {
+        let token = self.told.back().map(|line| format!("{TOLD}{line}"));
+        let asked = token.map(|token| self.client.queue(Command::Ping(token.as_bytes())));
+        self.told_unasked = asked.is_some_and(|asked| asked.is_err());
+    }
+
+    /// The line of a script that the server has refused, where that is known.
+    pub(super) fn refused_line(&self, refused: &Error) -> String {
+        match (refused, self.told.front()) {
+            (Error::Refused { code, .. }, Some(line)) if code == Refusal::NoSuchMember.code() => {
+                format!("line {line} was not said: ")
+            }
+            _ => String::new(),
+        }
+    }
+
     pub(super) fn pong(&mut self, token: &str) {
         if token == BACK {
             return self.caught_up();
+        }
+        if let Some(told) = token.strip_prefix(TOLD).and_then(|line| line.parse::<u64>().ok()) {
+            while self.told.front().is_some_and(|line| *line <= told) {
+                self.told.pop_front();
+            }
         }
         if [SO_FAR, BARRIER].contains(&token)
             && let Some(books) = &mut self.books

@@ -56,6 +56,10 @@ pub struct Session<'a> {
     pub hinted: bool,
     /// The number of the line that was typed last.
     pub line: u64,
+    /// The lines of a script that tell somebody something, and may still be refused.
+    pub told: VecDeque<u64>,
+    /// What confirms the last of them had no room yet.
+    pub told_unasked: bool,
 }
 
 /// Whether there were lines that were not said. Of each that has been told.
@@ -98,7 +102,8 @@ impl Session<'_> {
             Event::Err { code, text } => {
                 let (code, text) = (code.clone(), text.clone());
                 let refused = Error::Refused { code, text };
-                self.complain(&refused);
+                let which = self.refused_line(&refused);
+                self.complain_of(&which, &refused);
                 self.unsaid.refused |= self.unsaid.spoke;
                 if self.visit.whole {
                     self.refused = Some(Failure::Refused("not all was said".into()));
