@@ -35,8 +35,11 @@ pub const LOCKOUTS: usize = 4096;
 
 /// Nets that may be banned at once. Whoever has more has a firewall.
 pub const BANS: usize = 10_000;
-/// The longest file of bans, or with a key, in bytes: 10,000 of the longest lines are less.
+/// The longest file of bans, with a key or with certificates, in bytes: 10,000 of the longest lines are less.
 pub const ACCESS_FILE: u64 = 1024 * 1024;
+/// How long such a file may say nothing that is a pipe: a program that is started along with the server says it
+/// at once.
+pub const FILE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The time of which the lines may be said at once, where there is a [pace](Limits::pace).
 pub const BURST: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use smoltalk::limits::Limits;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use support::{Daemon, SocketPath, Telnet, TestServer, command, numbered, run, transcript};
 
@@ -25,6 +26,10 @@ impl Kept {
 
     fn write(&self, contents: impl AsRef<[u8]>) {
         fs::write(&self.0, contents).expect("written");
+    }
+
+    fn remove(&self) {
+        fs::remove_file(&self.0).expect("removed");
     }
 
     fn path(&self) -> &str {
@@ -399,10 +404,28 @@ fn bans_are_read_again_at_sighup_and_concern_guests_but_not_members() {
     let said = daemon.log.finds("access: ");
     assert!(said.ends_with(": line 2: neither an address nor a net; the old bans stay"), "{said}");
     Telnet::tcp(daemon.address()).sees("ERR banned ...");
+    file.remove();
+    daemon.signal("HUP");
+    let said = daemon.log.finds("access: ");
+    assert!(said.ends_with("; the old bans stay"), "{said}");
     file.write("");
     daemon.signal("HUP");
     daemon.log.finds("access: bans read again");
     daemon.guest();
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_no_file_and_keeps_nobody_waiting() {
+    let file = Kept::new("pipe", "");
+    file.remove();
+    let status = Command::new("mkfifo").arg(file.path()).status().expect("mkfifo");
+    assert!(status.success());
+    for flag in ["--key-file", "--bans"] {
+        let output = run(command(&["--listen", "127.0.0.1:0", flag, file.path()]));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(": nothing comes from there"), "{said}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod admission;
 mod claim;
+pub mod files;
 pub mod listener;
 pub mod peer;
 pub mod secrets;

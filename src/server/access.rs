@@ -2,10 +2,10 @@
 
 use super::bans::Bans;
 use super::guard::Guard;
-use crate::limits;
+use crate::net::files;
 use crate::protocol::Key;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Where key and bans stand, if anywhere.
@@ -21,7 +21,8 @@ impl Access {
     /// What the files say; fails where one cannot be read, and names it.
     pub fn read(&self) -> io::Result<Guard> {
         let key = self.key_file.as_deref().map(read_key).transpose()?;
-        let bans = self.bans_file.as_deref().map(read_bans).transpose()?;
+        let bans = self.bans_file.as_deref();
+        let bans = bans.map(|path| read_bans_or(path, Bans::default())).transpose()?;
         Ok(Guard::new(key, bans.unwrap_or_default()))
     }
 }
@@ -33,27 +34,32 @@ pub fn read_key(path: &Path) -> io::Result<Key> {
     key.ok_or_else(|| named(path, wrong))
 }
 
-/// The bans of a file. Where there is none yet, nobody is banned yet.
+/// The bans of a file.
 pub fn read_bans(path: &Path) -> io::Result<Bans> {
-    let text = match read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Bans::default()),
-        read => String::from_utf8(read?).map_err(|_| named(path, "not UTF-8"))?,
-    };
+    let text = String::from_utf8(read(path)?).map_err(|_| named(path, "not UTF-8"))?;
     Bans::read(&text).map_err(|(line, why)| named(path, format!("line {line}: {why}")))
 }
 
-/// A file's bytes; of one without an end, so many that it cannot be what it should.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = limits::ACCESS_FILE;
-    let file = File::open(path).map_err(|why| of(path, &why))?;
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|why| of(path, &why))?;
-    if bytes.len() as u64 > most { Err(named(path, "it is too long")) } else { Ok(bytes) }
+/// The same; where there is no file yet, these.
+pub fn read_bans_or(path: &Path, bans: Bans) -> io::Result<Bans> {
+    match read_bans(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(bans),
+        read => read,
+    }
 }
 
-/// Puts a new file in the old one's place, once it is on the disk.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    files::read(path).map_err(|why| of(path, &why))
+}
+
+/// Puts a new file of bans in the old one's place, once it is on the disk. What a person has noted in that one stands
+/// first.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    put(path, text).map_err(|why| of(path, &why))
+    let old = read(path).unwrap_or_default();
+    let old = String::from_utf8_lossy(&old);
+    let notes = old.lines().filter(|line| line.trim_start().starts_with('#'));
+    let notes: String = notes.map(|note| format!("{note}\n")).collect();
+    put(path, &(notes + text)).map_err(|why| of(path, &why))
 }
 
 fn put(path: &Path, text: &str) -> io::Result<()> {
@@ -135,8 +141,10 @@ mod tests {
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).expect("a mode");
         let link = folder.0.join("link");
         symlink(&path, &link).expect("a link");
+        fs::write(&path, "# Eve knows why\n::1\n").expect("written");
         write(&link, "10.0.0.0/8\n").expect("written");
-        assert_eq!(fs::read_to_string(&path).expect("read"), "10.0.0.0/8\n");
+        let text = fs::read_to_string(&path).expect("read");
+        assert_eq!(text, "# Eve knows why\n10.0.0.0/8\n");
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());

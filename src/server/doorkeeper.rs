@@ -1,7 +1,7 @@
 //! What is done about who may come in while the server runs. Files are read and written on a thread of
 //! their own: a disk may be slow, and nobody in the room is to wait for it.
 
-use super::access::{read_bans, read_key, write};
+use super::access::{read_bans, read_bans_or, read_key, write};
 use super::bans::Net;
 use super::guard::unix_seconds;
 use super::{Shared, Unhurried};
@@ -74,6 +74,10 @@ impl Shared {
         Box::pin(async move {
             let _changes = self.changes.lock().await;
             let mut bans = self.locked().await.guard.bans.clone();
+            // Somebody may have added to the file meanwhile, or be about to mend it.
+            if let Some(path) = self.access.bans_file.clone() {
+                bans = aside(move || read_bans_or(&path, bans)).await?;
+            }
             let now = unix_seconds();
             bans.forget_old(now);
             let changed = match change {

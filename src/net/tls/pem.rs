@@ -1,16 +1,16 @@
 //! Certificates and keys, as files have them.
 
 use super::wrong;
+use crate::net::files::read;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs;
 use std::io;
 use std::path::Path;
 
 /// The certificates of a file, of which there is one at least.
 pub fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let text = fs::read(path)?;
+    let text = read(path)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|error| unreadable(&error))?;
     if certificates.is_empty() {
@@ -21,7 +21,7 @@ pub fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
 
 /// The first private key of a file.
 pub fn key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
-    let text = fs::read(path)?;
+    let text = read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         pem::Error::NoItemsFound => wrong("has no private key that is not encrypted"),
         error => unreadable(&error),
