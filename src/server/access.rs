@@ -58,8 +58,8 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let old = read(path).unwrap_or_default();
     let old = String::from_utf8_lossy(&old);
     let notes = old.lines().filter(|line| line.trim_start().starts_with('#'));
-    let notes: String = notes.map(|note| format!("{note}\n")).collect();
-    put(path, &(notes + text)).map_err(|why| of(path, &why))
+    let lines: Vec<&str> = notes.chain(text.lines()).flat_map(|line| [line, "\n"]).collect();
+    put(path, &lines.concat()).map_err(|why| of(path, &why))
 }
 
 fn put(path: &Path, text: &str) -> io::Result<()> {
