@@ -798,7 +798,7 @@ fn what_one_tells_somebody_is_shown_once_he_has_it() {
     let mut ada = at_home(&server, "ada");
     ada.sees_part("ada> █\n");
     ada.types("tell ghost boo\r");
-    ada.sees_part("nobody here has that name");
+    ada.sees_part("smoltalk: tell ghost boo: nobody here has that name");
     assert!(!ada.picture().contains("<ada> [to ghost] boo"), "{}", ada.picture());
     ada.types("tell ada psst\r");
     ada.sees_part("<ada> [to ada] psst\n");

@@ -244,6 +244,17 @@ impl Ledger {
         self.given as u64
     }
 
+    /// What a connection was given that tells somebody something, where it is one line: who is nobody here
+    /// is meant by it.
+    #[must_use]
+    pub fn told(&self) -> Option<(&Name, &str)> {
+        let mut told = self.unconfirmed.iter().take(self.given).filter_map(|saying| match saying {
+            Saying::Tell(to, text) => Some((to, text.as_str())),
+            _ => None,
+        });
+        told.next().filter(|_| told.next().is_none())
+    }
+
     /// The number of the line that is [given](Self::to_say) next.
     #[must_use]
     pub fn next_number(&self) -> u64 {

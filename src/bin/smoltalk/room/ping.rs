@@ -90,13 +90,18 @@ impl Session<'_> {
         self.told_unasked = asked.is_some_and(|asked| asked.is_err());
     }
 
-    /// The line of a script that the server has refused, where that is known.
+    /// The line that the server has refused, where that is known: of a script its number, of a person
+    /// what it was.
     pub(super) fn refused_line(&self, refused: &Error) -> String {
-        match (refused, self.told.front()) {
-            (Error::Refused { code, .. }, Some(line)) if code == Refusal::NoSuchMember.code() => {
-                format!("line {line} was not said: ")
-            }
-            _ => String::new(),
+        let nobody = Refusal::NoSuchMember.code();
+        if !matches!(refused, Error::Refused { code, .. } if code == nobody) {
+            return String::new();
+        }
+        let person = self.books.as_ref().filter(|_| self.console.is_terminal());
+        match (self.told.front(), person.and_then(|books| books.ledger.told())) {
+            (Some(line), _) => format!("line {line} was not said: "),
+            (None, Some((to, text))) => format!("tell {to} {text}: "),
+            (None, None) => String::new(),
         }
     }
 
