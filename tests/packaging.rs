@@ -280,6 +280,12 @@ fn the_debian_package_has_all_that_is_installed_where_debian_looks_for_it() {
     }
     let doc = "usr/share/doc/smoltalk";
     has("target/release/THIRD-PARTY.gz".into(), format!("{doc}/THIRD-PARTY.gz"));
+    for page in ["smoltalkd", "tls", "history", "nodes"] {
+        has(format!("docs/{page}.md"), format!("{doc}/{page}.md"));
+    }
+    for watch in ["grafana.json", "alerts.yaml"] {
+        has(format!("deploy/{watch}"), format!("{doc}/{watch}"));
+    }
     // The rest is there, too.
     for from in packaged.keys() {
         assert!(root().join(from).is_file(), "{from}");
@@ -295,6 +301,8 @@ fn what_starts_a_server_starts_it_with_flags_that_it_has() {
     for (path, starts) in [
         ("deploy/smoltalkd.service", ["  -", "  $"].as_slice()),
         ("deploy/deb/smoltalkd.default", &["#SMOLTALKD_FLAGS="]),
+        ("docs/smoltalkd.md", &["SMOLTALKD_FLAGS="]),
+        ("docs/nodes.md", &["  --", "  $"]),
         ("deploy/Containerfile", &["HEALTHCHECK ", "ENTRYPOINT ", "CMD "]),
         ("deploy/compose.yaml", &["  command: ["]),
     ] {
@@ -307,6 +315,15 @@ fn what_starts_a_server_starts_it_with_flags_that_it_has() {
         assert!(!used.is_empty() && used.is_subset(&server.flag_names()), "{path}: {used:?}");
     }
     let unit = file("deploy/smoltalkd.service");
+    let command = |text: &str| -> Words {
+        let line = |line: &&str| line.starts_with("  --");
+        text.lines().filter(line).map(str::to_string).collect()
+    };
+    let (unit_has, node_has) = (command(&unit), command(&file("docs/nodes.md")));
+    let journal: Words = unit_has.difference(&node_has).cloned().collect();
+    assert_eq!(journal.len(), 1, "a node of the package differs: {journal:?}");
+    assert!(journal.iter().all(|line| line.starts_with("  --journal ")), "in {journal:?}");
+    assert!(node_has.is_subset(&unit_has), "a node of the package has more");
     assert!(unit.contains("ExecStart=/usr/bin/smoltalkd "), "where the package has it");
     assert!(
         file("Makefile").contains("s|/usr/bin|$(PREFIX)/bin|"),
