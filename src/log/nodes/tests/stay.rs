@@ -85,6 +85,16 @@ impl Rig {
     }
 }
 
+/// Two nodes, and that ada is at the first: how that one stood before.
+fn with_ada(redis: &Server) -> (Rig, Started, Rig) {
+    let (a, b) = (Rig::start(redis), Rig::start(redis));
+    let (at_a, _) = (a.starts(), b.starts());
+    a.does(at_a.epoch, 1, "ada", Deed::Join(None));
+    a.sees();
+    b.sees();
+    (a, at_a, b)
+}
+
 fn short(entry: &Entry<'_>) -> String {
     let text = |said: &[u8]| String::from_utf8_lossy(said).into_owned();
     match entry {
@@ -129,11 +139,7 @@ fn what_one_node_submits_comes_back_at_all() {
 #[test]
 fn a_log_that_is_emptied_is_lost_for_all_and_begins_anew() {
     let Some(redis) = Server::start() else { return };
-    let (a, b) = (Rig::start(&redis), Rig::start(&redis));
-    let (at_a, _) = (a.starts(), b.starts());
-    a.does(at_a.epoch, 1, "ada", Deed::Join(None));
-    a.sees();
-    b.sees();
+    let (a, at_a, b) = with_ada(&redis);
     redis.ask(&["FLUSHALL"]);
     for rig in [&a, &b] {
         assert!(matches!(rig.hears(), Event::Lost));
@@ -156,11 +162,7 @@ fn loses(rig: &Rig) -> Started {
 #[test]
 fn a_log_that_is_an_older_copy_is_lost_for_all_also_for_who_only_reads() {
     let Some(mut redis) = Server::start() else { return };
-    let (a, b) = (Rig::start(&redis), Rig::start(&redis));
-    let (at_a, _) = (a.starts(), b.starts());
-    a.does(at_a.epoch, 1, "ada", Deed::Join(None));
-    a.sees();
-    b.sees();
+    let (a, at_a, b) = with_ada(&redis);
     redis.copy();
     a.does(at_a.epoch, 1, "ada", Deed::Msg(b"lost"));
     a.sees();
@@ -187,11 +189,7 @@ fn a_log_with_a_hole_is_lost_though_the_script_cannot_see_it() {
 #[test]
 fn a_node_that_was_given_up_starts_again_as_another() {
     let Some(redis) = Server::start() else { return };
-    let (a, b) = (Rig::start(&redis), Rig::start(&redis));
-    let (at_a, _) = (a.starts(), b.starts());
-    a.does(at_a.epoch, 1, "ada", Deed::Join(None));
-    a.sees();
-    b.sees();
+    let (a, at_a, b) = with_ada(&redis);
     // As if others had found its lease run out.
     redis.ask(&["ZADD", "smoltalk:{stay}:leases", "0", at_a.epoch.as_str()]);
     redis.ask(&["HDEL", "smoltalk:{stay}:nodes", at_a.epoch.as_str()]);
