@@ -7,6 +7,7 @@ use super::guard::unix_seconds;
 use super::{Shared, Unhurried};
 use crate::room::notice::{Notice, note};
 use async_channel::Receiver;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{future, io, thread};
 
@@ -19,38 +20,37 @@ impl Shared {
         {
             #[cfg(feature = "tls")]
             if let Some(tls) = self.tls.clone() {
-                match aside(move || tls.reload()).await {
-                    Ok(()) => self.say(Notice::ReadAgain("certificate")),
-                    Err(why) => {
-                        self.say(Notice::Access(format!("{why}; the old certificate stays")));
-                    }
-                }
+                self.tell("certificate", "stays", aside(move || tls.reload()).await);
             }
             if let Some(path) = self.access.key_file.clone() {
-                match aside(move || read_key(&path)).await {
-                    Ok(key) => {
-                        self.locked().await.guard.key = Some(key);
-                        self.say(Notice::ReadAgain("key"));
-                    }
-                    Err(why) => self.say(Notice::Access(format!("{why}; the old key stays"))),
-                }
+                self.tell("key", "stays", self.reload_key(path).await);
             }
             if let Some(path) = self.access.bans_file.clone() {
-                let _changes = self.changes.lock().await;
-                match aside(move || read_bans(&path)).await {
-                    Ok(bans) => {
-                        self.locked().await.guard.bans = bans;
-                        self.say(Notice::ReadAgain("bans"));
-                    }
-                    Err(why) => self.say(Notice::Access(format!("{why}; the old bans stay"))),
-                }
+                self.tell("bans", "stay", self.reload_bans(path).await);
             }
         }
         future::pending::<()>().await;
     }
 
-    fn say(&self, notice: Notice) {
-        note(self.troubles.as_ref(), || notice);
+    async fn reload_key(&self, path: PathBuf) -> io::Result<()> {
+        let key = aside(move || read_key(&path)).await?;
+        self.locked().await.guard.key = Some(key);
+        Ok(())
+    }
+
+    async fn reload_bans(&self, path: PathBuf) -> io::Result<()> {
+        let _changes = self.changes.lock().await;
+        let bans = aside(move || read_bans(&path)).await?;
+        self.locked().await.guard.bans = bans;
+        Ok(())
+    }
+
+    /// What came of reading something again.
+    fn tell(&self, what: &'static str, stays: &str, read: io::Result<()>) {
+        note(self.troubles.as_ref(), || match read {
+            Ok(()) => Notice::ReadAgain(what),
+            Err(why) => Notice::Access(format!("{why}; the old {what} {stays}")),
+        });
     }
 }
 

@@ -31,7 +31,7 @@ pub use crate::net::admission::{Full, raise_descriptor_limit};
 pub use crate::net::listener::Bound;
 use crate::net::listener::Listener;
 pub use crate::net::peer::Peer;
-pub(crate) use crate::net::secrets;
+use crate::net::secrets::Secrets;
 use crate::net::socket::{Socket, Turn};
 #[cfg(feature = "tls")]
 use crate::net::tls::Acceptor;
@@ -49,7 +49,6 @@ use goodbye::End;
 use guard::Guard;
 use registry::state::State;
 use registry::{Bells, Registry};
-use secrets::Secrets;
 use smol::{Executor, Timer};
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
