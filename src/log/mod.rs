@@ -199,7 +199,6 @@ impl Log {
     pub fn restore(&mut self, limits: &Limits, started: &nodes::Started) {
         self.history = History::new(limits, started.floor);
         for (id, fact) in started.history.iter().flat_map(nodes::Pack::entries) {
-            self.last = id;
             match fact {
                 nodes::Entry::Begun => self.history.lacks(id),
                 nodes::Entry::Msg(by, said) => self.history.say(id, by.into(), false, said),
