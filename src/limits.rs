@@ -97,6 +97,10 @@ pub const RECORD_READS: usize = 5;
 /// Handshakes of TLS that go on between two turns of everybody else: each is up to a millisecond of work.
 pub const HANDSHAKES: usize = 1;
 
+/// How long a certificate has to hold for still, so that nothing is said of it. What renews those of 90 days, as ACME's mostly are,
+/// does so when 30 are left.
+pub const CERTIFICATE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
 /// Chunks of a backlog that share a system call.
 pub const HAND: usize = 64;
 

@@ -5,6 +5,8 @@ use crate::net::peer::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::time::Duration;
 
 /// Why a connection is over. The room's farewell, the operator's line and the tests go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +141,14 @@ pub enum Notice {
     Access(String),
     /// Such a file is read again: `key`, `bans` or `certificate`.
     ReadAgain(&'static str),
+    /// The certificate for TLS has expired by `now`, or is about to; both since 1970.
+    #[cfg(feature = "tls")]
+    Certificate {
+        /// Until when it holds.
+        not_after: Duration,
+        /// When that was found out.
+        now: Duration,
+    },
     /// What there is to say of the journal.
     Journal(String),
     /// No connection can be taken for now.
@@ -171,6 +181,15 @@ impl fmt::Display for Notice {
             Self::Log(what) => write!(f, "log: {what}"),
             Self::Access(what) => write!(f, "access: {what}"),
             Self::ReadAgain(what) => write!(f, "access: {what} read again"),
+            #[cfg(feature = "tls")]
+            Self::Certificate { not_after, now } if now <= not_after => {
+                write!(f, "certificate: expires in {}", days(not_after.saturating_sub(*now)))
+            }
+            #[cfg(feature = "tls")]
+            Self::Certificate { not_after, now } => {
+                let since = days(now.saturating_sub(*not_after));
+                write!(f, "certificate: expired {since} ago, and clients refuse it")
+            }
             Self::Journal(what) => write!(f, "journal: {what}"),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::Operator(order) => write!(f, "operator: {order}"),
@@ -182,9 +201,40 @@ impl fmt::Display for Notice {
     }
 }
 
+#[cfg(feature = "tls")]
+fn days(time: Duration) -> String {
+    match time.as_secs() / (24 * 60 * 60) {
+        0 => "less than a day".into(),
+        1 => "a day".into(),
+        days => format!("{days} days"),
+    }
+}
+
 /// Tells of something, if anybody wants to know. One who does not keep up loses some; nobody waits.
 pub fn note(notices: Option<&Sender<Notice>>, notice: impl FnOnce() -> Notice) {
     if let Some(notices) = notices {
         let _ = notices.try_send(notice());
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_certificate_is_told_in_days() {
+        const DAY: u64 = 24 * 60 * 60;
+        for (not_after, told) in [
+            (101 * DAY - 1, "expires in less than a day"),
+            (102 * DAY - 1, "expires in a day"),
+            (102 * DAY, "expires in 2 days"),
+            (100 * DAY - 1, "expired less than a day ago, and clients refuse it"),
+            (99 * DAY, "expired a day ago, and clients refuse it"),
+            (0, "expired 100 days ago, and clients refuse it"),
+        ] {
+            let now = Duration::from_secs(100 * DAY);
+            let notice = Notice::Certificate { not_after: Duration::from_secs(not_after), now };
+            assert_eq!(notice.to_string(), format!("certificate: {told}"));
+        }
     }
 }

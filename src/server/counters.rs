@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Counters {
     refused: [u64; Refusal::ALL.len()],
     left: [u64; Gone::ALL.len()],
+    #[cfg(feature = "tls")]
+    unshaken: [u64; Unshaken::ALL.len()],
     /// How long it took to write rounds.
     pub flush: Histogram,
 }
@@ -24,6 +26,18 @@ impl Counters {
     /// A member has gone.
     pub fn leave(&mut self, closed: Closed) {
         self.left[Gone::of(closed) as usize] += 1;
+    }
+
+    /// A handshake of TLS came to nothing.
+    #[cfg(feature = "tls")]
+    pub fn miss(&mut self, why: Unshaken) {
+        self.unshaken[why as usize] += 1;
+    }
+
+    /// How many handshakes came to nothing for each reason.
+    #[cfg(feature = "tls")]
+    pub fn unshaken(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Unshaken::ALL.into_iter().map(|(_, reason)| reason).zip(self.unshaken)
     }
 
     /// How often each code was answered.
@@ -83,6 +97,24 @@ impl Gone {
     }
 }
 
+/// Why a connection is over before hands were shaken.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, Copy)]
+pub enum Unshaken {
+    /// One of the two would not have it: no TLS, no certificate, or none that holds.
+    NoTls,
+    /// It took too long.
+    Late,
+    /// It just went.
+    Lost,
+}
+
+#[cfg(feature = "tls")]
+impl Unshaken {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::NoTls, "no-tls"), (Self::Late, "join-timeout"), (Self::Lost, "lost")];
+}
+
 /// How often something took how long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Histogram {
@@ -137,6 +169,10 @@ mod tests {
     fn reasons_stand_where_they_are_counted() {
         for (at, (gone, _)) in Gone::ALL.into_iter().enumerate() {
             assert_eq!(gone as usize, at);
+        }
+        #[cfg(feature = "tls")]
+        for (at, (why, _)) in Unshaken::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, at);
         }
     }
 

@@ -21,6 +21,7 @@ impl Shared {
             #[cfg(feature = "tls")]
             if let Some(tls) = self.tls.clone() {
                 self.tell("certificate", "stays", aside(move || tls.reload()).await);
+                self.tell_of_certificate();
             }
             if let Some(path) = self.access.key_file.clone() {
                 self.tell("key", "stays", self.reload_key(path).await);

@@ -2,6 +2,8 @@
 
 use super::Shared;
 use super::accept::hear_out;
+use super::counters::Unshaken;
+use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::net::socket::Socket;
 use crate::protocol::text::to_safe;
@@ -33,20 +35,32 @@ impl Shared {
         match hands_shaken(&socket, &self.handshakes).or(late).await {
             Ok(()) => self.let_in(socket, came).await,
             Err(error) => {
-                let peer = socket.peer();
-                let notice = match error.kind() {
-                    ErrorKind::TimedOut => Notice::SentAway(peer, Closed::JoinTimeout),
-                    ErrorKind::InvalidData => {
-                        Notice::NoTls(peer, to_safe(error.to_string().as_bytes()))
-                    }
-                    // It just went.
-                    _ => return,
-                };
-                note(self.notices.as_ref(), || notice);
-                // It was told by an alert, which is not to be lost to a reset.
-                hear_out(socket.bare(), Vec::new()).await;
+                if self.miss(socket.peer(), &error).await {
+                    // It was told by an alert, which is not to be lost to a reset.
+                    hear_out(socket.bare(), Vec::new()).await;
+                }
             }
         }
+    }
+
+    /// Counts and tells of a handshake that came to nothing. Whether the other side may still be there.
+    async fn miss(&self, peer: Peer, error: &io::Error) -> bool {
+        let (why, notice) = match error.kind() {
+            ErrorKind::TimedOut => {
+                (Unshaken::Late, Some(Notice::SentAway(peer, Closed::JoinTimeout)))
+            }
+            ErrorKind::InvalidData => {
+                let why = to_safe(error.to_string().as_bytes());
+                (Unshaken::NoTls, Some(Notice::NoTls(peer, why)))
+            }
+            _ => (Unshaken::Lost, None),
+        };
+        self.locked().await.counters.miss(why);
+        let is_there = notice.is_some();
+        if let Some(notice) = notice {
+            note(self.notices.as_ref(), || notice);
+        }
+        is_there
     }
 
     async fn let_in(&self, socket: Socket, came: Instant) {

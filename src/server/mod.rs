@@ -6,6 +6,8 @@
 mod accept;
 mod access;
 mod bans;
+#[cfg(feature = "tls")]
+mod certificate;
 mod clock;
 mod counters;
 mod desk;
@@ -48,6 +50,8 @@ use futures_lite::FutureExt;
 use goodbye::End;
 use guard::Guard;
 use registry::state::State;
+#[cfg(feature = "tls")]
+use registry::state::TlsState;
 use registry::{Bells, Registry};
 use smol::{Executor, Timer};
 use std::fmt::Display;
@@ -288,6 +292,8 @@ impl Server {
             #[cfg(feature = "tls")]
             join_timeout,
         };
+        #[cfg(feature = "tls")]
+        shared.tell_of_certificate();
         // These never end. Should one panic, so does the server: without it there would be no chat.
         let flusher = executor.spawn(shared.clone().flusher(flushes, self.turn));
         let watch = executor.spawn(shared.clone().watch(watches));
@@ -355,6 +361,11 @@ fn named(address: &impl Display) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{address}: {error}"))
 }
 
+#[cfg(feature = "tls")]
+fn state_of_tls(tls: &Acceptor) -> TlsState {
+    TlsState { not_after: tls.not_after() }
+}
+
 /// A future that is boxed, so that it is compiled once and not wherever it is awaited: for what happens rarely.
 type Unhurried<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -392,6 +403,14 @@ impl Shared {
 
     /// How the server stands now.
     async fn state(&self) -> State {
-        self.locked().await.state(&self.door, Instant::now())
+        self.state_in(&*self.locked().await)
+    }
+
+    /// The same, for who has the registry.
+    fn state_in(&self, registry: &Registry<Arc<Socket>>) -> State {
+        let state = registry.state(&self.door, Instant::now());
+        #[cfg(feature = "tls")]
+        let state = State { tls: self.tls.as_ref().map(state_of_tls), ..state };
+        state
     }
 }

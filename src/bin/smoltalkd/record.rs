@@ -124,6 +124,14 @@ fn push_json(notice: &Notice, out: &mut String) {
             "refused",
             &[("address", Text(&peer.word())), ("reason", Text("no-tls")), ("text", Text(why))],
         ),
+        #[cfg(feature = "tls")]
+        Notice::Certificate { not_after, now } => {
+            let level = if not_after < now { "error" } else { "warning" };
+            let mut expires = String::new();
+            push_time(*not_after, &mut expires);
+            let text = notice.to_string();
+            object(level, "certificate", &[("expires", Text(&expires)), ("text", Text(&text))]);
+        }
         Notice::Log(text) => object("warning", "log", &[("text", Text(text))]),
         Notice::Journal(text) => object("warning", "journal", &[("text", Text(text))]),
         Notice::Access(text) => object("warning", "access", &[("text", Text(text))]),

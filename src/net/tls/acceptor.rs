@@ -24,37 +24,51 @@ pub struct Certificates {
 #[derive(Debug, Clone)]
 pub struct Acceptor {
     certificates: Certificates,
-    config: Arc<Mutex<Arc<ServerConfig>>>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What was in the files.
+#[derive(Debug, Clone)]
+struct Shown {
+    config: Arc<ServerConfig>,
+    /// Until when the certificate holds.
+    not_after: Option<u64>,
 }
 
 impl Acceptor {
     /// Reads the files, or fails, naming the one that is no good.
     pub fn open(certificates: &Certificates) -> io::Result<Self> {
-        let config = Arc::new(Mutex::new(certificates.read()?));
-        Ok(Self { certificates: certificates.clone(), config })
+        let shown = Arc::new(Mutex::new(certificates.read()?));
+        Ok(Self { certificates: certificates.clone(), shown })
     }
 
     /// Reads the files again. Where one of them is no good, it fails and all stays as it was. Who is connected
     /// stays so; but nobody comes back by what an old certificate was enough for.
     pub fn reload(&self) -> io::Result<()> {
-        *self.config() = self.certificates.read()?;
+        *self.shown() = self.certificates.read()?;
         Ok(())
+    }
+
+    /// Until when the certificate holds, in seconds since 1970.
+    pub fn not_after(&self) -> Option<u64> {
+        self.shown().not_after
     }
 
     /// TLS with somebody who has just connected.
     pub fn begin(&self) -> io::Result<Layer> {
-        let tls = ServerConnection::new(self.config().clone()).map_err(wrong)?;
+        let tls = ServerConnection::new(self.shown().config.clone()).map_err(wrong)?;
         Ok(Layer(Box::new(Mutex::new(Connection::new(tls.into())))))
     }
 
-    fn config(&self) -> MutexGuard<'_, Arc<ServerConfig>> {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Certificates {
-    fn read(&self) -> io::Result<Arc<ServerConfig>> {
+    fn read(&self) -> io::Result<Shown> {
         let chain = pem::certificates(&self.certificate).map_err(named(&self.certificate))?;
+        let not_after = chain.first().and_then(pem::not_after);
         let key = pem::key(&self.key).map_err(named(&self.key))?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -73,7 +87,7 @@ impl Certificates {
         })?;
         // Who comes back shows it, and saves both sides the costly half of a handshake. The server keeps nothing for that.
         config.ticketer = Ticketer::new().map_err(wrong)?;
-        Ok(Arc::new(config))
+        Ok(Shown { config: Arc::new(config), not_after })
     }
 }
 

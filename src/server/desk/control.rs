@@ -90,7 +90,7 @@ impl Shared {
         let mut rows = String::new();
         let now = Instant::now();
         match order {
-            Order::Status => status::render(&registry.state(&self.door, now), &mut rows),
+            Order::Status => status::render(&self.state_in(registry), &mut rows),
             Order::Help => HELP.iter().for_each(|line| _ = writeln!(rows, "HELP {line}")),
             Order::Bans => {
                 for (net, seconds) in registry.banned() {

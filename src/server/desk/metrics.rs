@@ -8,8 +8,12 @@ use super::wire::{Wire, late};
 use crate::limits;
 use crate::log::NodeState;
 use crate::server::Shared;
+#[cfg(feature = "tls")]
+use crate::server::counters::Counters;
 use crate::server::counters::Histogram;
 use crate::server::registry::state::State;
+#[cfg(feature = "tls")]
+use crate::server::registry::state::TlsState;
 use futures_lite::FutureExt;
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind};
@@ -120,6 +124,10 @@ fn render(state: &State, process: &Process) -> String {
     if let Some(node) = &state.node {
         log(node, state.room, &mut sheet);
     }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &state.tls {
+        within(tls, &state.counters, &mut sheet);
+    }
     own(state, process, &mut sheet);
     sheet.0
 }
@@ -167,6 +175,18 @@ fn log(node: &NodeState, room: usize, sheet: &mut Sheet) {
     sheet.gauge("smoltalk_log_under_way_entries", help, &node.under_way);
     let help = "By how much the slowest node is behind.";
     sheet.gauge("smoltalk_log_behind_bytes", help, &node.behind);
+}
+
+/// What there is to know of TLS.
+#[cfg(feature = "tls")]
+fn within(tls: &TlsState, counters: &Counters, sheet: &mut Sheet) {
+    if let Some(not_after) = tls.not_after {
+        let help = "Until when the certificate holds, since 1970.";
+        sheet.gauge("smoltalk_certificate_not_after_timestamp_seconds", help, &not_after);
+    }
+    let help = "Connections that were over before the end of the handshake.";
+    let name = ("smoltalk_handshakes_failed_total", "reason");
+    sheet.labelled(name, help, &mut counters.unshaken());
 }
 
 fn own(state: &State, process: &Process, sheet: &mut Sheet) {

@@ -2,6 +2,8 @@
 
 use super::health;
 use crate::log::NodeState;
+#[cfg(feature = "tls")]
+use crate::server::guard::unix_seconds;
 use crate::server::registry::state::State;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -37,6 +39,10 @@ pub fn render(state: &State, out: &mut String) {
             ("log-away", &node.away.unwrap_or_default().as_secs()),
         ];
         push(&rows, out);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(not_after) = state.tls.and_then(|tls| tls.not_after) {
+        push(&[("certificate-left", &not_after.saturating_sub(unix_seconds()))], out);
     }
 }
 

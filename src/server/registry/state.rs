@@ -43,6 +43,17 @@ pub struct State {
     pub room: usize,
     /// It says goodbye.
     pub is_draining: bool,
+    /// How it stands with TLS, where it listens within it.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsState>,
+}
+
+/// How a server stands with TLS.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, Copy)]
+pub struct TlsState {
+    /// Until when its certificate holds, in seconds since 1970.
+    pub not_after: Option<u64>,
 }
 
 /// A member, for an operator.
@@ -77,6 +88,9 @@ impl<S: Sink + Clone> Registry<S> {
             node: self.log.node_state(now),
             room: self.room.members(),
             is_draining: self.is_draining,
+            // Is not in the room's hands.
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
