@@ -138,6 +138,20 @@ fn a_server_without_tls_is_said_to_have_none() {
 }
 
 #[test]
+fn who_comes_without_tls_where_it_is_spoken_is_told_to() {
+    let (server, port) = showing("server.pem");
+    let mut bob = server.member("bob");
+    let host = format!("localhost:{port}");
+    for flags in [&[][..], &["--timeout", "0.5"]] {
+        let mut ada = program();
+        let ended = after_typing(ada.args(["-u", "ada", "--host", &host]).args(flags), "send hi\n");
+        let why = format!("{host}: this server speaks TLS: --tls is for that");
+        assert_eq!(ended, complains(&why));
+    }
+    bob.fence();
+}
+
+#[test]
 fn files_that_are_no_good_are_named() {
     let nowhere = "/nowhere.pem";
     for (flags, at_fault) in [

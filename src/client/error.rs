@@ -17,6 +17,8 @@ pub enum Error {
     Untrusted(String),
     /// What answers is no server of this protocol; what it did instead.
     NotSmoltalk(String),
+    /// What answers speaks TLS, and was not spoken to within it.
+    Tls,
     /// The server said ERR.
     Refused {
         /// For programs: one of `PROTOCOL.md`'s codes, as a rule.
@@ -77,6 +79,7 @@ impl fmt::Display for Error {
             Self::Unreachable(error) => write!(f, "cannot connect: {}", in_words(error)),
             Self::Untrusted(why) => f.write_str(why),
             Self::NotSmoltalk(why) => write!(f, "this is no smoltalk server: {why}"),
+            Self::Tls => f.write_str("this server speaks TLS"),
             Self::Refused { code, text } if text.is_empty() => write!(f, "{code}"),
             Self::Refused { code, text } => write!(f, "{text} ({code})"),
             Self::Closed { reason } if reason.is_empty() => write!(f, "the server said goodbye"),

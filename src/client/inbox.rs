@@ -17,6 +17,9 @@ use std::io::ErrorKind;
 const REFUSALS: [&[u8]; 5] =
     [b"bad-name", b"bad-option", b"name-taken", b"already-joined", b"denied"];
 
+/// How an alert of TLS begins.
+const ALERT: &[u8] = &[0x15, 3];
+
 /// What a client has heard.
 #[derive(Debug)]
 pub struct Inbox {
@@ -68,8 +71,10 @@ impl Hear for Inbox {
     }
 
     fn beginning(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
-        if let Line::TooLong { .. } = line {
-            self.frame(Frame::Line(line), out);
+        match line {
+            Line::TooLong { .. } => _ = self.frame(Frame::Line(line), out),
+            Line::Whole(line) if !self.greeted && line.starts_with(ALERT) => self.greeting(line),
+            _ => {}
         }
     }
 
@@ -147,6 +152,7 @@ impl Inbox {
             Some(protocol::Event::Bye(reason)) => {
                 self.queue.finish(Error::Closed { reason: to_safe(reason) });
             }
+            _ if line.starts_with(ALERT) => self.queue.finish(Error::Tls),
             _ => {
                 let said: String = to_safe(line).chars().take(limits::QUOTE).collect();
                 self.distrust(format!("it says \"{said}\""));
@@ -311,6 +317,15 @@ mod tests {
             assert!(
                 matches!(heard.queue.next(), Some(Err(Error::Closed { reason })) if reason == "shutdown")
             );
+        }
+    }
+
+    #[test]
+    fn tls_is_known_by_its_alert() {
+        // The last is `unexpected_message`, whose number is that of LF.
+        for alert in ["\x15\x03\x01\x00\x02\x02\x46", "\x15\x03\x03\x00\x02\x02"] {
+            let heard = heard(&[alert]);
+            assert!(matches!(heard.queue.end(), Some(Error::Tls)));
         }
     }
 

@@ -101,9 +101,29 @@ impl Client {
         let link = Link::new(reached.map_err(Error::unreached)?, limits::EVENT_LINE, Inbox::new());
         let mut client = Self { link, pings: 0, id: None };
         let rest = time.saturating_sub(began.elapsed());
-        let silence = || Error::NotSmoltalk("it says nothing".into());
-        within(rest, client.greeted()).await.unwrap_or_else(|| Err(silence()))?;
+        client.greeted_within(rest).await?;
         Ok(client)
+    }
+
+    /// Waits for HELLO so long.
+    ///
+    /// A server that speaks TLS waits as well. Empty lines say nothing, and to TLS they are a record that there cannot be: it
+    /// answers by an alert, which gives it away.
+    async fn greeted_within(&mut self, time: Duration) -> Result<(), Error> {
+        const NOTHING: &[u8] = b"\n\n\n\n\n";
+        let patience = limits::SILENCE.min(time / 2);
+        if let Some(greeted) = within(patience, self.greeted()).await {
+            return greeted;
+        }
+        self.link.unsent.tail().extend_from_slice(NOTHING);
+        let nothing = |why: &str| Err(Error::NotSmoltalk(format!("it says nothing{why}")));
+        match within(time.saturating_sub(patience), self.greeted()).await {
+            Some(Err(Error::Lost(_))) => {
+                nothing(", and goes when it hears something: it may speak TLS")
+            }
+            Some(greeted) => greeted,
+            None => nothing(""),
+        }
     }
 
     /// Waits for HELLO.

@@ -111,6 +111,11 @@ pub async fn enter(
 fn alone(visit: &Visit, error: &Error) -> Failure {
     Failure::Alone(match error {
         Error::Untrusted(why) => why.clone(),
+        Error::Tls => {
+            let how =
+                if cfg!(feature = "tls") { "--tls is for that" } else { "this build has none" };
+            format!("{}: {error}: {how}", visit.place())
+        }
         error => format!("{}: {error}", visit.place()),
     })
 }
