@@ -106,7 +106,8 @@ impl<S: Sink + Clone> Post<'_, S> {
             }
             shared += if let Source::Shared(..) = piece.source { piece.bytes.len() } else { 0 };
         }
-        match send(outlet, parts) {
+        let is_left = own.is_last && outlet.sink.has_last_word();
+        match if is_left { Ok(0) } else { send(outlet, parts) } {
             Ok(sent) if sent == total => self.sent += sent,
             Ok(sent) => {
                 self.sent += sent;

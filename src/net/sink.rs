@@ -23,9 +23,14 @@ pub trait Sink {
     /// them.
     fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
     /// The same for what was not taken at once, by whoever sends the rest: it may take some time to make
-    /// ready, but not wait. Where it takes nothing, the same parts come again.
+    /// ready, but not wait.
     fn send_rest(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.send_vectored(parts)
+    }
+    /// Whether it says something itself behind the last byte. Then that is left to whoever can wait until it
+    /// is said.
+    fn has_last_word(&self) -> bool {
+        false
     }
     /// Says that nothing more will be sent. The peer may have gone: that is no error here.
     fn shut_writing(&self);
@@ -50,6 +55,10 @@ impl<S: Sink> Sink for Arc<S> {
 
     fn send_rest(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         (**self).send_rest(parts)
+    }
+
+    fn has_last_word(&self) -> bool {
+        (**self).has_last_word()
     }
 
     fn shut_writing(&self) {

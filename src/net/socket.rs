@@ -135,18 +135,22 @@ impl Write for &Socket {
     }
 }
 
-/// Within TLS nothing is taken at once, and all is left to whoever sends the rest, one after the other: what all
-/// get is encrypted for each anew, and nobody is to wait for that.
+/// What all get is encrypted for each anew within TLS. Little is at once; what is longer is left to whoever sends the rest,
+/// one after the other, so that nobody waits for that.
 impl Sink for Socket {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         if self.tls.is_some() {
-            return Ok(0);
+            return self.send_vectored(&[IoSlice::new(bytes)]);
         }
         taken(sys::send(&self.io, bytes, SEND))
     }
 
     fn send_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.tls.is_some() { Ok(0) } else { self.send_bare(parts) }
+        let bytes = || parts.iter().map(|part| part.len()).sum::<usize>();
+        if self.tls.is_some() && bytes() > limits::ENCRYPTED_AT_ONCE {
+            return Ok(0);
+        }
+        self.send_rest(parts)
     }
 
     fn send_rest(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -154,6 +158,10 @@ impl Sink for Socket {
             Some(tls) => tls.send(self, parts),
             None => self.send_bare(parts),
         }
+    }
+
+    fn has_last_word(&self) -> bool {
+        self.tls.is_some()
     }
 
     fn close(&self) {

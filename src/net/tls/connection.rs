@@ -9,8 +9,8 @@ use std::mem;
 #[derive(Debug)]
 pub struct Connection {
     tls: rustls::Connection,
-    /// Bytes that were given to be sent, and that the wire has not taken all of yet.
-    under_way: usize,
+    /// The last byte that was taken to be sent is not said to be, until the wire has all before it.
+    owes_last: bool,
     /// The other side does not keep to TLS. It was told so.
     failed: bool,
 }
@@ -19,7 +19,7 @@ impl Connection {
     /// One that has said nothing yet.
     pub fn new(mut tls: rustls::Connection) -> Self {
         tls.set_buffer_limit(Some(limits::RECORDS));
-        Self { tls, under_way: 0, failed: false }
+        Self { tls, owes_last: false, failed: false }
     }
 
     /// Goes on with the handshake, as far as the wire lets it: `WouldBlock` where it has to wait, and
@@ -82,17 +82,22 @@ impl Connection {
         has_received
     }
 
-    /// Sends a few records of what is in `parts`, or what is left of the last ones, and says how many bytes of them the
-    /// wire has taken all of. Where it has not yet, the same are to be sent again.
+    /// Sends a few records of what is in `parts`, and says how many bytes of them were taken. The last one of these is
+    /// only once the wire has all: so whoever sends all that there is knows that it is on its way.
     pub fn send(
         &mut self,
         wire: &mut (impl Read + Write),
         parts: &[IoSlice<'_>],
     ) -> io::Result<usize> {
-        if self.under_way == 0 && self.flush(wire)? {
-            self.under_way = self.tls.writer().write_vectored(parts)?;
+        if !self.flush(wire)? {
+            return Ok(0);
         }
-        Ok(if self.flush(wire)? { mem::take(&mut self.under_way) } else { 0 })
+        if mem::take(&mut self.owes_last) {
+            return Ok(1);
+        }
+        let taken = self.tls.writer().write_vectored(parts)?;
+        self.owes_last = !self.flush(wire)?;
+        Ok(taken - usize::from(self.owes_last))
     }
 
     /// Says that nothing more follows. Whether the wire has taken all by now.
@@ -138,5 +143,58 @@ struct Silence;
 impl Read for Silence {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Acceptor, Certificates, Connector, Layer, Trust};
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::path::PathBuf;
+
+    fn file(name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
+    }
+
+    /// A client and a server that have shaken hands, and the wire between them.
+    fn pair() -> (Connection, UnixStream, Layer, UnixStream) {
+        let trust = Trust { authorities: Some(file("authority.pem")), certificate: None };
+        let mut client = Connector::open(&trust).expect("files").begin("localhost").expect("TLS");
+        let certificates = Certificates {
+            certificate: file("server.pem"),
+            key: file("key.pem"),
+            client_authorities: None,
+        };
+        let server = Acceptor::open(&certificates).expect("files").begin().expect("TLS");
+        let (near, far) = UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("non-blocking");
+        far.set_nonblocking(true).expect("non-blocking");
+        while client.shake_hands(&mut &near).is_err() | server.shake_hands(&far).is_err() {}
+        (client, near, server, far)
+    }
+
+    #[test]
+    fn the_last_byte_is_not_taken_before_the_wire_has_all() {
+        let (mut client, near, server, far) = pair();
+        let text = [b'x'; 10_000];
+        let mut sent = 0;
+        let taken = loop {
+            match client.send(&mut &near, &[IoSlice::new(&text)]).expect("sent") {
+                10_000 => sent += 10_000,
+                taken => break taken,
+            }
+        };
+        assert_eq!(taken, 9_999);
+        let last = [IoSlice::new(b"x")];
+        assert_eq!(client.send(&mut &near, &last).expect("nothing yet"), 0);
+        let (mut heard, mut buffer) = (0, [0; 4096]);
+        while heard < sent + 10_000 {
+            match server.receive(&far, &mut buffer) {
+                Err(_) => assert_eq!(client.send(&mut &near, &last).expect("the last"), 1),
+                received => heard += received.expect("bytes"),
+            }
+        }
+        assert_eq!(heard, sent + 10_000);
     }
 }

@@ -21,6 +21,7 @@ use crate::room::SeatId;
 use async_channel::Receiver;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -204,12 +205,21 @@ struct Ends {
     room: usize,
     /// What it took.
     heard: Vec<u8>,
+    /// What lies between what is sent and the kernel, if anything does.
+    within: Option<Layer>,
     /// It takes nothing any more.
     deaf: Option<ErrorKind>,
     finished: bool,
     shut: bool,
     /// The last line may lack its end, and mean something else.
     cut: bool,
+}
+
+/// As TLS does, it takes more than the kernel, and owes the last byte of that.
+#[derive(Debug, Default)]
+struct Layer {
+    sealed: Vec<u8>,
+    owes_last: bool,
 }
 
 impl Wire {
@@ -234,6 +244,36 @@ impl Wire {
     }
 }
 
+impl Ends {
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.room);
+        self.room -= taken;
+        self.heard.extend_from_slice(&bytes[..taken]);
+        taken
+    }
+}
+
+impl Layer {
+    fn send(&mut self, ends: &mut Ends, bytes: &[u8]) -> usize {
+        if !self.flush(ends) {
+            return 0;
+        }
+        if mem::take(&mut self.owes_last) {
+            return 1;
+        }
+        let taken = bytes.len().min(limits::RECORDS);
+        self.sealed.extend_from_slice(&bytes[..taken]);
+        self.owes_last = !self.flush(ends);
+        taken - usize::from(self.owes_last)
+    }
+
+    fn flush(&mut self, ends: &mut Ends) -> bool {
+        let taken = ends.take(&self.sealed);
+        self.sealed.drain(..taken);
+        self.sealed.is_empty()
+    }
+}
+
 impl Sink for Wire {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut ends = self.ends();
@@ -244,9 +284,9 @@ impl Sink for Wire {
         if ends.shut {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let taken = bytes.len().min(ends.room);
-        ends.room -= taken;
-        ends.heard.extend_from_slice(&bytes[..taken]);
+        let Some(mut layer) = ends.within.take() else { return Ok(ends.take(bytes)) };
+        let taken = layer.send(&mut ends, bytes);
+        ends.within = Some(layer);
         Ok(taken)
     }
 
@@ -259,8 +299,16 @@ impl Sink for Wire {
         self.send(&bytes)
     }
 
+    fn has_last_word(&self) -> bool {
+        self.ends().within.is_some()
+    }
+
     fn shut_writing(&self) {
-        self.ends().finished = true;
+        let mut ends = self.ends();
+        let is_heard = ends.deaf.is_none() && !ends.shut;
+        let has_rest = ends.within.as_ref().is_some_and(|layer| !layer.sealed.is_empty());
+        assert!(!has_rest || !is_heard, "the end comes before what is to be said");
+        ends.finished = true;
     }
 
     fn shut(&self) {
@@ -411,6 +459,7 @@ impl World {
         // Some never read, some slowly, most at once.
         let pace = [0, 10, 3_000, 100_000, 100_000, 100_000][self.random.below(6)];
         wire.ends().room = [pace, 500][self.random.below(2)];
+        wire.ends().within = (self.random.below(3) == 0).then(Layer::default);
         let seat = self.registry.arrive(wire.clone(), self.now);
         let number = self.peers.len();
         let name = Name::new(format!("p{number}").as_bytes()).expect("a name");
@@ -674,7 +723,7 @@ impl World {
 
     /// Learns what has entered the log, and who has gone.
     fn note_entries(&mut self) {
-        for entered in std::mem::take(&mut self.registry.entered) {
+        for entered in mem::take(&mut self.registry.entered) {
             let at = self.log.len();
             if let What::Note(_) = entered.what {
                 self.log.push(Logged { entry: entered, announced: true });
