@@ -451,21 +451,22 @@ fn certificate_and_key_belong_together_and_to_an_address() {
 fn a_file_that_is_no_good_is_named() {
     let nowhere = "/nowhere/at/all.pem".to_string();
     let make = path("make");
-    for (cert, key, ca, at_fault) in [
-        (&nowhere, &path("key.pem"), None, &nowhere),
-        (&path("server.pem"), &nowhere, None, &nowhere),
-        (&make, &path("key.pem"), None, &make),
-        (&path("server.pem"), &make, None, &make),
-        (&path("server.pem"), &path("server.pem"), None, &path("server.pem")),
-        (&path("server.pem"), &path("other-key.pem"), None, &path("server.pem")),
-        (&path("server.pem"), &path("key.pem"), Some(&make), &make),
+    let (server, key, other) = (path("server.pem"), path("key.pem"), path("other-key.pem"));
+    for (cert, key, ca, flag, at_fault) in [
+        (&nowhere, &key, None, "--tls-cert", &nowhere),
+        (&server, &nowhere, None, "--tls-key", &nowhere),
+        (&make, &key, None, "--tls-cert", &make),
+        (&server, &make, None, "--tls-key", &make),
+        (&server, &server, None, "--tls-key", &server),
+        (&server, &other, None, "--tls-cert", &server),
+        (&server, &key, Some(&make), "--tls-client-ca", &make),
     ] {
         let mut flags = vec!["--listen", "tls:127.0.0.1:0", "--tls-cert", cert, "--tls-key", key];
         flags.extend(ca.iter().flat_map(|ca| ["--tls-client-ca", ca.as_str()]));
         let output = run(command(&flags));
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        assert!(errors.starts_with(&format!("smoltalkd: {at_fault}: ")), "{errors}");
+        assert!(errors.starts_with(&format!("smoltalkd: {flag} {at_fault}: ")), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
 }

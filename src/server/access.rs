@@ -18,11 +18,13 @@ pub struct Access {
 }
 
 impl Access {
-    /// What the files say; fails where one cannot be read, and names it.
+    /// What the files say; fails where one cannot be read, and names it, and the flag that has named it.
     pub fn read(&self) -> io::Result<Guard> {
-        let key = self.key_file.as_deref().map(read_key).transpose()?;
+        let key = self.key_file.as_deref().map(read_key).transpose();
+        let key = key.map_err(of_flag("--key-file"))?;
         let bans = self.bans_file.as_deref();
-        let bans = bans.map(|path| read_bans_or(path, Bans::default())).transpose()?;
+        let bans = bans.map(|path| read_bans_or(path, Bans::default())).transpose();
+        let bans = bans.map_err(of_flag("--bans"))?;
         Ok(Guard::new(key, bans.unwrap_or_default()))
     }
 }
@@ -80,6 +82,10 @@ fn put(path: &Path, text: &str) -> io::Result<()> {
 
 fn named(path: &Path, why: impl std::fmt::Display) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("{}: {why}", path.display()))
+}
+
+fn of_flag(flag: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{flag} {error}"))
 }
 
 fn of(path: &Path, why: &io::Error) -> io::Error {

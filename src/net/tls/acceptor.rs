@@ -6,7 +6,7 @@ use rustls::crypto::ring::Ticketer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The files that a server with TLS needs; all in PEM.
@@ -67,27 +67,38 @@ impl Acceptor {
 
 impl Certificates {
     fn read(&self) -> io::Result<Shown> {
-        let chain = pem::certificates(&self.certificate).map_err(named(&self.certificate))?;
+        let of_certificate = of_flag("--tls-cert", &self.certificate);
+        let chain = pem::certificates(&self.certificate).map_err(&of_certificate)?;
         let not_after = chain.first().and_then(pem::not_after);
-        let key = pem::key(&self.key).map_err(named(&self.key))?;
+        let key = pem::key(&self.key).map_err(of_flag("--tls-key", &self.key))?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(wrong)?;
         let config = match &self.client_authorities {
             None => config.with_no_client_auth(),
             Some(path) => {
-                let authorities = Arc::new(pem::authorities(path).map_err(named(path))?);
+                let authorities = pem::authorities(path);
+                let authorities = authorities.map_err(of_flag("--tls-client-ca", path))?;
+                let authorities = Arc::new(authorities);
                 let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider());
                 config.with_client_cert_verifier(verifier.build().map_err(wrong)?)
             }
         };
         let mut config = config.with_single_cert(chain, key).map_err(|error| {
             let key = self.key.display();
-            named(&self.certificate)(wrong(format!("does not go with the key {key}: {error}")))
+            of_certificate(wrong(format!("does not go with the key {key}: {error}")))
         })?;
         // Who comes back shows it, and saves both sides the costly half of a handshake. The server keeps nothing for that.
         config.ticketer = Ticketer::new().map_err(wrong)?;
         Ok(Shown { config: Arc::new(config), not_after })
+    }
+}
+
+/// Names a file in which something is wrong, and the flag that has named it.
+fn of_flag(flag: &str, path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| {
+        let error = named(path)(error);
+        io::Error::new(error.kind(), format!("{flag} {error}"))
     }
 }
 
