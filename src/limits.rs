@@ -35,6 +35,8 @@ pub const LOCKOUTS: usize = 4096;
 
 /// Nets that may be banned at once. Whoever has more has a firewall.
 pub const BANS: usize = 10_000;
+/// Seconds for which an operator may ban one at most, if not for ever: a hundred years.
+pub const BAN: u64 = 100 * 365 * 24 * 60 * 60 + 25 * 24 * 60 * 60;
 /// The longest file of bans, with a key or with certificates, in bytes: 10,000 of the longest lines are less.
 pub const ACCESS_FILE: u64 = 1024 * 1024;
 /// How long such a file may say nothing that is a pipe: a program that is started along with the server says it

@@ -501,11 +501,28 @@ fn an_operator_sees_how_his_node_stands_with_the_log() {
     ada.sees("LEFT bob kicked");
     redis.kill();
     one.log.finds("log: out of reach");
+    // Nobody would hear of it if the node did not come back in time.
+    operator.types("NOTE hello");
+    operator.sees("ERR failed ...");
     assert!(health().starts_with("HTTP/1.1 503 ") && health().ends_with("\nlog out of reach\n"));
     assert!(status(&mut operator).iter().any(|row| row.starts_with("STATUS log-away ")));
     redis.restart();
     one.log.finds("log: ");
     assert!(status(&mut operator).iter().any(|row| row == "STATUS log-away 0"));
+}
+
+#[test]
+fn a_note_that_nobody_could_hear_is_refused() {
+    let port = redis::free_port();
+    let control = support::SocketPath::new("nodes-early");
+    let url = format!("redis://127.0.0.1:{port}");
+    let mut one = Node::spawn_with("127.0.0.1:0", &url, &["--control", &control.address()]);
+    let mut operator = Telnet::unix(&control.0);
+    operator.types("NOTE hello");
+    operator.sees("ERR failed the log is out of reach...");
+    one.log.finds("log: out of reach");
+    operator.types("NOTE hello");
+    operator.sees("ERR failed the log is out of reach...");
 }
 
 #[test]

@@ -43,6 +43,14 @@ impl Net {
     }
 }
 
+/// One address alone.
+impl From<IpAddr> for Net {
+    fn from(ip: IpAddr) -> Self {
+        let first = ip.to_canonical();
+        Self { first, prefix: Self::bits(first) }
+    }
+}
+
 impl FromStr for Net {
     type Err = &'static str;
 

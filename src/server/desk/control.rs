@@ -99,9 +99,15 @@ impl Shared {
                 }
             }
             Order::Kick(name, reason) => {
-                registry.kick(name, reason, now)?;
+                registry.may_kick(name, reason)?;
+                if registry.is_cut_off(now) && !registry.is_here(name) {
+                    return Err(Fault::OutOfReach);
+                }
+                // Before what comes of it.
                 self.log_order(&format!("KICK {name} {}", String::from_utf8_lossy(reason)));
+                registry.kick(name, reason, now)?;
             }
+            Order::Note(_) if registry.is_cut_off(now) => return Err(Fault::OutOfReach),
             Order::Note(text) => {
                 registry.note_to_all(text)?;
                 self.log_order(&format!("NOTE {}", String::from_utf8_lossy(text)));

@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::protocol::{Name, Refusal, length, word};
 use crate::server::bans::Net;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What an operator asks for.
@@ -41,6 +42,8 @@ pub enum Fault {
     TooLong,
     /// It cannot be done now; the log says why.
     Failed,
+    /// The same, because nobody would hear of it.
+    OutOfReach,
 }
 
 impl From<Refusal> for Fault {
@@ -62,6 +65,7 @@ impl Fault {
             Self::BadArgument(takes) => ("bad-argument", takes),
             Self::TooLong => ("too-long", "a line has at most 4096 bytes"),
             Self::Failed => ("failed", "it could not be done; the log says why"),
+            Self::OutOfReach => ("failed", "the log is out of reach: try again when it is back"),
         }
     }
 }
@@ -71,7 +75,7 @@ pub const HELP: [&str; 9] = [
     "STATUS               how the server stands",
     "WHO                  who is in: name, address, seconds, bytes that wait",
     "KICK <name> [reason] put a member out",
-    "BAN <net> [secs]     keep an address or a net out: 10.0.0.7, 10.0.0.0/8, 2001:db8::/32",
+    "BAN <net> [secs]     keep out an address, be it with its port, or a net: 10.0.0.7, 2001:db8::/32",
     "UNBAN <net>          let just that one in again",
     "BANS                 who is kept out: net, seconds left or -",
     "NOTE <text>          say something to all",
@@ -80,7 +84,7 @@ pub const HELP: [&str; 9] = [
 ];
 
 const KICK: &str = "KICK <name> [reason]";
-const BAN: &str = "BAN <address or net> [seconds, 1 or more]";
+const BAN: &str = "BAN <address or net> [seconds, 1 or more, at most a hundred years]";
 const UNBAN: &str = "UNBAN <address or net>";
 const NOTE: &str = "NOTE <text>";
 const DRAIN: &str = "DRAIN [secs], at most a year";
@@ -103,7 +107,10 @@ impl<'a> Order<'a> {
                 let (net, behind) = argument(rest).ok_or(fault)?;
                 let seconds = match behind {
                     b"" => None,
-                    digits => Some(length(digits).filter(|n| *n > 0).ok_or(fault)?),
+                    digits => {
+                        let seconds = length(digits).filter(|n| (1..=limits::BAN).contains(n));
+                        Some(seconds.ok_or(fault)?)
+                    }
                 };
                 Self::Ban(read_net(net).ok_or(fault)?, seconds)
             }
@@ -132,8 +139,11 @@ fn argument(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     (!first.is_empty()).then_some((first, behind.trim_ascii()))
 }
 
+/// A net; or the address that WHO has shown, with a port, which the next connection from there has not.
 fn read_net(written: &[u8]) -> Option<Net> {
-    str::from_utf8(written).ok()?.parse().ok()
+    let written = str::from_utf8(written).ok()?;
+    let address = || written.parse().ok().map(|at: SocketAddr| Net::from(at.ip()));
+    written.parse().ok().or_else(address)
 }
 
 fn seconds(written: &[u8]) -> Option<Duration> {
@@ -158,6 +168,12 @@ mod tests {
             ("NOTE  back soon", Order::Note(b" back soon")),
             ("BAN 10.0.0.7", Order::Ban(net("10.0.0.7"), None)),
             ("ban 10.1.2.3/8 60", Order::Ban(net("10.0.0.0/8"), Some(60))),
+            ("BAN 10.0.0.7:50312 9", Order::Ban(net("10.0.0.7"), Some(9))),
+            ("BAN [2001:db8::7]:50312", Order::Ban(net("2001:db8::7"), None)),
+            ("BAN [fe80::7%2]:50312", Order::Ban(net("fe80::7"), None)),
+            ("BAN [::ffff:10.0.0.7]:1", Order::Ban(net("10.0.0.7"), None)),
+            ("BAN 10.0.0.7 3155760000", Order::Ban(net("10.0.0.7"), Some(3_155_760_000))),
+            ("UNBAN 10.0.0.7:50312", Order::Unban(net("10.0.0.7"))),
             ("UNBAN 2001:db8::/32", Order::Unban(net("2001:db8::/32"))),
             ("BANS", Order::Bans),
             ("DRAIN", Order::Drain(None)),
@@ -185,6 +201,11 @@ mod tests {
             (b"BAN 10.0.0.1/33", "bad-argument"),
             (b"BAN 10.0.0.1 0", "bad-argument"),
             (b"BAN 10.0.0.1 soon", "bad-argument"),
+            (b"BAN 10.0.0.1 3155760001", "bad-argument"),
+            (b"BAN 10.0.0.1 99999999999999999999", "bad-argument"),
+            (b"BAN 10.0.0.1:99999", "bad-argument"),
+            (b"BAN 10.0.0.1/8:9", "bad-argument"),
+            (b"BAN unix", "bad-argument"),
             (b"BAN 10.0.0.1 1 2", "bad-argument"),
             (b"UNBAN", "bad-argument"),
             (b"UNBAN 10.0.0.1 1", "bad-argument"),

@@ -9,12 +9,29 @@ use crate::room::notice::Closed;
 use std::time::Instant;
 
 impl<S: Sink + Clone> Registry<S> {
+    /// Why that member cannot be shown the door, if so.
+    pub fn may_kick(&self, name: Name, reason: &[u8]) -> Result<(), Refusal> {
+        match reason.len() {
+            0..=limits::LINE if self.room.has(name) => Ok(()),
+            0..=limits::LINE => Err(Refusal::NoSuchMember),
+            _ => Err(Refusal::TooLong),
+        }
+    }
+
+    /// Whether it is at this server.
+    pub fn is_here(&self, name: Name) -> bool {
+        self.room.seat_of(name).is_some()
+    }
+
+    /// Whether what is done for all would not be heard of, as the log that others share is out of reach.
+    pub fn is_cut_off(&self, now: Instant) -> bool {
+        self.log.node_state(now).is_some_and(|node| node.away.is_some())
+    }
+
     /// Shows a member the door, and tells it why if there is a reason. Where others share the log it may
     /// be at another node, which then does so.
     pub fn kick(&mut self, name: Name, reason: &[u8], now: Instant) -> Result<(), Refusal> {
-        if reason.len() > limits::LINE {
-            return Err(Refusal::TooLong);
-        }
+        self.may_kick(name, reason)?;
         match self.room.seat_of(name) {
             Some(seat) => self.close_saying(seat, Closed::Kicked, reason, now),
             #[cfg(feature = "redis")]
