@@ -231,6 +231,31 @@ fn what_does_not_listen_is_refused_and_what_is_meant_for_another_passed_over() {
     daemon.log.finds("listening on 127.0.0.1:");
 }
 
+#[test]
+fn a_number_of_sockets_that_is_none_is_said_and_not_passed_over() {
+    for number in ["two", "-1", "1x", "99999999999"] {
+        let foreign = format!("export LISTEN_PID=$$ LISTEN_FDS='{number}'");
+        let mut daemon = Daemon::launch(command_after(&foreign, &[]));
+        let (status, log) = daemon.end();
+        assert_eq!(status.code(), Some(2), "{log:?}");
+        let why = "smoltalkd: LISTEN_FDS is how many sockets were handed over, not ";
+        assert!(log.len() == 1 && log[0].starts_with(why), "{log:?}");
+    }
+    let mut daemon = Daemon::launch(command_after("export LISTEN_PID=$$ LISTEN_FDS=3000", &[]));
+    let (status, log) = daemon.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(log.len() == 1 && log[0].starts_with("smoltalkd: LISTEN_FDS: "), "{log:?}");
+    let file = "exec 3</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1";
+    let (status, log) = Daemon::launch(command_after(file, &[])).end();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(log, ["smoltalkd: a socket that was handed over is none"]);
+    // Of whom they are, nobody can say.
+    for foreign in ["LISTEN_FDS=two", "LISTEN_FDS=1 LISTEN_PID=me", "LISTEN_FDS=1 LISTEN_PID="] {
+        let mut daemon = Daemon::launch(command_after(&format!("export {foreign}"), &[]));
+        daemon.log.finds("listening on 127.0.0.1:");
+    }
+}
+
 // A log for programs.
 
 #[track_caller]
@@ -279,7 +304,8 @@ fn each_line_of_the_log_can_be_an_object() {
     let refused = object(&mut daemon.log);
     assert_eq!((&refused["event"], &refused["reason"]), (&"refused".into(), &"name-taken".into()));
     Telnet::unix(&path.0).types("KICK ada \"enough\" \\ \u{1b}");
-    let (left, order) = (object(&mut daemon.log), object(&mut daemon.log));
+    // What was done comes before what came of it.
+    let (order, left) = (object(&mut daemon.log), object(&mut daemon.log));
     assert_eq!((&left["event"], &left["reason"]), (&"left".into(), &"kicked".into()));
     assert_eq!(
         (&order["event"], &order["order"]),

@@ -117,7 +117,8 @@ impl Listener {
     pub fn adopt(fd: OwnedFd) -> io::Result<Self> {
         let strange =
             |what: &str| io::Error::other(format!("a socket that was handed over {what}"));
-        if sockopt::socket_type(&fd)? != SocketType::STREAM || !sockopt::socket_acceptconn(&fd)? {
+        let kind = sockopt::socket_type(&fd).map_err(|_| strange("is none"))?;
+        if kind != SocketType::STREAM || !sockopt::socket_acceptconn(&fd)? {
             return Err(strange("does not listen for connections"));
         }
         let address = sys::getsockname(&fd)?;

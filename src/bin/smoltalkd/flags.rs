@@ -254,7 +254,7 @@ fn unfit(mut why: String) -> String {
 impl Flags {
     /// What they ask for, with what the environment says instead of --listen.
     fn config(self, environment: Option<OsString>) -> Result<Service, String> {
-        let has_sockets = systemd::sockets() > 0;
+        let has_sockets = systemd::sockets()? > 0;
         let is_said = environment.as_ref().is_some_and(|said| !said.is_empty());
         let listen = match self.listen {
             none if none.is_empty() && has_sockets && !is_said => none,

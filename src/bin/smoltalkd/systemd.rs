@@ -1,5 +1,6 @@
 //! What systemd, or whoever does as it does, hands over: see `sd_notify(3)` and `sd_listen_fds(3)`.
 
+use smoltalk::protocol::text::to_safe;
 use smoltalk::server::Supervisor;
 use std::env;
 use std::io;
@@ -14,9 +15,15 @@ pub fn supervisor() -> Option<Supervisor> {
     Some(Supervisor { socket, watchdog })
 }
 
-/// How many sockets it has opened for this process.
-pub fn sockets() -> u64 {
-    number("LISTEN_FDS").filter(|_| is_meant("LISTEN_PID", false)).unwrap_or_default()
+/// How many sockets it has opened for this process; or what is wrong with what it says of that, in one line.
+pub fn sockets() -> Result<i32, String> {
+    let said = env::var_os("LISTEN_FDS").filter(|said| !said.is_empty());
+    let Some(said) = said.filter(|_| is_meant("LISTEN_PID", false)) else { return Ok(0) };
+    let number = said.to_str().and_then(|said| said.parse().ok()).filter(|number| *number >= 0);
+    number.ok_or_else(|| {
+        let said = to_safe(said.as_encoded_bytes());
+        format!("LISTEN_FDS is how many sockets were handed over, not '{said}'")
+    })
 }
 
 /// Takes them: they are the descriptors from 3 on.
@@ -28,14 +35,17 @@ pub fn take_sockets() -> io::Result<Vec<OwnedFd>> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     const FIRST: i32 = 3;
     let named = |e: rustix::io::Errno| io::Error::new(e.kind(), format!("LISTEN_FDS: {e}"));
-    let count = sockets();
+    let count = sockets().map_err(io::Error::other)?;
     if count == 0 {
         return Ok(Vec::new());
     }
     let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(named)?;
-    let last = FIRST.saturating_add(i32::try_from(count).unwrap_or(i32::MAX));
+    let last = FIRST.saturating_add(count);
     let take = |fd| pidfd_getfd(&own, fd, PidfdGetfdFlags::empty()).map_err(named);
-    (FIRST..last).map(take).collect()
+    // From the last on: what is taken gets a number behind the others, and is not to be taken for one of them.
+    let mut sockets: Vec<OwnedFd> = (FIRST..last).rev().map(take).collect::<io::Result<_>>()?;
+    sockets.reverse();
+    Ok(sockets)
 }
 
 /// Elsewhere nobody hands over any.
