@@ -83,8 +83,8 @@ fn a_payload_of_several_records_passes_both_ways() {
     for _ in 0..20 {
         eve.sends(&[b"DATA 65536\n", &payload[..], b"\n"].concat());
         ada.sees("DATA eve 65536");
-        assert!(ada.bytes(65_536) == payload);
-        assert_eq!(ada.bytes(1), b"\n");
+        assert!(ada.reads(65_536) == payload);
+        assert_eq!(ada.reads(1), b"\n");
     }
     drop(server);
 }
@@ -100,8 +100,7 @@ fn who_shows_no_certificate_that_is_asked_for_does_not_get_as_far_as_hello() {
         for shows in [None, Some("stranger.pem"), Some("server.pem"), Some("expired.pem")] {
             let mut guest = Within::connect(address, &client(version, shows));
             let error = guest.try_line().expect_err("no HELLO");
-            assert_eq!(error.kind(), ErrorKind::InvalidData, "{shows:?}: {error}");
-            assert!(error.to_string().contains("received fatal alert"), "{shows:?}: {error}");
+            assert!(error.contains("received fatal alert"), "{shows:?}: {error}");
         }
         Within::connect(address, &client(version, Some("member.pem"))).greeted().fence();
     }
@@ -327,36 +326,34 @@ fn who_renews_its_keys_without_end_is_sent_away() {
 fn one_who_reads_nothing_within_tls_is_given_up_as_any_other() {
     let limits = Limits { outbox: 256 * 1024, ..Limits::default() };
     let (server, address) = start_with(with(limits));
-    let mut eve = Within::connect(address, &client(VERSIONS[1], None)).greeted().joined("eve");
     let mut bob = server.member("bob");
     let mut ada = server.member("ada");
     bob.sees("JOINED ada");
-    let lines = format!("MSG {}\n", "x".repeat(1000)).repeat(100);
-    let mut said = 0;
-    let left = loop {
-        ada.sends(lines.as_bytes());
-        said += 100;
-        assert!(said < 100_000, "she is never given up");
-        let mut left = false;
-        let mut heard = 0;
-        while heard < 100 {
-            match bob.line() {
-                line if line == "LEFT eve stalled" => left = true,
-                line => heard += usize::from(line.starts_with("MSG ada")),
+    let words = "x".repeat(1000);
+    // Little at a time is encrypted at once, much by and by.
+    for at_once in [1, 100] {
+        let mut eve = Within::connect(address, &client(VERSIONS[1], None)).greeted().joined("eve");
+        bob.sees("JOINED eve");
+        let lines = format!("MSG {words}\n").repeat(at_once);
+        let (mut said, mut is_left) = (0, false);
+        while !is_left {
+            ada.sends(lines.as_bytes());
+            said += at_once;
+            assert!(said < 100_000, "she is never given up");
+            let mut heard = 0;
+            while heard < at_once {
+                let line = bob.line();
+                is_left |= line == "LEFT eve stalled";
+                heard += usize::from(line.starts_with("MSG ada"));
             }
         }
-        if left {
-            break true;
+        // What she got is whole lines, and the reason the last of them.
+        let mut is_told = false;
+        while let Ok(Some(line)) = eve.try_line() {
+            assert!(!is_told && (line == "BYE stalled" || line == format!("MSG ada {words}")));
+            is_told = line == "BYE stalled";
         }
-    };
-    assert!(left);
-    // What she got is whole lines, and the reason the last of them.
-    eve.sees("JOINED bob");
-    let mut last = String::new();
-    while let Ok(Some(line)) = eve.try_line() {
-        last = line;
     }
-    assert!(last == "BYE stalled" || last.starts_with("MSG ada x"), "{last}");
 }
 
 #[test]

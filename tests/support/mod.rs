@@ -9,7 +9,7 @@ mod telnet;
 mod varying;
 
 pub use daemon::{Daemon, command, command_after, run};
-pub use telnet::Telnet;
+pub use telnet::{Stream, Telnet};
 pub use varying::Varying;
 
 use smoltalk::direct::{self, Waiting};

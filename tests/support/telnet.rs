@@ -9,18 +9,30 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+/// What lines are spoken over.
+pub trait Stream: Read + Write {
+    /// The socket beneath.
+    fn socket(&self) -> &TcpStream;
+    /// Says that nothing more follows.
+    fn end(&mut self) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 /// A client without any cleverness. Whatever it waits for must come before the deadline.
-pub struct Telnet {
-    socket: BufReader<TcpStream>,
+pub struct Telnet<S = TcpStream> {
+    stream: BufReader<S>,
 }
 
 impl Telnet {
-    pub fn over(socket: TcpStream) -> Self {
-        socket.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-        socket.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
-        Self { socket: BufReader::new(socket) }
-    }
-
     #[track_caller]
     pub fn tcp(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).expect("connected");
@@ -38,9 +50,21 @@ impl Telnet {
     pub fn over_unix(socket: UnixStream) -> Self {
         Self::over(TcpStream::from(OwnedFd::from(socket)))
     }
+}
+
+impl<S: Stream> Telnet<S> {
+    pub fn over(stream: S) -> Self {
+        stream.socket().set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        stream.socket().set_write_timeout(Some(DEADLINE)).expect("a write timeout");
+        Self { stream: BufReader::new(stream) }
+    }
+
+    pub fn stream(&mut self) -> &mut S {
+        self.stream.get_mut()
+    }
 
     pub fn socket(&self) -> &TcpStream {
-        self.socket.get_ref()
+        self.stream.get_ref().socket()
     }
 
     /// The same connection for another thread, to write to.
@@ -134,11 +158,13 @@ impl Telnet {
     }
 
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.socket.get_mut().write_all(bytes).map_err(|error| format!("cannot send: {error}"))
+        let stream = self.stream();
+        let sent = stream.write_all(bytes).and_then(|()| stream.flush());
+        sent.map_err(|error| format!("cannot send: {error}"))
     }
 
     pub fn try_end(&mut self) -> Result<(), String> {
-        self.socket().shutdown(Shutdown::Write).map_err(|error| format!("cannot end: {error}"))
+        self.stream().end().map_err(|error| format!("cannot end: {error}"))
     }
 
     pub fn try_see(&mut self, expected: &str) -> Result<(), String> {
@@ -173,7 +199,7 @@ impl Telnet {
             io::ErrorKind::WouldBlock => "nothing comes".to_string(),
             _ => format!("cannot read: {error}"),
         };
-        self.socket.read_until(b'\n', &mut line).map_err(failed)?;
+        self.stream.read_until(b'\n', &mut line).map_err(failed)?;
         if line.is_empty() {
             return Ok(None);
         }
@@ -184,9 +210,9 @@ impl Telnet {
 }
 
 /// For tests that care about bytes and not about lines.
-impl Read for Telnet {
+impl<S: Stream> Read for Telnet<S> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.socket.read(bytes)
+        self.stream.read(bytes)
     }
 }
 

@@ -3,7 +3,7 @@
 // Each test file uses its part.
 #![allow(dead_code)]
 
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, Stream, Telnet};
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -13,7 +13,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
 use smoltalk::server::{Bound, Certificates, Config};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,82 +76,46 @@ pub fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(file(name)).expect("a certificate")
 }
 
-/// One end of a connection within TLS. Whatever it waits for must come before the deadline.
-pub struct Within {
-    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+/// One end of a connection within TLS.
+pub type Within = Telnet<StreamOwned<ClientConnection, TcpStream>>;
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+
+    /// Within TLS; the wire stays open.
+    fn end(&mut self) -> io::Result<()> {
+        self.conn.send_close_notify();
+        self.flush()
+    }
 }
 
 impl Within {
     #[track_caller]
     pub fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
-        Self::over(TcpStream::connect(address).expect("connected"), config)
+        Self::begin(TcpStream::connect(address).expect("connected"), config)
     }
 
     #[track_caller]
-    pub fn over(socket: TcpStream, config: &Arc<ClientConfig>) -> Self {
+    pub fn begin(socket: TcpStream, config: &Arc<ClientConfig>) -> Self {
         socket.set_nodelay(true).expect("TCP_NODELAY");
-        socket.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-        socket.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = ClientConnection::new(config.clone(), name).expect("a connection");
-        Self { stream: BufReader::new(StreamOwned::new(tls, socket)) }
+        Self::over(StreamOwned::new(tls, socket))
     }
 
     pub fn tls(&mut self) -> &mut ClientConnection {
-        &mut self.stream.get_mut().conn
-    }
-
-    pub fn socket(&mut self) -> &mut TcpStream {
-        &mut self.stream.get_mut().sock
+        &mut self.stream().conn
     }
 
     /// Goes through the handshake, and no further.
     pub fn shakes_hands(&mut self) -> io::Result<()> {
-        let StreamOwned { conn, sock } = self.stream.get_mut();
+        let StreamOwned { conn, sock } = self.stream();
         while conn.is_handshaking() {
             conn.complete_io(sock)?;
         }
         Ok(())
-    }
-
-    #[track_caller]
-    pub fn greeted(mut self) -> Self {
-        self.sees("HELLO smoltalk/1 ...");
-        self
-    }
-
-    #[track_caller]
-    pub fn joined(mut self, name: &str) -> Self {
-        self.types(&format!("JOIN {name}"));
-        self.sees(&format!("OK {name} ..."));
-        self
-    }
-
-    #[track_caller]
-    pub fn types(&mut self, line: &str) {
-        self.sends(format!("{line}\n").as_bytes());
-    }
-
-    #[track_caller]
-    pub fn sends(&mut self, bytes: &[u8]) {
-        self.stream.get_mut().write_all(bytes).expect("sent");
-        self.stream.get_mut().flush().expect("sent");
-    }
-
-    /// Says that nothing more follows, within TLS, and goes on reading.
-    #[track_caller]
-    pub fn ends(&mut self) {
-        self.tls().send_close_notify();
-        self.flushes();
-    }
-
-    /// Sends what TLS has to say by itself.
-    #[track_caller]
-    pub fn flushes(&mut self) {
-        let StreamOwned { conn, sock } = self.stream.get_mut();
-        while conn.wants_write() {
-            conn.write_tls(sock).expect("sent");
-        }
     }
 
     /// Ends the wire without a word within TLS.
@@ -160,56 +124,19 @@ impl Within {
         self.socket().shutdown(Shutdown::Write).expect("shut");
     }
 
-    /// The next line; `None` at the end within TLS.
-    pub fn try_line(&mut self) -> io::Result<Option<String>> {
-        let mut line = String::new();
-        let got = self.stream.read_line(&mut line)?;
-        Ok((got > 0).then(|| line.trim_end_matches('\n').into()))
-    }
-
-    #[track_caller]
-    pub fn line(&mut self) -> String {
-        self.try_line().expect("a line").expect("a line, but the stream has ended")
-    }
-
-    /// The next line, which must be this one; `...` at its end stands for any rest.
-    #[track_caller]
-    pub fn sees(&mut self, expected: &str) {
-        let line = self.line();
-        let is_it = match expected.strip_suffix("...") {
-            Some(beginning) => line.starts_with(beginning),
-            None => line == expected,
-        };
-        assert!(is_it, "expected: {expected}\ngot: {line}");
-    }
-
     /// So many bytes.
     #[track_caller]
-    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+    pub fn reads(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        self.stream.read_exact(&mut bytes).expect("bytes");
+        self.read_exact(&mut bytes).expect("bytes");
         bytes
     }
 
-    /// There is no further line, and TLS has said so.
-    #[track_caller]
-    pub fn sees_the_end(&mut self) {
-        assert_eq!(self.try_line().expect("an end within TLS"), None);
-    }
-
-    /// All that was typed has taken effect, and no line has come.
-    #[track_caller]
-    pub fn fence(&mut self) {
-        self.types("PING fence");
-        self.sees("PONG fence");
-    }
-
-    /// Nothing comes for so long.
+    /// Nothing comes over the wire for so long.
     #[track_caller]
     pub fn hears_nothing(&mut self, time: Duration) {
         self.socket().set_read_timeout(Some(time)).expect("a timeout");
-        let mut byte = [0];
-        let silence = self.socket().read(&mut byte).expect_err("silence").kind();
+        let silence = self.socket().read(&mut [0]).expect_err("silence").kind();
         assert!([ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&silence), "{silence}");
         self.socket().set_read_timeout(Some(DEADLINE)).expect("a timeout");
     }
