@@ -108,8 +108,8 @@ install: build ## to PREFIX (/usr/local), under DESTDIR if set
 	install -m 644 completions/smoltalk.fish completions/smoltalkd.fish $(FISHDIR)
 	install -m 644 completions/smoltalk.bash $(BASHDIR)/smoltalk
 	install -m 644 completions/smoltalkd.bash $(BASHDIR)/smoltalkd
-	install -m 644 deploy/smoltalkd.service deploy/smoltalkd.socket $(UNITDIR)
-	sed -i 's|/usr/bin|$(PREFIX)/bin|' $(UNITDIR)/smoltalkd.service
+	install -m 644 deploy/smoltalkd.service deploy/smoltalkd@.service deploy/smoltalkd.socket $(UNITDIR)
+	sed -i 's|/usr/bin|$(PREFIX)/bin|' $(UNITDIR)/smoltalkd.service $(UNITDIR)/smoltalkd@.service
 	install -m 644 LICENSE CHANGELOG.md PROTOCOL.md $(DOCDIR)
 
 uninstall: ## take all of it away again
@@ -118,7 +118,7 @@ uninstall: ## take all of it away again
 	rm -f $(ZSHDIR)/_smoltalk $(ZSHDIR)/_smoltalkd
 	rm -f $(FISHDIR)/smoltalk.fish $(FISHDIR)/smoltalkd.fish
 	rm -f $(BASHDIR)/smoltalk $(BASHDIR)/smoltalkd
-	rm -f $(UNITDIR)/smoltalkd.service $(UNITDIR)/smoltalkd.socket
+	rm -f $(UNITDIR)/smoltalkd.service $(UNITDIR)/smoltalkd@.service $(UNITDIR)/smoltalkd.socket
 	rm -rf $(DOCDIR)
 
 static: ## both programs with all features, which need no library; needs rustup target add …-linux-musl, musl-tools

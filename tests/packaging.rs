@@ -275,7 +275,7 @@ fn the_debian_package_has_all_that_is_installed_where_debian_looks_for_it() {
         };
         has(format!("completions/{script}"), format!("usr/share/{folder}"));
     }
-    for unit in ["smoltalkd.service", "smoltalkd.socket"] {
+    for unit in ["smoltalkd.service", "smoltalkd@.service", "smoltalkd.socket"] {
         has(format!("deploy/{unit}"), format!("lib/systemd/system/{unit}"));
     }
     let doc = "usr/share/doc/smoltalk";
@@ -300,6 +300,7 @@ fn what_starts_a_server_starts_it_with_flags_that_it_has() {
     let server = pages().into_iter().find(|page| page.name() == "smoltalkd").expect("a server");
     for (path, starts) in [
         ("deploy/smoltalkd.service", ["  -", "  $"].as_slice()),
+        ("deploy/smoltalkd@.service", &["  -", "  $"]),
         ("deploy/deb/smoltalkd.default", &["#SMOLTALKD_FLAGS="]),
         ("docs/smoltalkd.md", &["SMOLTALKD_FLAGS="]),
         ("docs/nodes.md", &["  --", "  $"]),
@@ -329,6 +330,26 @@ fn what_starts_a_server_starts_it_with_flags_that_it_has() {
         file("Makefile").contains("s|/usr/bin|$(PREFIX)/bin|"),
         "and who installs it, otherwise"
     );
+}
+
+#[test]
+fn one_room_of_several_differs_from_the_only_one_by_its_name() {
+    let lines = |path: &str| -> Vec<String> { file(path).lines().map(String::from).collect() };
+    let (only, one) = (lines("deploy/smoltalkd.service"), lines("deploy/smoltalkd@.service"));
+    // What stands in both, in its order, is all but what names the room or is for one alone.
+    let is_shared = |line: &&String| {
+        let own = ["smoltalk/", "=smoltalk", "/etc/default/", "  --metrics ", "# "];
+        !own.iter().any(|own| line.contains(own)) && !line.contains("%i")
+    };
+    let shared = |lines: &[String]| -> Vec<String> {
+        lines.iter().skip(1).filter(is_shared).cloned().collect()
+    };
+    assert_eq!(shared(&one), shared(&only));
+    let named: Vec<String> = one.iter().filter(|line| line.contains("%i")).cloned().collect();
+    assert_eq!(named.len(), 7, "{named:?}");
+    for line in named.iter().filter(|line| line.contains("smoltalk-%i")) {
+        assert!(only.contains(&line.replace("smoltalk-%i", "smoltalk")), "{line}");
+    }
 }
 
 #[test]
