@@ -421,7 +421,6 @@ impl Room {
     }
 
     /// Whether somebody of that name is in, here or elsewhere.
-    #[cfg(feature = "redis")]
     pub fn has(&self, name: Name) -> bool {
         self.names.contains_key(&name)
     }
