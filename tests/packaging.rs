@@ -346,7 +346,8 @@ fn one_room_of_several_differs_from_the_only_one_by_its_name() {
     };
     assert_eq!(shared(&one), shared(&only));
     let named: Vec<String> = one.iter().filter(|line| line.contains("%i")).cloned().collect();
-    assert_eq!(named.len(), 7, "{named:?}");
+    assert_eq!(named.len(), 8, "{named:?}");
+    assert!(named.iter().any(|line| line == "User=smoltalkd-%i"), "each is a user of its own");
     for line in named.iter().filter(|line| line.contains("smoltalk-%i")) {
         assert!(only.contains(&line.replace("smoltalk-%i", "smoltalk")), "{line}");
     }
