@@ -339,10 +339,8 @@ fn who_says_nothing_is_waited_for_so_long_and_no_longer() {
 fn a_server_that_takes_its_time_to_say_hello_is_waited_for() {
     let server = Fake::runs(|mut peer| {
         // It has been asked for something, and has said nothing yet.
-        assert_eq!(peer.hear(), "");
-        peer.say("HELLO smoltalk/1 hi");
-        while peer.hear() != "JOIN ada" {}
-        peer.plays("< OK ada 1\n> PING sent\n< PONG sent\n> LEAVE\n< BYE\n.");
+        assert_eq!(peer.hear_all(), "");
+        peer.plays("< HELLO smoltalk/1 hi\n> JOIN ada\n< OK ada 1\n> PING sent\n< PONG sent\n> LEAVE\n< BYE\n.");
     });
     assert_eq!(after_typing(&mut ada(server.port), ""), left(0, "", ""));
     server.done();

@@ -469,6 +469,10 @@ fn an_operator_sees_how_his_node_stands_with_the_log() {
     let other = Node::start(redis.port);
     let (mut ada, mut bob) = (one.member("ada"), other.member("bob"));
     ada.sees("JOINED bob");
+    let _eve = other.member("eve");
+    for member in [&mut ada, &mut bob] {
+        member.sees("JOINED eve");
+    }
     let mut operator = Telnet::unix(&path.0);
     let status = |operator: &mut Telnet| {
         operator.types("STATUS");
@@ -487,7 +491,7 @@ fn an_operator_sees_how_his_node_stands_with_the_log() {
     };
     let rows = status(&mut operator);
     let node = format!("STATUS node {epoch}");
-    for row in ["STATUS members 1", "STATUS connections 1", "STATUS room 2", &node] {
+    for row in ["STATUS members 1", "STATUS connections 1", "STATUS room 3", &node] {
         assert!(rows.iter().any(|it| it == row), "no {row} in {rows:?}");
     }
     assert!(health().starts_with("HTTP/1.1 200 "));
@@ -502,8 +506,10 @@ fn an_operator_sees_how_his_node_stands_with_the_log() {
     redis.kill();
     one.log.finds("log: out of reach");
     // Nobody would hear of it if the node did not come back in time.
-    operator.types("NOTE hello");
-    operator.sees("ERR failed ...");
+    for order in ["NOTE hello", "KICK eve"] {
+        operator.types(order);
+        operator.sees("ERR failed the log is out of reach...");
+    }
     assert!(health().starts_with("HTTP/1.1 503 ") && health().ends_with("\nlog out of reach\n"));
     assert!(status(&mut operator).iter().any(|row| row.starts_with("STATUS log-away ")));
     redis.restart();
