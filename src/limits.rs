@@ -359,8 +359,8 @@ pub const WHO_NAMES: usize = 128 * 1024;
 
 /// How long a client waits for HELLO, from looking up the server's name on.
 pub const GREETING: Duration = Duration::from_secs(10);
-/// How long a client waits before it says something itself, to see whether the server speaks TLS.
-pub const SILENCE: Duration = Duration::from_secs(1);
+/// How long before it gives up a client says something itself, to see whether the server speaks TLS.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long one address of a server may take to accept before the next is tried beside it.
 ///

@@ -108,16 +108,17 @@ impl Client {
     /// Waits for HELLO so long.
     ///
     /// A server that speaks TLS waits as well. Empty lines say nothing, and to TLS they are a record that there cannot be: it
-    /// answers by an alert, which gives it away.
+    /// answers by an alert, which gives it away. They are said late, to one from whom hardly anything else is to be expected.
     async fn greeted_within(&mut self, time: Duration) -> Result<(), Error> {
         const NOTHING: &[u8] = b"\n\n\n\n\n";
-        let patience = limits::SILENCE.min(time / 2);
+        let last = limits::LAST_WORDS.min(time / 2);
+        let patience = time.saturating_sub(last);
         if let Some(greeted) = within(patience, self.greeted()).await {
             return greeted;
         }
         self.link.unsent.tail().extend_from_slice(NOTHING);
         let nothing = |why: &str| Err(Error::NotSmoltalk(format!("it says nothing{why}")));
-        match within(time.saturating_sub(patience), self.greeted()).await {
+        match within(last, self.greeted()).await {
             Some(Err(Error::Lost(_))) => {
                 nothing(", and goes when it hears something: it may speak TLS")
             }

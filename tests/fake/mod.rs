@@ -94,16 +94,12 @@ impl Peer {
         self.stream.write_all(format!("{line}\n").as_bytes()).expect("it listens");
     }
 
-    /// The next line that says something, heard by a server that knows no ids: it refuses a JOIN that asks for them. What is
+    /// The next line, heard by a server that knows no ids: it refuses a JOIN that asks for them. What is
     /// asked behind the TELL of a script is answered, and left out. That a
     /// client joins with the option `data` is left out: there is a test for it, and all others have
     /// servers that just let it in.
     pub fn hear(&mut self) -> String {
         let mut line = self.hear_all();
-        // As servers do: a client says so much to one that takes its time.
-        while line.is_empty() {
-            line = self.hear_all();
-        }
         if line.starts_with("JOIN ") && line.split(' ').any(|word| word == "id") {
             self.say("ERR bad-option no ids");
             line = self.hear_all();
