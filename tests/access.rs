@@ -5,6 +5,7 @@ mod support;
 use rustix::net::{self, AddressFamily, SocketType};
 use smoltalk::limits::Limits;
 use std::fs;
+use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -350,6 +351,29 @@ fn what_is_no_command_and_what_a_guest_says_is_not_counted() {
     assert!(took(began) < 900);
     ada.fence();
     assert!(took(began) > 900);
+}
+
+#[test]
+fn who_takes_its_place_over_has_said_what_it_said_before() {
+    let server = TestServer::with(Limits { pace: 2, ..Limits::default() });
+    let join = "JOIN ada id resume=0123456789abcdef\n";
+    let mut ada = server.guest();
+    let began = Instant::now();
+    ada.sends(format!("{join}{}", "PING 1\n".repeat(20)).as_bytes());
+    ada.sees("OK ada 1 ...");
+    (0..20).for_each(|_| ada.sees("PONG 1"));
+    assert!(took(began) < 450);
+    // Each comes while the one before waits to be heard.
+    let mut gone = Vec::new();
+    for n in 1..=3 {
+        ada.types("MSG is not heard");
+        gone.push(mem::replace(&mut ada, server.guest()));
+        ada.sends(format!("{join}PING 2\n").as_bytes());
+        ada.sees("OK ada 1 ...");
+        ada.sees("PONG 2");
+        let took = took(began);
+        assert!((n * 500 - 50..n * 500 + 900).contains(&took), "{n}: {took} ms");
+    }
 }
 
 #[test]

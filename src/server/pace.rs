@@ -1,7 +1,60 @@
 //! How fast a member may talk.
 
 use crate::limits;
+use crate::room::SeatId;
 use std::time::{Duration, Instant};
+
+/// What is known of each who has talked, where there is a pace.
+#[derive(Debug)]
+pub struct Paces {
+    pace: Option<Pace>,
+    /// By the numbers of their seats.
+    ahead: Vec<Option<Ahead>>,
+}
+
+impl Paces {
+    /// So many lines a second; 0 for any number.
+    pub fn new(lines_a_second: u32) -> Self {
+        Self { pace: Pace::new(lines_a_second), ahead: Vec::new() }
+    }
+
+    /// Whether there is a pace.
+    pub fn are_kept(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// How long this one has to wait before it says so many lines.
+    pub fn wait(&self, id: SeatId, lines: u32, now: Instant) -> Duration {
+        let ahead = self.ahead.get(id).copied().flatten();
+        self.pace.map_or(Duration::ZERO, |pace| pace.wait(ahead, lines, now))
+    }
+
+    /// It has said them.
+    pub fn said(&mut self, id: SeatId, lines: u32, now: Instant) {
+        let Some(pace) = self.pace.filter(|_| lines > 0) else { return };
+        let ahead = self.of(id);
+        *ahead = Some(pace.said(*ahead, lines, now));
+    }
+
+    /// Another connection is the same member now: it has said what that one has said.
+    pub fn hand_over(&mut self, from: SeatId, to: SeatId) {
+        if let Some(ahead) = self.forget(from) {
+            *self.of(to) = Some(ahead);
+        }
+    }
+
+    /// The seat may be another's from now on.
+    pub fn forget(&mut self, id: SeatId) -> Option<Ahead> {
+        self.ahead.get_mut(id)?.take()
+    }
+
+    fn of(&mut self, id: SeatId) -> &mut Option<Ahead> {
+        if self.ahead.len() <= id {
+            self.ahead.resize(id + 1, None);
+        }
+        &mut self.ahead[id]
+    }
+}
 
 /// So many lines a second, and [`limits::BURST`] worth of them at once. Pure: it says how long to wait.
 #[derive(Debug, Clone, Copy)]

@@ -20,7 +20,7 @@ use super::goodbye::Goodbyes;
 use super::guard::Guard;
 use super::later::Later;
 use super::line::{Line, Parked};
-use super::pace::{Ahead, Pace};
+use super::pace::Paces;
 use crate::delivery::chunk::Cost;
 use crate::delivery::{Delivery, Lagger, Report};
 use crate::limits::{self, Limits};
@@ -53,8 +53,7 @@ pub struct Registry<S> {
     /// Who may come in.
     pub guard: Guard,
     /// How fast members may talk, and how far those are ahead of it who have talked.
-    pace: Option<Pace>,
-    ahead: Vec<Option<Ahead>>,
+    paces: Paces,
     later: Later,
     /// What greets everybody.
     hello: Vec<u8>,
@@ -94,8 +93,7 @@ impl<S: Sink + Clone> Registry<S> {
         let mut hello = Vec::new();
         Event::render_hello(&limits, guard.key.is_some(), log.is_shared(), &mut hello);
         let mut registry = Self {
-            pace: Pace::new(limits.pace),
-            ahead: Vec::new(),
+            paces: Paces::new(limits.pace),
             later: Later::default(),
             hello,
             guard,
@@ -211,11 +209,19 @@ impl<S: Sink + Clone> Registry<S> {
         match (entry, before) {
             (Entry::Resumed(by, _), Some(before)) => {
                 self.note(|own| Notice::Resumed(by.name, own.peer(id)));
-                self.close(before, Closed::Replaced, now);
+                self.replace(before, Some(id), now);
             }
             _ => self.note(|own| Notice::Joined(name, own.peer(id), own.room.members())),
         }
         Ok(None)
+    }
+
+    /// Ends a connection whose member goes on by another one, if that is here.
+    fn replace(&mut self, before: SeatId, by: Option<SeatId>, now: Instant) {
+        if let Some(by) = by {
+            self.paces.hand_over(before, by);
+        }
+        self.close(before, Closed::Replaced, now);
     }
 
     /// Ends a connection: the name is free, the others are told, the reason is said if there is one
@@ -255,9 +261,7 @@ impl<S: Sink + Clone> Registry<S> {
             self.call_next();
         }
         self.later.remove(id);
-        if let Some(ahead) = self.ahead.get_mut(id) {
-            *ahead = None;
-        }
+        self.paces.forget(id);
         self.parked.wake(id);
         self.said.remove(&id);
     }

@@ -58,13 +58,15 @@ impl<S: Sink + Clone> Registry<S> {
 impl<S: Sink + Clone> Registry<S> {
     /// Whether it counts what this connection says: guests have little to say, and little time for it.
     pub fn is_paced(&self, id: SeatId) -> bool {
-        self.pace.is_some() && !self.room.is_guest(id) && !self.room.is_closed(id)
+        self.paces.are_kept() && !self.room.is_guest(id) && !self.room.is_closed(id)
     }
 
     /// What a member has to wait for before it says so many lines more, if it is to say no more for now.
     pub fn slows_down(&mut self, id: SeatId, lines: u32, now: Instant) -> Option<Receiver<()>> {
-        let pace = self.pace.filter(|_| self.is_paced(id))?;
-        let wait = pace.wait(self.ahead.get(id).copied().flatten(), lines, now);
+        if !self.is_paced(id) {
+            return None;
+        }
+        let wait = self.paces.wait(id, lines, now);
         if wait.is_zero() {
             return None;
         }
@@ -74,11 +76,8 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// A member has said so many lines.
     pub fn has_said(&mut self, id: SeatId, lines: u32, now: Instant) {
-        if let Some(pace) = self.pace.filter(|_| lines > 0 && !self.room.is_closed(id)) {
-            if self.ahead.len() <= id {
-                self.ahead.resize(id + 1, None);
-            }
-            self.ahead[id] = Some(pace.said(self.ahead[id], lines, now));
+        if !self.room.is_closed(id) {
+            self.paces.said(id, lines, now);
         }
     }
 }

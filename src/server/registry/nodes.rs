@@ -165,7 +165,7 @@ impl<S: Sink + Clone> Registry<S> {
             self.note(|own| Notice::Resumed(party.name, own.peer(seat)));
         }
         if let Some(before) = before {
-            self.close(before, Closed::Replaced, now);
+            self.replace(before, seat, now);
         }
     }
 
