@@ -108,6 +108,24 @@ fn who_shows_no_certificate_that_is_asked_for_does_not_get_as_far_as_hello() {
 }
 
 #[test]
+fn where_certificates_are_asked_for_each_is_looked_at_anew() {
+    let tls =
+        Certificates { client_authorities: Some(file("authority.pem")), ..within::certificates() };
+    let (_server, address) = start_with(Config { tls: Some(tls), ..config() });
+    for version in VERSIONS {
+        let config = client(version, Some("member.pem"));
+        for _ in 0..2 {
+            let mut guest = Within::connect(address, &config).greeted();
+            guest.fence();
+            assert_eq!(guest.tls().handshake_kind(), Some(HandshakeKind::Full), "{version:?}");
+            guest.types("LEAVE");
+            guest.sees("BYE");
+            guest.sees_the_end();
+        }
+    }
+}
+
+#[test]
 fn a_handshake_counts_into_the_time_to_join() {
     let limits = Limits { join_timeout: Duration::from_secs(3), ..Limits::default() };
     let (_server, address) = start_with(with(limits));

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::{named, pem, provider, wrong};
 use rustls::crypto::ring::Ticketer;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
 use std::path::{Path, PathBuf};
@@ -88,8 +88,14 @@ impl Certificates {
             let key = self.key.display();
             of_certificate(wrong(format!("does not go with the key {key}: {error}")))
         })?;
-        // Who comes back shows it, and saves both sides the costly half of a handshake. The server keeps nothing for that.
-        config.ticketer = Ticketer::new().map_err(wrong)?;
+        if self.client_authorities.is_none() {
+            // Who comes back shows it, and saves both sides the costly half of a handshake. The server keeps nothing for that.
+            config.ticketer = Ticketer::new().map_err(wrong)?;
+        } else {
+            // It would stand for a certificate that has expired since then.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         Ok(Shown { config: Arc::new(config), not_after })
     }
 }
