@@ -105,6 +105,10 @@ pub const RECORD_READS: usize = 5;
 /// Handshakes of TLS that go on between two turns of everybody else: each is up to a millisecond of work.
 pub const HANDSHAKES: usize = 1;
 
+/// Bytes of a handshake that are taken off the wire, and kept until a message is whole: a client's hello with keys for the time
+/// after quantum computers, or its certificate with a few more up to its authority, is 10 KiB.
+pub const HANDSHAKE: usize = 16 * 1024;
+
 /// How long a certificate has to hold for still, so that nothing is said of it. What renews those of 90 days, as ACME's mostly are,
 /// does so when 30 are left.
 pub const CERTIFICATE: Duration = Duration::from_secs(14 * 24 * 60 * 60);

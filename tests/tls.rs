@@ -5,7 +5,7 @@ mod support;
 mod within;
 
 use rustls::HandshakeKind;
-use smoltalk::limits::Limits;
+use smoltalk::limits::{self, Limits};
 use smoltalk::server::{Certificates, Config};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -275,10 +275,53 @@ fn what_is_no_tls_gets_an_alert_at_most() {
         // It may wait for more.
         guest.shutdown(std::net::Shutdown::Write).expect("shut");
         let mut answer = Vec::new();
-        guest.read_to_end(&mut answer).expect("an end");
+        // That it was not read is known by the reset.
+        let _ = guest.read_to_end(&mut answer);
         let is_alert = answer.len() == 7 && answer.starts_with(&[0x15, 3]);
         assert!(answer.is_empty() || is_alert, "{said:?}: {answer:?}");
     }
+    ada.fence();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_says_hello_and_hangs_up_is_not_answered() {
+    let (_server, address) = start();
+    let mut hello = Vec::new();
+    let mut eve = Within::connect(address, &client(VERSIONS[1], None));
+    eve.tls().write_tls(&mut hello).expect("a hello");
+    let mut blind = TcpStream::connect(address).expect("connected");
+    blind.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    // Both in one packet.
+    rustix::net::sockopt::set_tcp_cork(&blind, true).expect("TCP_CORK");
+    blind.write_all(&hello).expect("sent");
+    blind.shutdown(std::net::Shutdown::Write).expect("shut");
+    let mut answer = Vec::new();
+    // That it was not read is known by the reset.
+    let _ = blind.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{} bytes", answer.len());
+    // Who has said its last within TLS is answered all the same.
+    eve.socket().write_all(&hello).expect("sent");
+    eve.shakes_hands().expect("a handshake");
+    eve.sends(b"JOIN eve\n");
+    eve.ends();
+    eve.cuts();
+    eve.greeted().sees("OK eve 1");
+}
+
+#[test]
+fn a_hello_without_end_is_not_waited_for() {
+    let (server, address) = start();
+    let mut ada = server.member("ada");
+    let mut guest = TcpStream::connect(address).expect("connected");
+    guest.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let record = |part: &[u8]| [&[0x16, 3, 1, 16, 0], part].concat();
+    let mut hello = vec![0; limits::HANDSHAKE];
+    hello[..4].copy_from_slice(&[1, 0, 0xff, 0xff]);
+    for part in hello.chunks(4096) {
+        guest.write_all(&record(part)).expect("sent");
+    }
+    assert_eq!(guest.read(&mut [0; 100]).expect("the end"), 0);
     ada.fence();
 }
 

@@ -3,6 +3,8 @@
 use super::admission::Permit;
 use super::peer::Peer;
 use super::sink::{Ended, Sink};
+#[cfg(feature = "tls")]
+use super::tls::Acceptor;
 use super::tls::Layer;
 use crate::limits;
 use futures_lite::future;
@@ -38,12 +40,6 @@ impl Socket {
         Ok(Self { io: Async::new_nonblocking(fd)?, peer, tls: None, _permit: None })
     }
 
-    /// All of it within TLS from now on.
-    #[cfg(feature = "tls")]
-    pub fn within(self, tls: Layer) -> Self {
-        Self { tls: Some(tls), ..self }
-    }
-
     /// What is on the wire from now on, as it is.
     #[cfg(feature = "tls")]
     pub fn bare(self) -> Self {
@@ -76,10 +72,29 @@ impl Socket {
         }
     }
 
-    /// Goes on with TLS's handshake; `WouldBlock` where it has to [wait](Self::ready_to_shake).
+    /// Goes on with TLS's handshake, or begins it: from then on, all is within TLS. `WouldBlock` where it has to
+    /// [wait](Self::ready_to_shake).
     #[cfg(feature = "tls")]
-    pub fn shake_hands(&self) -> io::Result<()> {
-        self.tls.as_ref().map_or(Ok(()), |tls| tls.shake_hands(self))
+    pub fn shake_hands(&mut self, acceptor: &Acceptor) -> io::Result<()> {
+        if self.tls.is_none() {
+            self.tls = Some(acceptor.begin()?);
+        }
+        let this = &*self;
+        this.tls.as_ref().map_or(Ok(()), |tls| tls.shake_hands(this))
+    }
+
+    /// Whether the peer has said its last, be it read or not, before TLS has said anything to it: then its handshake
+    /// comes to nothing.
+    #[cfg(feature = "tls")]
+    pub fn goes_unanswered(&self) -> bool {
+        !self.tls.as_ref().is_some_and(Layer::has_answered) && self.has_hung_up()
+    }
+
+    #[cfg(feature = "tls")]
+    fn has_hung_up(&self) -> bool {
+        let mut state = [PollFd::new(&self.io, HUNG_UP)];
+        let _ = poll(&mut state, Some(&Timespec::default()));
+        !state[0].revents().is_empty()
     }
 
     /// Waits until TLS's handshake can go on.
@@ -221,6 +236,12 @@ pub fn send_once(fd: impl AsFd, bytes: &[u8]) {
 }
 
 const SEND: sys::SendFlags = sys::SendFlags::DONTWAIT.union(sys::SendFlags::NOSIGNAL);
+
+/// What a poll tells beside the end of both directions: elsewhere, who has ended one is answered.
+#[cfg(all(feature = "tls", target_os = "linux"))]
+const HUNG_UP: PollFlags = PollFlags::RDHUP;
+#[cfg(all(feature = "tls", not(target_os = "linux")))]
+const HUNG_UP: PollFlags = PollFlags::empty();
 
 fn taken(sent: rustix::io::Result<usize>) -> io::Result<usize> {
     match sent {

@@ -68,7 +68,8 @@ impl Shared {
                 let socket = Socket::new(fd, peer, permit)?;
                 #[cfg(feature = "tls")]
                 if is_tls {
-                    return self.begin_tls(socket);
+                    self.begin_tls(socket);
+                    return Ok(());
                 }
                 self.seat(&mut registry, socket, Instant::now());
                 Ok(())

@@ -6,6 +6,7 @@ use super::counters::Unshaken;
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::net::socket::Socket;
+use crate::net::tls::Acceptor;
 use crate::protocol::text::to_safe;
 use crate::room::notice::{Closed, Notice, note};
 use async_lock::Semaphore;
@@ -16,23 +17,21 @@ use std::time::Instant;
 
 impl Shared {
     /// Begins TLS on a connection that has got a place.
-    pub fn begin_tls(&self, socket: Socket) -> io::Result<()> {
-        let (Some(executor), Some(acceptor)) = (self.executor.upgrade(), &self.tls) else {
-            return Ok(());
-        };
-        let socket = socket.within(acceptor.begin()?);
-        executor.spawn(self.clone().shake_hands(socket)).detach();
-        Ok(())
+    pub fn begin_tls(&self, socket: Socket) {
+        if let (Some(executor), Some(acceptor)) = (self.executor.upgrade(), self.tls.clone()) {
+            executor.spawn(self.clone().shake_hands(socket, acceptor)).detach();
+        }
     }
 
     /// Seats a connection once hands are shaken. The time that it took for that it has not to join.
-    async fn shake_hands(self, socket: Socket) {
+    async fn shake_hands(self, mut socket: Socket, acceptor: Acceptor) {
         let came = Instant::now();
         let late = async {
             Timer::at(came + self.join_timeout).await;
             Err(ErrorKind::TimedOut.into())
         };
-        match hands_shaken(&socket, &self.handshakes).or(late).await {
+        let shaken = hands_shaken(&mut socket, &acceptor, &self.handshakes).or(late).await;
+        match shaken {
             Ok(()) => self.let_in(socket, came).await,
             Err(error) => {
                 if self.miss(socket.peer(), &error).await {
@@ -73,15 +72,25 @@ impl Shared {
     }
 }
 
-/// Goes through the handshake, one step in each turn of everybody else.
-async fn hands_shaken(socket: &Socket, turns: &Semaphore) -> io::Result<()> {
+/// Goes through the handshake, one step in each turn of everybody else. Who does not say anything, or waits for the first
+/// turn, has no TLS yet, which would take memory.
+async fn hands_shaken(
+    socket: &mut Socket,
+    acceptor: &Acceptor,
+    turns: &Semaphore,
+) -> io::Result<()> {
     loop {
+        socket.ready_to_shake().await;
         let turn = turns.acquire().await;
-        let shaken = socket.shake_hands();
+        if socket.goes_unanswered() {
+            // What comes first is what costs most. Thousands who have gone by now are passed over at once.
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let shaken = socket.shake_hands(acceptor);
         future::yield_now().await;
         drop(turn);
         match shaken {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => socket.ready_to_shake().await,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             shaken => return shaken,
         }
     }

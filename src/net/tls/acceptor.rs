@@ -118,6 +118,11 @@ impl Layer {
         self.connection().shake_hands(&mut wire)
     }
 
+    /// See [`Connection::has_answered`].
+    pub fn has_answered(&self) -> bool {
+        self.connection().has_answered()
+    }
+
     /// See [`Connection::is_blocked`].
     pub fn is_blocked(&self) -> bool {
         self.connection().is_blocked()

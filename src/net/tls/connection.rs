@@ -13,20 +13,26 @@ pub struct Connection {
     owes_last: bool,
     /// The other side does not keep to TLS. It was told so.
     failed: bool,
+    /// Bytes that the handshake has taken off the wire.
+    shaken: usize,
 }
 
 impl Connection {
     /// One that has said nothing yet.
     pub fn new(mut tls: rustls::Connection) -> Self {
         tls.set_buffer_limit(Some(limits::RECORDS));
-        Self { tls, owes_last: false, failed: false }
+        Self { tls, owes_last: false, failed: false, shaken: 0 }
     }
 
     /// Goes on with the handshake, as far as the wire lets it: `WouldBlock` where it has to wait, and
     /// for what, says [`is_blocked`](Self::is_blocked).
     pub fn shake_hands(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
         while self.flush(wire)? && self.tls.is_handshaking() {
-            self.hear(wire)?;
+            if self.shaken >= limits::HANDSHAKE {
+                let why = "too much is said before hands are shaken";
+                return Err(io::Error::new(ErrorKind::InvalidData, why));
+            }
+            self.shaken += self.hear(wire)?;
             if self.tls.is_handshaking() && self.has_more() {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
@@ -42,6 +48,11 @@ impl Connection {
         }
         // One that has ended instead says why not when it is received from.
         Ok(())
+    }
+
+    /// Whether the hello of the other side has been taken, and answered.
+    pub fn has_answered(&self) -> bool {
+        self.tls.protocol_version().is_some()
     }
 
     /// Whether the wire has to take something before anything else can go on.
@@ -112,16 +123,14 @@ impl Connection {
         !self.tls.reader().fill_buf().is_err_and(waits)
     }
 
-    /// Reads once from the wire, and answers what has to be answered.
-    fn hear(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
-        if !self.failed {
-            self.tls.read_tls(wire)?;
-        }
+    /// Reads once from the wire, and answers what has to be answered. Returns how many bytes it read.
+    fn hear(&mut self, wire: &mut (impl Read + Write)) -> io::Result<usize> {
+        let read = if self.failed { 0 } else { self.tls.read_tls(wire)? };
         let understood = self.tls.process_new_packets();
         self.failed = understood.is_err();
         // Should it not be taken: who finds the wire broken is whoever reads or sends next.
         let _ = self.flush(wire);
-        understood.map(drop).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+        understood.map(|_| read).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 
     /// Whether the wire has taken all that was to be sent.
