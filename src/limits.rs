@@ -250,7 +250,7 @@ pub const JOURNAL_RETRY: Duration = Duration::from_secs(1);
 /// then it only grows.
 pub const JOURNAL_ROTATE: Duration = Duration::from_secs(60);
 
-/// Notices that may wait for the operator's log; what is over that is lost.
+/// Notices that may wait for the operator's log; what is over that is lost, and counted.
 pub const NOTICES: usize = 1024;
 
 /// Connections at the operator's socket, and as many for metrics; one more, and the oldest goes.

@@ -469,6 +469,62 @@ fn it_serves_though_its_log_is_full_from_the_start() {
     daemon.log.finds("ada joined");
 }
 
+#[test]
+fn what_a_full_log_has_lost_is_counted_and_what_an_operator_does_is_not_among_it() {
+    const GUESTS: usize = 150;
+    for form in ["text", "json"] {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        fill(&theirs);
+        let (room, control) = (SocketPath::new("lost-room"), SocketPath::new("lost-control"));
+        let (room_address, control_address) = (room.address(), control.address());
+        let arguments = ["--listen", &room_address, "--control", &control_address, "--log", form];
+        let mut daemon = Daemon::launch_on(command(&arguments), ours, theirs);
+        let deadline = Instant::now() + DEADLINE;
+        while UnixStream::connect(&control.0).is_err() {
+            assert!(Instant::now() < deadline, "it does not listen");
+        }
+        // Each is refused ten times, and sent away.
+        for _ in 0..GUESTS {
+            let mut guest = Telnet::unix(&room.0);
+            guest.sends("JOIN a/b\n".repeat(10).as_bytes());
+            guest.finds("BYE too-many-errors");
+        }
+        let mut operator = Telnet::unix(&control.0);
+        for n in 0..9 {
+            operator.types(&format!("NOTE order {n}"));
+            operator.sees("OK");
+        }
+        while daemon.log.line() == FILLING {}
+        let mut refused = 0;
+        let lost = loop {
+            let line = daemon.log.line();
+            if let Some(lost) = lost_in(&line) {
+                break lost;
+            }
+            refused += usize::from(line.contains("refused"));
+        };
+        assert_eq!(refused + lost, 11 * GUESTS);
+        assert!(lost > 0 && refused > 500, "{refused} of {lost}");
+        for n in 0..9 {
+            let line = daemon.log.line();
+            assert!(
+                line.contains("operator") && line.contains(&format!("NOTE order {n}")),
+                "{line}"
+            );
+        }
+        Telnet::unix(&room.0).greeted().joined("ada").fence();
+        let line = daemon.log.line();
+        assert!(line.contains("joined"), "{line}");
+    }
+}
+
+/// How many lines a line says are lost.
+fn lost_in(line: &str) -> Option<usize> {
+    let text = line.strip_suffix(" lines of this log were lost");
+    let json = line.split_once(r#""level":"warning","event":"lost","lines":"#);
+    text.or(json.and_then(|(_, number)| number.strip_suffix('}')))?.parse().ok()
+}
+
 /// What a log is full of.
 const FILLING: &str = "what nobody reads";
 

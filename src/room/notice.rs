@@ -1,10 +1,12 @@
 //! What an operator is told: a line for each arrival, departure and refusal.
 
+pub use super::lost::Lost;
 use crate::net::admission::Full;
 use crate::net::peer::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(feature = "tls")]
 use std::time::Duration;
 
@@ -159,6 +161,8 @@ pub enum Notice {
     Operator(String),
     /// Whoever has started the server cannot be told how it does.
     Supervisor(String),
+    /// So many notices were lost here, as what they are told to was full.
+    Lost(Lost),
 }
 
 impl fmt::Display for Notice {
@@ -194,6 +198,10 @@ impl fmt::Display for Notice {
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::Operator(order) => write!(f, "operator: {order}"),
             Self::Supervisor(error) => write!(f, "cannot tell the service manager: {error}"),
+            Self::Lost(lost) => match lost.count() {
+                1 => f.write_str("1 line of this log was lost"),
+                lines => write!(f, "{lines} lines of this log were lost"),
+            },
             Self::CutShort(connections) => {
                 write!(f, "{connections} cut short: they had not read all that was queued")
             }
@@ -210,17 +218,83 @@ fn days(time: Duration) -> String {
     }
 }
 
-/// Tells of something, if anybody wants to know. One who does not keep up loses some; nobody waits.
-pub fn note(notices: Option<&Sender<Notice>>, notice: impl FnOnce() -> Notice) {
-    if let Some(notices) = notices {
-        let _ = notices.try_send(notice());
+/// Where notices go. Nobody waits there: what it has no room for is lost, and counted.
+#[derive(Debug, Clone)]
+pub struct Notices {
+    to: Sender<Notice>,
+    /// How many places it leaves to others.
+    leaves: usize,
+    /// What is on its way to tell how many were lost.
+    lost: Arc<Mutex<Option<Lost>>>,
+}
+
+impl Notices {
+    /// To that channel. One place is for what tells of a loss, if there are some.
+    pub fn new(to: Sender<Notice>) -> Self {
+        let leaves = usize::from(to.capacity().is_some_and(|all| all >= 4));
+        Self { to, leaves, lost: Arc::default() }
+    }
+
+    /// The same for what strangers can cause any number of: a quarter is left for the rest.
+    pub fn of_strangers(&self) -> Self {
+        let quarter = self.to.capacity().map_or(0, |all| all / 4);
+        Self { leaves: self.leaves + quarter, ..self.clone() }
+    }
+
+    fn tell(&self, notice: Notice) {
+        let is_full = self.to.capacity().is_some_and(|all| self.to.len() + self.leaves >= all);
+        if is_full || self.to.try_send(notice).is_err() {
+            self.lose();
+        }
+    }
+
+    /// The first that is lost has a place all the same, and there all that follow are counted.
+    #[cold]
+    fn lose(&self) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lost.as_ref().is_some_and(Lost::add_one) {
+            let one = Lost::one();
+            let is_told = self.to.try_send(Notice::Lost(one.clone())).is_ok();
+            *lost = is_told.then_some(one);
+        }
     }
 }
 
-#[cfg(all(test, feature = "tls"))]
+/// Tells of something, if anybody wants to know.
+pub fn note(notices: Option<&Notices>, notice: impl FnOnce() -> Notice) {
+    if let Some(notices) = notices {
+        notices.tell(notice());
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What is told through a channel of so many places when this has been: `s` by a stranger, `o` by others.
+    fn told(places: usize, who: &str) -> Vec<String> {
+        let (to, told) = async_channel::bounded(places);
+        let others = Notices::new(to);
+        let strangers = others.of_strangers();
+        for who in who.chars() {
+            let notices = if who == 's' { &strangers } else { &others };
+            note(Some(notices), || Notice::Log(who.into()));
+        }
+        std::iter::from_fn(|| told.try_recv().ok()).map(|notice| notice.to_string()).collect()
+    }
+
+    #[test]
+    fn strangers_leave_room_for_the_rest_and_what_is_lost_is_counted_where_it_was() {
+        let (s, o) = ("log: s", "log: o");
+        let (one, two) = ("1 line of this log was lost", "2 lines of this log were lost");
+        assert_eq!(told(8, "sssssos"), [s, s, s, s, s, o, one]);
+        assert_eq!(told(8, "sssssoooo"), [s, s, s, s, s, o, o, two]);
+        assert_eq!(told(8, "ssssssos"), [s, s, s, s, s, two, o]);
+        // In few places nobody has more of them than others.
+        assert_eq!(told(1, "so"), [s]);
+    }
+
+    #[cfg(feature = "tls")]
     #[test]
     fn of_a_certificate_is_told_in_days() {
         const DAY: u64 = 24 * 60 * 60;

@@ -41,8 +41,8 @@ use crate::net::tls::Acceptor;
 pub use crate::net::tls::Certificates;
 #[cfg(feature = "redis")]
 use crate::protocol::Name;
-use crate::room::notice::note;
-pub use crate::room::notice::{Closed, Notice};
+pub use crate::room::notice::{Closed, Lost, Notice};
+use crate::room::notice::{Notices, note};
 use access::Access;
 use async_channel::{Receiver, Sender};
 use async_lock::{Mutex, MutexGuard, Semaphore};
@@ -92,8 +92,9 @@ pub struct Config {
     pub bans_file: Option<PathBuf>,
     /// Has these files, and those for TLS, read again each time that something comes from it.
     pub reload: Option<Receiver<()>>,
-    /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not
-    /// take at once is lost; the server never waits for it.
+    /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not take at once is lost,
+    /// and counted there ([`Notice::Lost`]); the server never waits for it. A quarter of its places is kept for troubles
+    /// and for what an operator does.
     pub notices: Option<Sender<Notice>>,
     /// Tells of troubles alone.
     pub quiet: bool,
@@ -262,8 +263,9 @@ impl Server {
         let (flush, flushes) = async_channel::bounded(1);
         let (watch, watches) = async_channel::bounded(1);
         let access = self.config.access();
-        let Config { limits, notices: troubles, quiet, supervisor, reload, .. } = self.config;
-        let notices = troubles.clone().filter(|_| !quiet);
+        let Config { limits, notices, quiet, supervisor, reload, .. } = self.config;
+        let troubles = notices.map(Notices::new);
+        let notices = troubles.as_ref().filter(|_| !quiet).map(Notices::of_strangers);
         let bells = Bells { flush, watch, notices: notices.clone(), troubles: troubles.clone() };
         if let Some(bytes) = self.torn {
             note(troubles.as_ref(), || {
@@ -374,8 +376,8 @@ type Unhurried<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 struct Shared {
     registry: Arc<Mutex<Registry<Arc<Socket>>>>,
     door: Arc<Door>,
-    notices: Option<Sender<Notice>>,
-    troubles: Option<Sender<Notice>>,
+    notices: Option<Notices>,
+    troubles: Option<Notices>,
     access: Access,
     /// Who changes the bans, one at a time.
     changes: Arc<Mutex<()>>,

@@ -29,7 +29,7 @@ use crate::net::peer::Peer;
 use crate::net::secrets::Secrets;
 use crate::net::sink::{Ended, Sink};
 use crate::protocol::{Command, Event, JoinOptions, Name, Refusal, Speaker};
-use crate::room::notice::{Closed, Notice, note};
+use crate::room::notice::{Closed, Notice, Notices, note};
 use crate::room::{Due, Next, Room, SeatId, Speech, Was};
 use async_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
@@ -82,9 +82,9 @@ pub struct Bells {
     /// There is a deadline or a stall to watch.
     pub watch: Sender<()>,
     /// Where notices go, if anybody wants them.
-    pub notices: Option<Sender<Notice>>,
+    pub notices: Option<Notices>,
     /// Where troubles go.
-    pub troubles: Option<Sender<Notice>>,
+    pub troubles: Option<Notices>,
 }
 
 impl<S: Sink + Clone> Registry<S> {
