@@ -182,6 +182,31 @@ fn handshakes_that_come_to_nothing_are_counted_by_what_became_of_them() {
 }
 
 #[test]
+fn handshakes_under_way_are_seen_until_they_are_over() {
+    const GAUGE: &str = "smoltalk_handshakes_under_way";
+    let control = support::SocketPath::new("tls-under-way");
+    let flags = ["--control", &control.address(), "--max-connections", "3"];
+    let watched = Watched::start(&file("server.pem"), &flags);
+    assert_eq!(watched.metric(GAUGE), Some(0));
+    let [mut plain, gone, _silent] = [(); 3].map(|()| Telnet::tcp(watched.address));
+    watched.comes_to(GAUGE, 3);
+    // There is no place for another one, and the operator sees why.
+    let mut socket = TcpStream::connect(watched.address).expect("connected");
+    assert_eq!(socket.read(&mut [0; 9]).expect("the end"), 0);
+    let mut operator = Telnet::unix(&control.0);
+    operator.types("STATUS");
+    operator.finds("STATUS connections 0");
+    operator.finds("STATUS handshakes 3");
+    // One is no TLS, one goes; and whose are over is somebody in the room.
+    plain.types("JOIN ada");
+    watched.comes_to(GAUGE, 2);
+    gone.breaks();
+    watched.comes_to(GAUGE, 1);
+    let _guest = Within::connect(watched.address, &client(VERSIONS[1], None)).greeted();
+    assert_eq!((watched.metric(GAUGE), watched.metric("smoltalk_guests")), (Some(1), Some(1)));
+}
+
+#[test]
 fn who_is_closed_before_the_handshake_is_counted_like_any_who_is_refused() {
     let bans = std::env::temp_dir().join(format!("smoltalk-{}-tls-refused", std::process::id()));
     fs::write(&bans, "127.0.0.1\n").expect("written");

@@ -69,6 +69,7 @@ impl Shared {
                 #[cfg(feature = "tls")]
                 if is_tls {
                     self.begin_tls(socket);
+                    registry.counters.handshakes += 1;
                     return Ok(());
                 }
                 self.seat(&mut registry, socket, Instant::now());

@@ -11,6 +11,9 @@ pub struct Counters {
     left: [u64; Gone::ALL.len()],
     #[cfg(feature = "tls")]
     unshaken: [u64; Unshaken::ALL.len()],
+    /// How many handshakes of TLS are under way.
+    #[cfg(feature = "tls")]
+    pub handshakes: usize,
     /// How long it took to write rounds.
     pub flush: Histogram,
 }
@@ -28,9 +31,10 @@ impl Counters {
         self.left[Gone::of(closed) as usize] += 1;
     }
 
-    /// A handshake of TLS came to nothing.
+    /// A handshake of TLS that was under way came to nothing.
     #[cfg(feature = "tls")]
     pub fn miss(&mut self, why: Unshaken) {
+        self.handshakes -= 1;
         self.unshaken[why as usize] += 1;
     }
 

@@ -64,6 +64,7 @@ impl Shared {
 
     async fn let_in(&self, socket: Socket, came: Instant) {
         let mut registry = self.registry.lock().await;
+        registry.counters.handshakes -= 1;
         if registry.is_draining {
             // Goodbyes have been said, and this one would not be heard any more.
             return socket.shut_writing();

@@ -184,6 +184,8 @@ fn within(tls: &TlsState, counters: &Counters, sheet: &mut Sheet) {
         let help = "Until when the certificate holds, since 1970.";
         sheet.gauge("smoltalk_certificate_not_after_timestamp_seconds", help, &not_after);
     }
+    let help = "Connections that have a place and have not come to the end of the handshake.";
+    sheet.gauge("smoltalk_handshakes_under_way", help, &counters.handshakes);
     let help = "Connections that were over before the end of the handshake.";
     let name = ("smoltalk_handshakes_failed_total", "reason");
     sheet.labelled(name, help, &mut counters.unshaken());

@@ -41,8 +41,11 @@ pub fn render(state: &State, out: &mut String) {
         push(&rows, out);
     }
     #[cfg(feature = "tls")]
-    if let Some(not_after) = state.tls.and_then(|tls| tls.not_after) {
-        push(&[("certificate-left", &not_after.saturating_sub(unix_seconds()))], out);
+    if let Some(tls) = &state.tls {
+        push(&[("handshakes", &counters.handshakes)], out);
+        if let Some(not_after) = tls.not_after {
+            push(&[("certificate-left", &not_after.saturating_sub(unix_seconds()))], out);
+        }
     }
 }
 
