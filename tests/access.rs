@@ -439,6 +439,26 @@ fn bans_are_read_again_at_sighup_and_concern_guests_but_not_members() {
 }
 
 #[test]
+fn where_there_is_no_file_of_bans_yet_nobody_is_banned_and_sighup_finds_nothing_wrong() {
+    let file = Kept::new("bans-none", "");
+    file.remove();
+    let mut daemon = Daemon::start(&["--bans", file.path(), "--quiet"]);
+    daemon.signal("HUP");
+    daemon.log.sees("access: bans read again");
+    file.write("127.0.0.0/8\n");
+    daemon.signal("HUP");
+    daemon.log.sees("access: bans read again");
+    Telnet::tcp(daemon.address()).sees("ERR banned ...");
+    // One that is away while it is being replaced lets nobody in.
+    file.remove();
+    daemon.signal("HUP");
+    let said = daemon.log.line();
+    assert!(said.ends_with("No such file or directory; the old bans stay"), "{said}");
+    Telnet::tcp(daemon.address()).sees("ERR banned ...");
+    file.write("");
+}
+
+#[test]
 fn a_pipe_that_nobody_writes_to_is_no_file_and_keeps_nobody_waiting() {
     let file = Kept::new("pipe", "");
     file.remove();

@@ -2,7 +2,7 @@
 //! their own: a disk may be slow, and nobody in the room is to wait for it.
 
 use super::access::{read_bans, read_bans_or, read_key, write};
-use super::bans::Net;
+use super::bans::{Bans, Net};
 use super::guard::unix_seconds;
 use super::{Shared, Unhurried};
 use crate::room::notice::{Notice, note};
@@ -41,7 +41,12 @@ impl Shared {
 
     async fn reload_bans(&self, path: PathBuf) -> io::Result<()> {
         let _changes = self.changes.lock().await;
-        let bans = aside(move || read_bans(&path)).await?;
+        let has_bans = self.locked().await.banned().next().is_some();
+        // One that is not there yet bans nobody. But one that is gone may be on its way to be replaced, and who was
+        // banned is not let in by that.
+        let none = Bans::default();
+        let read = move || if has_bans { read_bans(&path) } else { read_bans_or(&path, none) };
+        let bans = aside(read).await?;
         self.locked().await.guard.bans = bans;
         Ok(())
     }
