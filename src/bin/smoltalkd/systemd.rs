@@ -1,5 +1,7 @@
 //! What systemd, or whoever does as it does, hands over: see `sd_notify(3)` and `sd_listen_fds(3)`.
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
 use smoltalk::protocol::text::to_safe;
 use smoltalk::server::Supervisor;
 use std::env;
@@ -34,18 +36,28 @@ pub fn sockets() -> Result<i32, String> {
 pub fn take_sockets() -> io::Result<Vec<OwnedFd>> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     const FIRST: i32 = 3;
-    let named = |e: rustix::io::Errno| io::Error::new(e.kind(), format!("LISTEN_FDS: {e}"));
     let count = sockets().map_err(io::Error::other)?;
     if count == 0 {
         return Ok(Vec::new());
     }
-    let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(named)?;
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(not_taken)?;
     let last = FIRST.saturating_add(count);
-    let take = |fd| pidfd_getfd(&own, fd, PidfdGetfdFlags::empty()).map_err(named);
+    let take = |fd| pidfd_getfd(&own, fd, PidfdGetfdFlags::empty()).map_err(not_taken);
     // From the last on: what is taken gets a number behind the others, and is not to be taken for one of them.
     let mut sockets: Vec<OwnedFd> = (FIRST..last).rev().map(take).collect::<io::Result<_>>()?;
     sockets.reverse();
     Ok(sockets)
+}
+
+/// Why a socket cannot be taken. Where it is forbidden to, the name of the system call is what helps to allow it.
+#[cfg(target_os = "linux")]
+fn not_taken(error: Errno) -> io::Error {
+    let why = match error {
+        Errno::PERM | Errno::ACCESS => "the system call pidfd_getfd is forbidden here: ",
+        Errno::NOSYS => "the system call pidfd_getfd is not there, or forbidden: ",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("LISTEN_FDS: {why}{error}"))
 }
 
 /// Elsewhere nobody hands over any.
@@ -63,5 +75,19 @@ fn is_meant(variable: &str, where_it_is_missing: bool) -> bool {
     match env::var(variable) {
         Ok(pid) => pid.parse() == Ok(std::process::id()),
         Err(_) => where_it_is_missing,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_sockets_cannot_be_taken_the_call_that_is_forbidden_is_named() {
+        for (error, named) in [(Errno::PERM, true), (Errno::NOSYS, true), (Errno::BADF, false)] {
+            let why = not_taken(error).to_string();
+            assert!(why.starts_with("LISTEN_FDS: "), "{why}");
+            assert_eq!(why.contains("pidfd_getfd"), named, "{why}");
+        }
     }
 }
