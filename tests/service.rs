@@ -130,7 +130,7 @@ fn a_service_manager_hears_that_it_is_ready_how_it_stands_and_that_it_stops() {
     let mut daemon = Daemon::spawn(smoltalkd);
     assert_eq!(manager.hears(), "READY=1");
     let mut ada = daemon.member("ada");
-    let one_is_in = |heard: String| heard == "STATUS=1 members, 0 guests";
+    let one_is_in = |heard: String| heard == "STATUS=1 member, 0 guests";
     while !one_is_in(manager.finds("STATUS=")) {}
     for _ in 0..3 {
         assert_eq!(manager.finds("WATCHDOG=1"), "WATCHDOG=1");
@@ -139,10 +139,28 @@ fn a_service_manager_hears_that_it_is_ready_how_it_stands_and_that_it_stops() {
     assert_eq!(manager.finds("STOPPING=1"), "STOPPING=1");
     // It goes on being fed.
     manager.finds("WATCHDOG=1");
-    assert_eq!(manager.finds("STATUS="), "STATUS=1 members, 0 guests, saying goodbye");
+    assert_eq!(manager.finds("STATUS="), "STATUS=1 member, 0 guests, saying goodbye");
     ada.sees("BYE shutdown");
     drop(ada);
     assert_eq!(daemon.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_service_manager_hears_that_the_journal_fails() {
+    let (manager, journal) = (Manager::new("notify-journal"), SocketPath::new("notify-failing"));
+    // No file may have more than so many blocks.
+    let path = journal.0.to_str().expect("UTF-8");
+    let mut smoltalkd = command_after("ulimit -f 8", &["--journal", path]);
+    smoltalkd.env("NOTIFY_SOCKET", &manager.path.0).env("WATCHDOG_USEC", "90000");
+    let daemon = Daemon::spawn(smoltalkd);
+    let _guest = daemon.guest();
+    let mut ada = daemon.member("ada");
+    for _ in 0..10 {
+        ada.types(&format!("MSG {}", "x".repeat(4000)));
+    }
+    let fails = |heard: String| heard == "STATUS=1 member, 1 guest, journal failing";
+    while !fails(manager.finds("STATUS=")) {}
+    let _ = std::fs::remove_file(format!("{path}.1"));
 }
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,8 @@
 //! Whoever has started the server and wants to hear how it does: systemd, by its `NOTIFY_SOCKET`.
 
 use super::Shared;
+use super::desk::health;
+use super::registry::state::State;
 use crate::limits;
 use crate::room::notice::{Notice, note};
 use smol::Timer;
@@ -70,11 +72,22 @@ impl Shared {
             if watchdog.is_some() {
                 line.say("WATCHDOG=1");
             }
-            let what = if state.is_draining { ", saying goodbye" } else { "" };
-            line.say(&format!("STATUS={} members, {} guests{what}", state.members, state.guests));
+            line.say(&status(&state));
             let often = watchdog.map_or(limits::REPORT, |watchdog| watchdog / 3);
             Timer::after(if is_ready { often.min(limits::REPORT) } else { limits::REPORT_AGAIN })
                 .await;
         }
     }
+}
+
+/// How the server stands, in a line.
+fn status(state: &State) -> String {
+    let (members, guests) = (state.members, state.guests);
+    let s = |number| if number == 1 { "" } else { "s" };
+    let mut line = format!("STATUS={members} member{}, {guests} guest{}", s(members), s(guests));
+    let goodbye = state.is_draining.then_some("saying goodbye");
+    for what in health::failures(state).chain(goodbye) {
+        line.extend([", ", what]);
+    }
+    line
 }

@@ -4,7 +4,7 @@
 //! locks an operator out, and nothing that is said here, or not said, can be felt in the room.
 
 mod control;
-mod health;
+pub mod health;
 mod http;
 mod metrics;
 mod orders;
