@@ -5,7 +5,6 @@
 //! connections come and go. No I/O: bytes go out elsewhere.
 
 mod life;
-mod lost;
 pub mod notice;
 pub mod round;
 mod seat;

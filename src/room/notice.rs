@@ -1,12 +1,12 @@
 //! What an operator is told: a line for each arrival, departure and refusal.
 
-pub use super::lost::Lost;
 use crate::net::admission::Full;
 use crate::net::peer::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(feature = "tls")]
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ pub enum Notice {
     /// Whoever has started the server cannot be told how it does.
     Supervisor(String),
     /// So many notices were lost here, as what they are told to was full.
-    Lost(Lost),
+    Lost(usize),
 }
 
 impl fmt::Display for Notice {
@@ -198,10 +198,8 @@ impl fmt::Display for Notice {
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::Operator(order) => write!(f, "operator: {order}"),
             Self::Supervisor(error) => write!(f, "cannot tell the service manager: {error}"),
-            Self::Lost(lost) => match lost.count() {
-                1 => f.write_str("1 line of this log was lost"),
-                lines => write!(f, "{lines} lines of this log were lost"),
-            },
+            Self::Lost(1) => f.write_str("1 line of this log was lost"),
+            Self::Lost(lines) => write!(f, "{lines} lines of this log were lost"),
             Self::CutShort(connections) => {
                 write!(f, "{connections} cut short: they had not read all that was queued")
             }
@@ -218,45 +216,39 @@ fn days(time: Duration) -> String {
     }
 }
 
-/// Where notices go. Nobody waits there: what it has no room for is lost, and counted.
+/// Where notices go. Nobody waits there: what it has no room for is lost, and counted until it has again.
 #[derive(Debug, Clone)]
 pub struct Notices {
     to: Sender<Notice>,
     /// How many places it leaves to others.
     leaves: usize,
-    /// What is on its way to tell how many were lost.
-    lost: Arc<Mutex<Option<Lost>>>,
+    lost: Arc<AtomicUsize>,
 }
 
 impl Notices {
-    /// To that channel. One place is for what tells of a loss, if there are some.
+    /// To that channel.
     pub fn new(to: Sender<Notice>) -> Self {
-        let leaves = usize::from(to.capacity().is_some_and(|all| all >= 4));
-        Self { to, leaves, lost: Arc::default() }
+        Self { to, leaves: 0, lost: Arc::default() }
     }
 
     /// The same for what strangers can cause any number of: a quarter is left for the rest.
     pub fn of_strangers(&self) -> Self {
-        let quarter = self.to.capacity().map_or(0, |all| all / 4);
-        Self { leaves: self.leaves + quarter, ..self.clone() }
+        Self { leaves: self.to.capacity().map_or(0, |all| all / 4), ..self.clone() }
     }
 
     fn tell(&self, notice: Notice) {
-        let is_full = self.to.capacity().is_some_and(|all| self.to.len() + self.leaves >= all);
-        if is_full || self.to.try_send(notice).is_err() {
-            self.lose();
+        let mut lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 && self.take(Notice::Lost(lost)) {
+            lost = 0;
+        }
+        if lost > 0 || !self.take(notice) {
+            self.lost.fetch_add(lost + 1, Ordering::Relaxed);
         }
     }
 
-    /// The first that is lost has a place all the same, and there all that follow are counted.
-    #[cold]
-    fn lose(&self) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lost.as_ref().is_some_and(Lost::add_one) {
-            let one = Lost::one();
-            let is_told = self.to.try_send(Notice::Lost(one.clone())).is_ok();
-            *lost = is_told.then_some(one);
-        }
+    fn take(&self, notice: Notice) -> bool {
+        let has_room = |all| self.to.len() + self.leaves < all;
+        self.to.capacity().is_none_or(has_room) && self.to.try_send(notice).is_ok()
     }
 }
 
@@ -271,27 +263,23 @@ pub fn note(notices: Option<&Notices>, notice: impl FnOnce() -> Notice) {
 mod tests {
     use super::*;
 
-    /// What is told through a channel of so many places when this has been: `s` by a stranger, `o` by others.
-    fn told(places: usize, who: &str) -> Vec<String> {
-        let (to, told) = async_channel::bounded(places);
+    #[test]
+    fn strangers_leave_room_for_the_rest_and_what_is_lost_is_counted() {
+        let (to, told) = async_channel::bounded(4);
         let others = Notices::new(to);
         let strangers = others.of_strangers();
-        for who in who.chars() {
+        let told = || -> Vec<String> {
+            std::iter::from_fn(|| told.try_recv().ok()).map(|notice| notice.to_string()).collect()
+        };
+        for who in "sssso".chars() {
             let notices = if who == 's' { &strangers } else { &others };
             note(Some(notices), || Notice::Log(who.into()));
         }
-        std::iter::from_fn(|| told.try_recv().ok()).map(|notice| notice.to_string()).collect()
-    }
-
-    #[test]
-    fn strangers_leave_room_for_the_rest_and_what_is_lost_is_counted_where_it_was() {
-        let (s, o) = ("log: s", "log: o");
-        let (one, two) = ("1 line of this log was lost", "2 lines of this log were lost");
-        assert_eq!(told(8, "sssssos"), [s, s, s, s, s, o, one]);
-        assert_eq!(told(8, "sssssoooo"), [s, s, s, s, s, o, o, two]);
-        assert_eq!(told(8, "ssssssos"), [s, s, s, s, s, two, o]);
-        // In few places nobody has more of them than others.
-        assert_eq!(told(1, "so"), [s]);
+        assert_eq!(told(), ["log: s", "log: s", "log: s", "1 line of this log was lost"]);
+        note(Some(&strangers), || Notice::Log("s".into()));
+        assert_eq!(told(), ["1 line of this log was lost", "log: s"]);
+        note(Some(&others), || Notice::Log("o".into()));
+        assert_eq!(told(), ["log: o"]);
     }
 
     #[cfg(feature = "tls")]

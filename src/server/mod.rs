@@ -41,7 +41,7 @@ use crate::net::tls::Acceptor;
 pub use crate::net::tls::Certificates;
 #[cfg(feature = "redis")]
 use crate::protocol::Name;
-pub use crate::room::notice::{Closed, Lost, Notice};
+pub use crate::room::notice::{Closed, Notice};
 use crate::room::notice::{Notices, note};
 use access::Access;
 use async_channel::{Receiver, Sender};
@@ -93,7 +93,7 @@ pub struct Config {
     /// Has these files, and those for TLS, read again each time that something comes from it.
     pub reload: Option<Receiver<()>>,
     /// Where it tells of arrivals, departures, refusals and troubles. What this channel does not take at once is lost,
-    /// and counted there ([`Notice::Lost`]); the server never waits for it. A quarter of its places is kept for troubles
+    /// and counted ([`Notice::Lost`]); the server never waits for it. A quarter of its places is kept for troubles
     /// and for what an operator does.
     pub notices: Option<Sender<Notice>>,
     /// Tells of troubles alone.

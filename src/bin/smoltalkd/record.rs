@@ -142,7 +142,7 @@ fn push_json(notice: &Notice, out: &mut String) {
         }
         Notice::Operator(order) => object("info", "operator", &[("order", Text(order))]),
         Notice::Supervisor(text) => object("warning", "supervisor", &[("text", Text(text))]),
-        Notice::Lost(lost) => object("warning", "lost", &[("lines", Number(lost.count()))]),
+        Notice::Lost(lost) => object("warning", "lost", &[("lines", Number(*lost))]),
     }
 }
 
