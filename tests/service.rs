@@ -330,3 +330,46 @@ fn each_line_of_the_log_can_be_an_object() {
         (&"operator".into(), &r#"KICK ada "enough" \ ␛"#.into())
     );
 }
+
+/// Says of standard error that it is systemd's journal.
+const JOURNAL: &str = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn in_systemds_journal_each_line_begins_with_its_level() {
+    for form in ["text", "json"] {
+        let bans = SocketPath::new("levels");
+        let bans = bans.0.to_str().expect("UTF-8");
+        let arguments = ["--log", form, "--max-connections", "999999999", "--bans", bans];
+        let mut daemon = Daemon::launch(command_after(JOURNAL, &arguments));
+        let mut marks = Vec::new();
+        let mut next = |daemon: &mut Daemon| {
+            let line = daemon.log.line();
+            let (mark, line) = line.split_at(3);
+            assert_eq!(line.starts_with('{'), form == "json", "{line}");
+            marks.push(mark.to_owned());
+            line.to_owned()
+        };
+        assert!(next(&mut daemon).contains("up to") || form == "json");
+        next(&mut daemon);
+        let listening = next(&mut daemon);
+        let address = listening.split(['"', ' ']).find_map(|word| word.parse().ok());
+        let mut ada = Telnet::tcp(address.expect("an address")).greeted().joined("ada");
+        assert!(next(&mut daemon).contains("joined"));
+        std::fs::write(bans, "nobody").expect("written");
+        daemon.signal("HUP");
+        assert!(next(&mut daemon).contains("the old bans stay"));
+        assert_eq!(marks, ["<6>", "<4>", "<6>", "<6>", "<4>"], "{form}");
+        ada.fence();
+    }
+    let (status, log) = Daemon::launch(command_after(JOURNAL, &["--history", "x"])).end();
+    assert_eq!(status.code(), Some(2));
+    assert!(log.len() == 1 && log[0].starts_with("<3>smoltalkd: "), "{log:?}");
+}
+
+#[test]
+fn where_another_stream_is_the_journal_lines_are_as_ever() {
+    let mut daemon = Daemon::launch(command_after("export JOURNAL_STREAM=8:1", &[]));
+    daemon.log.sees("smoltalkd ...");
+    daemon.log.sees("listening on ...");
+}

@@ -1,6 +1,6 @@
 //! What the operator reads, on standard error.
 
-use crate::record::{self, Form};
+use crate::record::{self, Style};
 use async_channel::{Receiver, Sender};
 use futures_lite::FutureExt;
 use smol::Timer;
@@ -32,7 +32,7 @@ impl Log {
     ///
     /// On a thread of its own: a terminal or pipe that is not read must not stop the room, nor keep
     /// it from beginning.
-    pub fn begin(first: String, notices: Receiver<Notice>, form: Form) -> io::Result<Self> {
+    pub fn begin(first: String, notices: Receiver<Notice>, style: Style) -> io::Result<Self> {
         let (done, written) = async_channel::bounded(1);
         let write = move || {
             let _done: Sender<()> = done;
@@ -40,7 +40,7 @@ impl Log {
             while let Ok(notice) = notices.recv_blocking() {
                 // Several at a time: a storm of arrivals is not to cost a system call for each.
                 thread::sleep(PAUSE);
-                say(&gathered(&notice, &notices, form));
+                say(&gathered(&notice, &notices, style));
             }
         };
         thread::Builder::new().name("log".into()).spawn(write)?;
@@ -55,11 +55,11 @@ impl Log {
 }
 
 /// A line for `notice`, and for each that waits behind it.
-fn gathered(notice: &Notice, others: &Receiver<Notice>, form: Form) -> String {
+fn gathered(notice: &Notice, others: &Receiver<Notice>, style: Style) -> String {
     let mut lines = String::new();
-    record::push(notice, form, &mut lines);
+    record::push(notice, style, &mut lines);
     while let Ok(notice) = others.try_recv() {
-        record::push(&notice, form, &mut lines);
+        record::push(&notice, style, &mut lines);
     }
     lines
 }

@@ -9,6 +9,7 @@ mod systemd;
 
 use flags::{Service, Start};
 use log::{Log, say};
+use record::{Level, Style};
 use smoltalk::limits;
 use smoltalk::program::HINT;
 use smoltalk::server::{Config, Server, raise_descriptor_limit};
@@ -36,7 +37,8 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn complain(error: &str, code: u8) -> ExitCode {
-    say(&format!("smoltalkd: {error}\n"));
+    let mark = if systemd::has_log() { Level::Error.mark() } else { "" };
+    say(&format!("{mark}smoltalkd: {error}\n"));
     ExitCode::from(code)
 }
 
@@ -57,7 +59,8 @@ fn serve(service: Service) -> io::Result<()> {
     server.adopt(sockets)?;
     let (stop, stopped) = async_channel::bounded(1);
     signals::obey(signals, stop, reload)?;
-    let log = Log::begin(record::beginning(&server, wanted, form), noticed, form)?;
+    let style = Style { form, has_marks: systemd::has_log() };
+    let log = Log::begin(record::beginning(&server, wanted, style), noticed, style)?;
     smol::block_on(async {
         let ended = server.run(async { _ = stopped.recv().await }).await;
         notices.close();

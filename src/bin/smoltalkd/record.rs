@@ -1,7 +1,7 @@
 //! How the log is written: as lines for people, or as JSON for programs.
 
 use smoltalk::server::{Notice, Server};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::time::{Duration, SystemTime};
 
 /// In which form.
@@ -13,21 +13,70 @@ pub enum Form {
     Json,
 }
 
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Error,
+    Warning,
+    Info,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+
+    /// The same where the log is the journal of systemd: see `sd-daemon(3)`.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Error => "<3>",
+            Self::Warning => "<4>",
+            Self::Info => "<6>",
+        }
+    }
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// In which form.
+    pub form: Form,
+    /// Each begins with the mark of its level.
+    pub has_marks: bool,
+}
+
+impl Style {
+    /// Appends a line.
+    fn line(self, text: &dyn Display, what: (Level, &str), fields: &Fields<'_>, out: &mut String) {
+        if self.has_marks {
+            out.push_str(what.0.mark());
+        }
+        match self.form {
+            Form::Text => _ = writeln!(out, "{text}"),
+            Form::Json => push_object(what, fields, out),
+        }
+    }
+}
+
 /// What the log begins with: how many connections it can be, and where the server listens.
-pub fn beginning(server: &Server, wanted: usize, form: Form) -> String {
+pub fn beginning(server: &Server, wanted: usize, style: Style) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let possible = server.max_connections();
-    let mut log = Beginning { lines: String::new(), form };
+    let mut log = Beginning { lines: String::new(), style };
     log.line(
         &format!("smoltalkd {version}, up to {possible} connections"),
-        ("info", "start"),
+        (Level::Info, "start"),
         &[("version", Value::Text(version)), ("connections", Value::Number(possible))],
     );
     if wanted > possible {
         let why = "is more than the descriptor limit allows";
         log.line(
             &format!("--max-connections {wanted} {why}: {possible}"),
-            ("warning", "max-connections"),
+            (Level::Warning, "max-connections"),
             &[("wanted", Value::Number(wanted)), ("connections", Value::Number(possible))],
         );
     }
@@ -45,39 +94,32 @@ pub fn beginning(server: &Server, wanted: usize, form: Form) -> String {
 
 struct Beginning {
     lines: String,
-    form: Form,
+    style: Style,
 }
 
 impl Beginning {
-    fn line(&mut self, text: &str, what: (&str, &str), fields: &[(&str, Value<'_>)]) {
-        match self.form {
-            Form::Text => _ = writeln!(self.lines, "{text}"),
-            Form::Json => push_object(what, fields, &mut self.lines),
-        }
+    fn line(&mut self, text: &str, what: (Level, &str), fields: &Fields<'_>) {
+        self.style.line(&text, what, fields, &mut self.lines);
     }
 
     fn address(&mut self, event: &str, address: &str) {
         let text = format!("{event} on {address}");
-        self.line(&text, ("info", event), &[("address", Value::Text(address))]);
+        self.line(&text, (Level::Info, event), &[("address", Value::Text(address))]);
     }
 }
 
 /// Appends the line of a notice.
-pub fn push(notice: &Notice, form: Form, out: &mut String) {
-    match form {
-        Form::Text => _ = writeln!(out, "{notice}"),
-        Form::Json => push_json(notice, out),
-    }
+pub fn push(notice: &Notice, style: Style, out: &mut String) {
+    describe(notice, &mut |level, event, fields| style.line(notice, (level, event), fields, out));
 }
 
-fn push_json(notice: &Notice, out: &mut String) {
+/// Says of a notice how much it matters, what it is, and what belongs to that.
+fn describe(notice: &Notice, object: &mut dyn FnMut(Level, &str, &Fields<'_>)) {
+    use Level::{Error, Info, Warning};
     use Value::{Number, Text};
-    let mut object = |level, event, fields: &[(&str, Value<'_>)]| {
-        push_object((level, event), fields, out);
-    };
     match notice {
         Notice::Joined(name, peer, members) => object(
-            "info",
+            Info,
             "joined",
             &[
                 ("name", Text(name.as_str())),
@@ -86,12 +128,12 @@ fn push_json(notice: &Notice, out: &mut String) {
             ],
         ),
         Notice::Resumed(name, peer) => object(
-            "info",
+            Info,
             "resumed",
             &[("name", Text(name.as_str())), ("address", Text(&peer.word()))],
         ),
         Notice::Left(name, closed, members) => object(
-            "info",
+            Info,
             "left",
             &[
                 ("name", Text(name.as_str())),
@@ -100,12 +142,12 @@ fn push_json(notice: &Notice, out: &mut String) {
             ],
         ),
         Notice::SentAway(peer, closed) => object(
-            "info",
+            Info,
             "refused",
             &[("address", Text(&peer.word())), ("reason", Text(closed.why()))],
         ),
         Notice::Full(peer, full) => object(
-            "warning",
+            Warning,
             "refused",
             &[
                 ("address", Text(&peer.word())),
@@ -114,37 +156,39 @@ fn push_json(notice: &Notice, out: &mut String) {
             ],
         ),
         Notice::Refused(peer, refusal) => object(
-            "info",
+            Info,
             "refused",
             &[("address", Text(&peer.word())), ("reason", Text(refusal.code()))],
         ),
         #[cfg(feature = "tls")]
         Notice::NoTls(peer, why) => object(
-            "info",
+            Info,
             "refused",
             &[("address", Text(&peer.word())), ("reason", Text("no-tls")), ("text", Text(why))],
         ),
         #[cfg(feature = "tls")]
         Notice::Certificate { not_after, now } => {
-            let level = if not_after < now { "error" } else { "warning" };
+            let level = if not_after < now { Error } else { Warning };
             let mut expires = String::new();
             push_time(*not_after, &mut expires);
             let text = notice.to_string();
             object(level, "certificate", &[("expires", Text(&expires)), ("text", Text(&text))]);
         }
-        Notice::Log(text) => object("warning", "log", &[("text", Text(text))]),
-        Notice::Journal(text) => object("warning", "journal", &[("text", Text(text))]),
-        Notice::Access(text) => object("warning", "access", &[("text", Text(text))]),
-        Notice::ReadAgain(what) => object("info", "read-again", &[("what", Text(what))]),
-        Notice::CannotAccept(text) => object("error", "cannot-accept", &[("text", Text(text))]),
+        Notice::Log(text) => object(Warning, "log", &[("text", Text(text))]),
+        Notice::Journal(text) => object(Warning, "journal", &[("text", Text(text))]),
+        Notice::Access(text) => object(Warning, "access", &[("text", Text(text))]),
+        Notice::ReadAgain(what) => object(Info, "read-again", &[("what", Text(what))]),
+        Notice::CannotAccept(text) => object(Error, "cannot-accept", &[("text", Text(text))]),
         Notice::CutShort(connections) => {
-            object("warning", "cut-short", &[("connections", Number(*connections))]);
+            object(Warning, "cut-short", &[("connections", Number(*connections))]);
         }
-        Notice::Operator(order) => object("info", "operator", &[("order", Text(order))]),
-        Notice::Supervisor(text) => object("warning", "supervisor", &[("text", Text(text))]),
-        Notice::Lost(lost) => object("warning", "lost", &[("lines", Number(*lost))]),
+        Notice::Operator(order) => object(Info, "operator", &[("order", Text(order))]),
+        Notice::Supervisor(text) => object(Warning, "supervisor", &[("text", Text(text))]),
+        Notice::Lost(lost) => object(Warning, "lost", &[("lines", Number(*lost))]),
     }
 }
+
+type Fields<'a> = [(&'a str, Value<'a>)];
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
@@ -153,10 +197,11 @@ enum Value<'a> {
     Number(usize),
 }
 
-fn push_object((level, event): (&str, &str), fields: &[(&str, Value<'_>)], out: &mut String) {
+fn push_object((level, event): (Level, &str), fields: &Fields<'_>, out: &mut String) {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     out.push_str("{\"time\":\"");
     push_time(now, out);
+    let level = level.word();
     let _ = write!(out, "\",\"level\":\"{level}\",\"event\":\"{event}\"");
     for (key, value) in fields {
         let _ = write!(out, ",\"{key}\":");

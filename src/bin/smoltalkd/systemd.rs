@@ -1,5 +1,6 @@
-//! What systemd, or whoever does as it does, hands over: see `sd_notify(3)` and `sd_listen_fds(3)`.
+//! What systemd, or whoever does as it does, hands over: see `sd_notify(3)`, `sd_listen_fds(3)` and `sd-daemon(3)`.
 
+use rustix::fs::fstat;
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
 use smoltalk::protocol::text::to_safe;
@@ -15,6 +16,15 @@ pub fn supervisor() -> Option<Supervisor> {
     let micros = number("WATCHDOG_USEC").filter(|_| is_meant("WATCHDOG_PID", true));
     let watchdog = micros.filter(|micros| *micros > 0).map(Duration::from_micros);
     Some(Supervisor { socket, watchdog })
+}
+
+/// Whether standard error is its journal, and not a file or a pipe in the place of it.
+pub fn has_log() -> bool {
+    let journal = env::var("JOURNAL_STREAM").ok();
+    journal.is_some_and(|journal| {
+        let own = fstat(io::stderr()).map(|own| format!("{}:{}", own.st_dev, own.st_ino));
+        own.is_ok_and(|own| own == journal)
+    })
 }
 
 /// How many sockets it has opened for this process; or what is wrong with what it says of that, in one line.
