@@ -269,6 +269,32 @@ fn the_key_is_read_again_at_sighup_and_a_bad_one_is_not_taken() {
     assert!(!log.iter().any(|line| line.contains("another") || line.contains("same")), "{log:?}");
 }
 
+#[test]
+fn a_guest_who_said_the_old_key_has_to_say_the_new_one() {
+    let (mut daemon, file) = keyed("changed");
+    let [mut ada, mut bob, mut inside] = [(); 3].map(|()| daemon.guest());
+    for guest in [&mut ada, &mut bob, &mut inside] {
+        says_key(guest);
+    }
+    let mut inside = inside.joined("inside");
+    // The same once more is no other one.
+    daemon.signal("HUP");
+    daemon.log.finds("access: key read again");
+    let mut bob = bob.joined("bob");
+    inside.sees("JOINED bob");
+    file.write("another");
+    daemon.signal("HUP");
+    daemon.log.finds("access: key read again");
+    ada.types("JOIN ada");
+    ada.sees("ERR denied ...");
+    ada.types("PASS another");
+    ada.sees("OK pass");
+    let _ada = ada.joined("ada");
+    inside.sees("JOINED ada");
+    bob.sees("JOINED ada");
+    bob.fence();
+}
+
 // Pace.
 
 #[test]

@@ -359,6 +359,15 @@ impl Room {
         }
     }
 
+    /// The room has another key: that of no guest is right any more.
+    pub fn forget_keys(&mut self) {
+        for (_, seat) in &mut self.seats {
+            if let Stage::Guest { record, .. } = &mut seat.stage {
+                record.has_key = false;
+            }
+        }
+    }
+
     /// A guest had a wrong one. Says whether it has had too many.
     pub fn take_wrong_key(&mut self, id: SeatId) -> bool {
         let Some(record) = self.record(id) else { return false };

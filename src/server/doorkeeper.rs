@@ -35,7 +35,7 @@ impl Shared {
 
     async fn reload_key(&self, path: PathBuf) -> io::Result<()> {
         let key = aside(move || read_key(&path)).await?;
-        self.locked().await.guard.key = Some(key);
+        self.locked().await.change_key(key);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::Registry;
 use crate::limits;
 use crate::net::sink::Sink;
-use crate::protocol::{Event, Refusal};
+use crate::protocol::{Event, Key, Refusal};
 use crate::room::SeatId;
 use crate::room::notice::Closed;
 use crate::server::later::Why;
@@ -33,6 +33,14 @@ impl<S: Sink + Clone> Registry<S> {
         }
         self.later.put(id, now + limits::DENIAL, Why::WrongKey);
         Some(self.parked.park(id))
+    }
+
+    /// The room has this key from now on. Who is in stays; but guests have to say it, if it is another one.
+    pub fn change_key(&mut self, key: Key) {
+        let before = self.guard.key.replace(key);
+        if before != self.guard.key {
+            self.room.forget_keys();
+        }
     }
 
     /// Lets those go on who have waited for their time.
