@@ -277,6 +277,9 @@ pub const HEALTH: Duration = Duration::from_secs(5);
 pub const REPORT: Duration = Duration::from_secs(10);
 /// How long after it did not hear that the server is ready it is told again.
 pub const REPORT_AGAIN: Duration = Duration::from_millis(250);
+/// How much longer than its goodbyes and its shutdown timeout the end may take before a service manager kills the server:
+/// the last of the journal may wait for a slow disk.
+pub const END: Duration = Duration::from_secs(10);
 
 /// Connections waiting to be accepted. The kernel caps it at `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 4096;

@@ -136,10 +136,33 @@ fn a_service_manager_hears_that_it_is_ready_how_it_stands_and_that_it_stops() {
         assert_eq!(manager.finds("WATCHDOG=1"), "WATCHDOG=1");
     }
     daemon.signal("TERM");
-    assert_eq!(manager.finds("STOPPING=1"), "STOPPING=1");
+    assert_eq!(manager.finds("STOPPING=1"), "STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000");
     // It goes on being fed.
     manager.finds("WATCHDOG=1");
     assert_eq!(manager.finds("STATUS="), "STATUS=1 member, 0 guests, saying goodbye");
+    ada.sees("BYE shutdown");
+    drop(ada);
+    assert_eq!(daemon.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_service_manager_hears_how_much_time_the_end_takes_whoever_has_ordered_it() {
+    let (manager, path) = (Manager::new("notify-end"), SocketPath::new("notify-end-control"));
+    let arguments = ["--drain", "0.2", "--shutdown-timeout", "3", "--control", &path.address()];
+    let mut smoltalkd = command(&[&["--listen", "127.0.0.1:0"], &arguments[..]].concat());
+    smoltalkd.env("NOTIFY_SOCKET", &manager.path.0);
+    let mut daemon = Daemon::spawn(smoltalkd);
+    let (mut ada, mut operator) = (daemon.member("ada"), Telnet::unix(&path.0));
+    operator.types("DRAIN 120");
+    // Ten seconds more than both; but a tenth of the shutdown timeout is the log's.
+    assert_eq!(manager.finds("STOPPING=1"), "STOPPING=1\nEXTEND_TIMEOUT_USEC=132700000");
+    // One that would take longer changes nothing, and what is left is said.
+    operator.types("DRAIN 300");
+    let left = manager.finds("EXTEND_TIMEOUT_USEC=");
+    let left: u64 = left["EXTEND_TIMEOUT_USEC=".len()..].parse().expect("microseconds");
+    assert!((12_900_000..132_700_000).contains(&left), "{left}");
+    daemon.signal("TERM");
+    assert_eq!(manager.finds("EXTEND_TIMEOUT_USEC="), "EXTEND_TIMEOUT_USEC=12900000");
     ada.sees("BYE shutdown");
     drop(ada);
     assert_eq!(daemon.end().0.code(), Some(0));

@@ -56,9 +56,14 @@ impl Goodbyes {
         self.seats.is_empty()
     }
 
+    /// How long they still take.
+    pub fn left(&self, now: Instant) -> Duration {
+        (self.began + self.over).saturating_duration_since(now)
+    }
+
     /// From now on they take so long, if that is less than they would have taken.
     pub fn hurry(&mut self, now: Instant, over: Duration) {
-        if now + over < self.began + self.over {
+        if over < self.left(now) {
             *self = Self::new(mem::take(&mut self.seats), now, over);
         }
     }
@@ -95,7 +100,9 @@ mod tests {
         let mut goodbyes = Goodbyes::new((0..100).collect(), start, 10 * SECOND);
         goodbyes.due(start + 5 * SECOND);
         goodbyes.hurry(start + 5 * SECOND, 100 * SECOND);
+        assert_eq!(goodbyes.left(start + 5 * SECOND), 5 * SECOND);
         goodbyes.hurry(start + 5 * SECOND, 2 * SECOND);
+        assert_eq!(goodbyes.left(start + 6 * SECOND), SECOND);
         assert_eq!(goodbyes.due(start + 6 * SECOND).len(), 25);
         assert_eq!(goodbyes.due(start + 7 * SECOND).len(), 25);
         assert!(goodbyes.are_over());

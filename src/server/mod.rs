@@ -60,9 +60,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-#[cfg(feature = "tls")]
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 pub use supervisor::Supervisor;
 
 /// What a server is to do.
@@ -320,13 +318,17 @@ impl Server {
         };
         let serve = async {
             let end = ended.recv().await.unwrap_or(End::Signal);
-            line.inspect(|line| _ = line.say("STOPPING=1"));
+            let over = end.over(usual);
+            line.as_ref().inspect(|line| line.say_stopping(over.saturating_add(long_enough)));
             // Before nobody comes in any more: who finds that so, is told why.
             shared.locked().await.is_draining = true;
             for task in accepting {
                 task.cancel().await;
             }
-            shared.say_goodbyes(end.over(usual), usual, &ended).await;
+            let tell = |left: Duration| {
+                line.as_ref().inspect(|line| line.say_time(left.saturating_add(long_enough)));
+            };
+            shared.say_goodbyes(over, usual, &ended, tell).await;
             let empty = registry.lock().await.close_all(Instant::now());
             let everybody_gone = async { _ = empty.recv().await };
             let settled = async {

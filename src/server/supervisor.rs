@@ -46,6 +46,21 @@ impl Line {
     pub fn say(&self, what: &str) -> bool {
         self.0.send(what.as_bytes()).is_ok()
     }
+
+    /// Says that the server stops, and how long that may take.
+    pub fn say_stopping(&self, time: Duration) {
+        self.say(&format!("STOPPING=1\n{}", extension(time)));
+    }
+
+    /// Says how long the end may still take.
+    pub fn say_time(&self, time: Duration) {
+        self.say(&extension(time));
+    }
+}
+
+/// Asks for time to end in, from now on; without that, systemd kills what takes longer than its unit says.
+fn extension(time: Duration) -> String {
+    format!("EXTEND_TIMEOUT_USEC={}", time.saturating_add(limits::END).as_micros())
 }
 
 impl Shared {

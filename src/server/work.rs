@@ -56,8 +56,14 @@ impl Shared {
     }
 
     /// Says goodbye to one after the other for so long, while the others go on. Whatever else would end the server
-    /// meanwhile may make it shorter.
-    pub async fn say_goodbyes(&self, over: Duration, usual: Duration, ends: &Receiver<End>) {
+    /// meanwhile may make it shorter; how long it still takes then, is told.
+    pub async fn say_goodbyes(
+        &self,
+        over: Duration,
+        usual: Duration,
+        ends: &Receiver<End>,
+        tell: impl Fn(Duration),
+    ) {
         let leaving = self.locked().await.begin_to_drain();
         if over.is_zero() {
             return;
@@ -69,7 +75,9 @@ impl Shared {
                 None
             };
             if let Some(end) = future::or(async { ends.recv().await.ok() }, tick).await {
-                goodbyes.hurry(Instant::now(), end.over(usual));
+                let now = Instant::now();
+                goodbyes.hurry(now, end.over(usual));
+                tell(goodbyes.left(now));
             }
         }
     }
