@@ -233,6 +233,48 @@ fn past_ten_wrong_keys_from_one_address_no_key_is_heard_from_there() {
 }
 
 #[test]
+fn the_log_says_once_from_where_no_key_is_heard_and_of_each_refusal_why() {
+    let file = Kept::new("lockout-log", KEY);
+    for form in ["text", "json"] {
+        let arguments = ["--listen", "127.0.0.1:0", "--key-file", file.path(), "--log", form];
+        let mut daemon = Daemon::launch(command(&arguments));
+        let listening = daemon.log.finds(if form == "text" { "listening" } else { "{\"time\":" });
+        let listening = if form == "text" { listening } else { daemon.log.line() };
+        let address = listening.split(['"', ' ']).find_map(|word| word.parse().ok());
+        let guest = || Telnet::tcp(address.expect("an address")).greeted();
+        let mut keyless = guest();
+        keyless.types("JOIN ada");
+        keyless.sees("ERR denied ...");
+        let mut eves: Vec<Telnet> = (0..10).map(|_| guest()).collect();
+        for eve in &mut eves {
+            eve.types("PASS x");
+        }
+        for eve in &mut eves {
+            eve.sees("ERR denied ...");
+        }
+        eves[0].types(&format!("PASS {KEY}"));
+        eves[0].sees("ERR denied ...");
+        let log: Vec<String> = (0..13).map(|_| daemon.log.line()).collect();
+        let at = |part: &str| -> Vec<usize> {
+            log.iter().enumerate().filter(|(_, line)| line.contains(part)).map(|(n, _)| n).collect()
+        };
+        let lockout = "no key is heard from 127.0.0.1 for a minute: ten wrong ones";
+        assert_eq!(at("without the key"), [0], "{log:?}");
+        assert_eq!(at(lockout), [1], "{log:?}");
+        assert_eq!(at("a wrong key"), (2..12).collect::<Vec<_>>(), "{log:?}");
+        assert_eq!(at("no key is heard from there"), [12], "{log:?}");
+        assert_eq!(at("denied").len(), 12);
+        if form == "text" {
+            assert_eq!(log[1], lockout);
+            assert!(log[2].ends_with(": denied (a wrong key)"), "{log:?}");
+        } else {
+            assert!(log[1].contains("\"level\":\"warning\",\"event\":\"locked-out\""), "{log:?}");
+            assert!(log[1].contains("\"address\":\"127.0.0.1\""), "{log:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_without_a_key_is_refused() {
     for contents in ["", "\n", "\r\n", "\nsecond\n"] {
         let file = Kept::new("none", contents);

@@ -5,6 +5,7 @@ use crate::net::peer::Peer;
 use crate::protocol::{Name, Refusal};
 use async_channel::Sender;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(feature = "tls")]
@@ -132,8 +133,11 @@ pub enum Notice {
     SentAway(Peer, Closed),
     /// There was no place for a connection.
     Full(Peer, Full),
-    /// What a guest asked for was refused.
-    Refused(Peer, Refusal),
+    /// What a guest asked for was refused; and why, if the code does not say all.
+    Refused(Peer, Refusal, &'static str),
+    /// Too many wrong keys came from there, as it is counted: an IPv4 address, or the first of an IPv6 network of 64
+    /// bits. No key is heard from it for a while.
+    LockedOut(IpAddr),
     /// A connection did not come to speak within TLS.
     #[cfg(feature = "tls")]
     NoTls(Peer, String),
@@ -179,7 +183,14 @@ impl fmt::Display for Notice {
             Self::Full(peer, full) => {
                 write!(f, "refused {peer}: {} ({full})", Refusal::Full.code())
             }
-            Self::Refused(peer, refusal) => write!(f, "refused {peer}: {}", refusal.code()),
+            Self::Refused(peer, refusal, "") => write!(f, "refused {peer}: {}", refusal.code()),
+            Self::Refused(peer, refusal, why) => {
+                write!(f, "refused {peer}: {} ({why})", refusal.code())
+            }
+            Self::LockedOut(from) => {
+                let net = if from.is_ipv6() { "/64" } else { "" };
+                write!(f, "no key is heard from {from}{net} for a minute: ten wrong ones")
+            }
             #[cfg(feature = "tls")]
             Self::NoTls(peer, why) => write!(f, "refused {peer}: no TLS ({why})"),
             Self::Log(what) => write!(f, "log: {what}"),
@@ -280,6 +291,16 @@ mod tests {
         assert_eq!(told(), ["1 line of this log was lost", "log: s"]);
         note(Some(&others), || Notice::Log("o".into()));
         assert_eq!(told(), ["log: o"]);
+    }
+
+    #[test]
+    fn a_lockout_names_what_is_counted_as_one_address() {
+        use crate::limits::{LOCKOUT, WRONG_KEYS};
+        for (from, net) in [("10.0.0.7", "10.0.0.7"), ("2001:db8::", "2001:db8::/64")] {
+            let told = Notice::LockedOut(from.parse().expect("an address")).to_string();
+            assert_eq!(told, format!("no key is heard from {net} for a minute: ten wrong ones"));
+        }
+        assert_eq!((LOCKOUT.as_secs(), WRONG_KEYS), (60, 10));
     }
 
     #[cfg(feature = "tls")]

@@ -9,6 +9,8 @@ use std::time::Instant;
 pub enum Why {
     /// To be told that its key is wrong.
     WrongKey,
+    /// The same, of a key that was not heard.
+    UnheardKey,
     /// It has said more than its pace allows.
     Pace,
 }

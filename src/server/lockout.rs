@@ -40,8 +40,8 @@ impl Lockouts {
         matches!(known, Some((_, wrong @ Wrong::TooMany(_))) if !wrong.is_over(now))
     }
 
-    /// A wrong key was heard from there.
-    pub fn note(&mut self, from: IpAddr, now: Instant) {
+    /// A wrong key was heard from there. Whether it is the one past which none is heard.
+    pub fn note(&mut self, from: IpAddr, now: Instant) -> bool {
         let known = self.0.iter().position(|(known, _)| *known == from);
         let at = known.unwrap_or_else(|| {
             self.make_room(now);
@@ -57,8 +57,10 @@ impl Lockouts {
             times.push(now);
             if times.len() >= limits::WRONG_KEYS {
                 *wrong = Wrong::TooMany(now);
+                return true;
             }
         }
+        false
     }
 
     /// Forgets what does not count any more; and where all does, the oldest. Whoever has so many addresses
@@ -92,10 +94,11 @@ mod tests {
         let (mut lockouts, start) = (Lockouts::default(), Instant::now());
         let at = |secs| start + Duration::from_secs(secs);
         for secs in 0..9 {
-            lockouts.note(ip(1), at(secs));
+            assert!(!lockouts.note(ip(1), at(secs)));
         }
         assert!(!lockouts.has(ip(1), at(9)));
-        lockouts.note(ip(1), at(59));
+        assert!(lockouts.note(ip(1), at(59)));
+        assert!(!lockouts.note(ip(1), at(59)));
         assert!(lockouts.has(ip(1), at(59)) && !lockouts.has(ip(2), at(59)));
         assert!(lockouts.has(ip(1), at(59 + 59)));
         assert!(!lockouts.has(ip(1), at(59 + 60)));

@@ -431,13 +431,19 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Answers why something is not done. A guest is not answered so forever.
     pub fn refuse(&mut self, id: SeatId, refusal: Refusal, now: Instant) {
+        let why = if refusal == Refusal::Denied { "without the key" } else { "" };
+        self.refuse_because(id, refusal, why, now);
+    }
+
+    /// The same, where there is more to say to the operator than the code.
+    fn refuse_because(&mut self, id: SeatId, refusal: Refusal, why: &'static str, now: Instant) {
         self.counters.refuse(refusal);
         let too_often = self.room.refuse(id, refusal);
         if matches!(
             refusal,
             Refusal::BadName | Refusal::NameTaken | Refusal::BadOption | Refusal::Denied
         ) {
-            self.note(|own| Notice::Refused(own.peer(id), refusal));
+            self.note(|own| Notice::Refused(own.peer(id), refusal, why));
         }
         if too_often {
             self.close(id, Closed::TooManyErrors, now);

@@ -155,10 +155,19 @@ fn describe(notice: &Notice, object: &mut dyn FnMut(Level, &str, &Fields<'_>)) {
                 ("text", Text(&full.to_string())),
             ],
         ),
-        Notice::Refused(peer, refusal) => object(
-            Info,
-            "refused",
-            &[("address", Text(&peer.word())), ("reason", Text(refusal.code()))],
+        Notice::Refused(peer, refusal, why) => {
+            let address = peer.word();
+            let fields = [
+                ("address", Text(&address)),
+                ("reason", Text(refusal.code())),
+                ("text", Text(why)),
+            ];
+            object(Info, "refused", &fields[..2 + usize::from(!why.is_empty())]);
+        }
+        Notice::LockedOut(from) => object(
+            Warning,
+            "locked-out",
+            &[("address", Text(&from.to_string())), ("text", Text(&notice.to_string()))],
         ),
         #[cfg(feature = "tls")]
         Notice::NoTls(peer, why) => object(

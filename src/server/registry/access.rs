@@ -5,9 +5,11 @@ use crate::limits;
 use crate::net::sink::Sink;
 use crate::protocol::{Event, Key, Refusal};
 use crate::room::SeatId;
-use crate::room::notice::Closed;
+use crate::room::notice::{Closed, Notice, Notices, note};
+use crate::server::guard::Heard;
 use crate::server::later::Why;
 use async_channel::Receiver;
+use std::net::IpAddr;
 use std::time::Instant;
 
 // Who may come in.
@@ -26,13 +28,26 @@ impl<S: Sink + Clone> Registry<S> {
 
     /// Hears what a guest has for a key. Returns what it has to wait for until it is told that it is wrong.
     pub fn hear_key(&mut self, id: SeatId, said: &[u8], now: Instant) -> Option<Receiver<()>> {
-        if self.guard.lets_in(self.peer(id), said, now) {
-            self.room.take_key(id);
-            self.answer(id, |out| Event::Passed.render(out));
-            return None;
-        }
-        self.later.put(id, now + limits::DENIAL, Why::WrongKey);
+        let why = match self.guard.hear(self.peer(id), said, now) {
+            Heard::Right => {
+                self.room.take_key(id);
+                self.answer(id, |out| Event::Passed.render(out));
+                return None;
+            }
+            Heard::Wrong { locked_out } => {
+                locked_out.inspect(|net| self.tell_of_lockout(*net));
+                Why::WrongKey
+            }
+            Heard::Nothing => Why::UnheardKey,
+        };
+        self.later.put(id, now + limits::DENIAL, why);
         Some(self.parked.park(id))
+    }
+
+    /// Whoever has the right key and is not let in from there will ask the operator why, quiet or not.
+    fn tell_of_lockout(&self, net: IpAddr) {
+        let troubles = self.bells.troubles.as_ref().map(Notices::of_strangers);
+        note(troubles.as_ref(), || Notice::LockedOut(net));
     }
 
     /// The room has this key from now on. Who is in stays; but guests have to say it, if it is another one.
@@ -46,16 +61,18 @@ impl<S: Sink + Clone> Registry<S> {
     /// Lets those go on who have waited for their time.
     pub(super) fn wake_later(&mut self, now: Instant) {
         while let Some((id, why)) = self.later.due(now) {
-            if why == Why::WrongKey {
-                self.deny(id, now);
+            match why {
+                Why::WrongKey => self.deny(id, "a wrong key", now),
+                Why::UnheardKey => self.deny(id, "no key is heard from there", now),
+                Why::Pace => {}
             }
             self.parked.wake(id);
         }
     }
 
-    fn deny(&mut self, id: SeatId, now: Instant) {
+    fn deny(&mut self, id: SeatId, why: &'static str, now: Instant) {
         let too_many = self.room.take_wrong_key(id);
-        self.refuse(id, Refusal::Denied, now);
+        self.refuse_because(id, Refusal::Denied, why, now);
         if too_many {
             self.close(id, Closed::Denied, now);
         }
