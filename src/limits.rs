@@ -171,6 +171,12 @@ pub const CHUNK_OVERHEAD: usize = 112;
 /// 10 MiB fill in 0.4 s in a room as lively as one core makes it: the others notice next to nothing
 /// of a stalled member before it goes. And all who lag behind share most of that memory.
 pub const OUTBOXES: usize = 10;
+/// The part of [`Limits::memory`], an eighth, that waits for a member at most before they wait for it, if that is less: but an outbox
+/// does.
+///
+/// All who lag share most of it, but each has chunks of its own ([`CHUNK_OVERHEAD`]): in a room of hundreds these take more. Without
+/// it, one who says much would have members go who read, only not as fast: TLS has their machines work, too.
+pub const MEMORY_OF_ONE: usize = 8;
 
 /// All who say something wait for a member for whom this many times [`Limits::outbox`] wait.
 pub const OUTBOXES_FOR_ALL: usize = 12;
@@ -531,6 +537,13 @@ impl Limits {
     #[must_use]
     pub fn memory_of_all(&self) -> usize {
         self.memory.max(4 * (ROUND + self.payload))
+    }
+
+    /// Bytes that wait for a member that is slow, past which those who say much wait for it: [`OUTBOXES`], where there is memory
+    /// for that.
+    pub(crate) fn far_behind(&self) -> usize {
+        let outbox = self.outbox.max(ROUND);
+        (OUTBOXES * outbox).min((self.memory_of_all() / MEMORY_OF_ONE).max(outbox))
     }
 
     /// Fails where a server could not keep them, naming the first such field and what it takes: a

@@ -106,6 +106,12 @@ fn one_megabyte_a_second_is_fast_enough_whatever_the_others_send() {
     floods(&server, 5_000, &[u32::MAX, 1_000_000]);
 }
 
+#[test]
+fn with_little_memory_the_loud_wait_sooner_for_those_who_read() {
+    let server = TestServer::with(Limits { memory: 4 * 1024 * 1024, ..Limits::default() });
+    floods(&server, 8_000, &[u32::MAX, 3_000_000]);
+}
+
 /// One member says so many numbered lines of 1 kB as fast as it can, others read at these speeds.
 /// Each must hear every line.
 fn floods(server: &TestServer, lines: u32, bytes_per_second: &[u32]) {

@@ -206,8 +206,8 @@ impl Backlog {
     /// It lags from the moment when more waits than the outbox may hold until half of that waits, and
     /// while somebody waits who has told it something: so that it goes, should it not read. If
     /// it is fast, it will soon have caught up, and the loud wait for it at once: so nobody who reads
-    /// fast is far behind. If not, they wait from the moment when many times as much waits until there
-    /// is room again; and all do where still more comes from the others.
+    /// fast is far behind. If not, they wait from the moment when many times as much waits, or what there is
+    /// memory for, until there is room again; and all do where still more comes from the others.
     pub fn lags(&mut self, now: Instant, limits: &Limits) -> Option<Waiting> {
         let unit = limits.outbox.max(limits::ROUND);
         let is_awaited = !self.tellers.is_empty();
@@ -223,7 +223,7 @@ impl Backlog {
             return None;
         };
         lag.pace.judge(now, unit);
-        let from = if lag.pace.is_fast { unit } else { limits::OUTBOXES * unit };
+        let from = if lag.pace.is_fast { unit } else { limits.far_behind() };
         let grade = |bytes: usize| match bytes {
             _ if bytes >= limits::OUTBOXES_FOR_ALL * unit => Waiting::All,
             _ if bytes >= from => Waiting::Loud,
@@ -246,7 +246,7 @@ impl Backlog {
             let patience = limits.stall_timeout * limits::PATIENCE / 100;
             self.last_taken <= lag.since && now - self.last_taken >= patience
         };
-        let far_too_much = limits::OUTBOXES * limits.outbox.max(limits::ROUND) - limits.outbox / 2;
+        let far_too_much = limits.far_behind() - limits.outbox / 2;
         now >= lag.due || self.said() >= far_too_much && takes_nothing()
     }
 }
@@ -354,6 +354,21 @@ mod tests {
         assert_eq!(awaited(&mut backlog), Waiting::Loud);
         backlog.took(bytes(OUTBOX / 4 + 1), now, &limits());
         assert_eq!(awaited(&mut backlog), Waiting::Nobody);
+    }
+
+    #[test]
+    fn where_there_is_little_memory_the_loud_wait_sooner_for_one_who_is_slow() {
+        let plenty = limits();
+        let eighth = |outboxes: usize| Limits { memory: 8 * outboxes * OUTBOX, ..limits() };
+        for (limits, from) in [(plenty, limits::OUTBOXES), (eighth(3), 3), (eighth(2), 2)] {
+            let (mut backlog, now) = lagging((from - 1) * OUTBOX + 1);
+            let now = now + limits::PACED;
+            assert_eq!(backlog.lags(now, &limits), Some(Waiting::Nobody), "{from}");
+            backlog.push(chunk(OUTBOX - 2 * limits::CHUNK_OVERHEAD - 1));
+            assert_eq!(backlog.lags(now, &limits), Some(Waiting::Loud), "{from}");
+            // And who takes nothing at all goes before a whole timeout has passed.
+            assert!(backlog.is_stalled(now + limits.stall_timeout / 2, &limits), "{from}");
+        }
     }
 
     #[test]
