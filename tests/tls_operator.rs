@@ -105,19 +105,79 @@ fn who_starts_with_an_old_certificate_is_told_and_serves_it() {
 }
 
 #[test]
+fn of_one_that_does_not_hold_yet_or_never_does_is_told_at_the_start_and_when_it_is_read_again() {
+    let folder = std::env::temp_dir().join(format!("smoltalk-{}-early", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let cert = folder.join("cert.pem");
+    let [early, never] = [
+        ("early.pem", "certificate: not valid yet, it begins in "),
+        (
+            "backwards.pem",
+            "certificate: never valid, it ends before it begins, and clients refuse it",
+        ),
+    ];
+    for [(first, said), (second, said_then)] in [[early, never], [never, early]] {
+        fs::copy(file(first), &cert).expect("copied");
+        let mut watched = Watched::start(&cert, &["--quiet"]);
+        let line = watched.daemon.log.line();
+        assert!(line.starts_with(said), "{line}");
+        fs::copy(file(second), &cert).expect("copied");
+        watched.daemon.signal("HUP");
+        watched.daemon.log.sees("access: certificate read again");
+        let line = watched.daemon.log.line();
+        assert!(line.starts_with(said_then), "{line}");
+    }
+    fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
 fn with_json_it_is_an_object() {
     let key = path("key.pem");
     let flags = ["--listen", "tls:127.0.0.1:0", "--log", "json", "--tls-key", &key, "--tls-cert"];
-    let mut daemon = Daemon::launch(command(&[&flags[..], &[&path("expired.pem")]].concat()));
-    let line = loop {
-        let line = daemon.log.line();
-        if line.contains("\"certificate\"") {
-            break line;
-        }
-    };
-    let told: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!(told["level"], "error");
-    assert_eq!(told["expires"], "2021-01-01T00:00:00.000Z");
+    for (cert, field, time) in [
+        ("expired.pem", "expires", "2021-01-01T00:00:00.000Z"),
+        ("early.pem", "begins", "2110-01-01T00:00:00.000Z"),
+        (
+            "backwards.pem",
+            "text",
+            "certificate: never valid, it ends before it begins, and clients refuse it",
+        ),
+    ] {
+        let mut daemon = Daemon::launch(command(&[&flags[..], &[&path(cert)]].concat()));
+        let line = loop {
+            let line = daemon.log.line();
+            if line.contains("\"certificate\"") {
+                break line;
+            }
+        };
+        let told: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&told["level"], &told[field]), (&"error".into(), &time.into()), "{line}");
+    }
+}
+
+#[test]
+fn whose_certificate_is_not_taken_is_refused_for_that_and_counted_so() {
+    const FAILED: &str = "smoltalk_handshakes_failed_total{reason=\"certificate\"}";
+    // The client does not take the server's.
+    let mut watched = Watched::start(&file("expired.pem"), &[]);
+    watched.daemon.log.sees("certificate: expired ...");
+    assert_eq!(watched.metric(FAILED), Some(0));
+    for (version, so_far) in VERSIONS.into_iter().zip(1..) {
+        let _ = Within::connect(watched.address, &client(version, None)).shakes_hands();
+        let said = watched.daemon.log.line();
+        assert!(said.contains(": certificate (received fatal alert: "), "{said}");
+        watched.comes_to(FAILED, so_far);
+    }
+    // The server does not take the client's, or there is none.
+    let flags = ["--tls-client-ca", &path("authority.pem")];
+    let mut watched = Watched::start(&file("server.pem"), &flags);
+    for (shows, so_far) in [Some("stranger.pem"), None].into_iter().zip(1..) {
+        let _ = Within::connect(watched.address, &client(VERSIONS[1], shows)).try_line();
+        let said = watched.daemon.log.line();
+        assert!(said.starts_with("refused ") && said.contains(": certificate ("), "{said}");
+        watched.comes_to(FAILED, so_far);
+    }
+    assert_eq!(watched.metric("smoltalk_handshakes_failed_total{reason=\"no-tls\"}"), Some(0));
 }
 
 #[test]
@@ -164,7 +224,7 @@ fn status_says_for_how_long_it_holds() {
 fn handshakes_that_come_to_nothing_are_counted_by_what_became_of_them() {
     let watched = Watched::start(&file("server.pem"), &["--join-timeout", "2"]);
     let failed = |reason: &str| format!("smoltalk_handshakes_failed_total{{reason=\"{reason}\"}}");
-    for reason in ["no-tls", "join-timeout", "lost"] {
+    for reason in ["no-tls", "certificate", "join-timeout", "lost"] {
         assert_eq!(watched.metric(&failed(reason)), Some(0), "{reason}");
     }
     let mut plain = TcpStream::connect(watched.address).expect("connected");

@@ -141,6 +141,9 @@ pub enum Notice {
     /// A connection did not come to speak within TLS.
     #[cfg(feature = "tls")]
     NoTls(Peer, String),
+    /// The same, because of a certificate: the client's, or the server's.
+    #[cfg(feature = "tls")]
+    NoCertificate(Peer, String),
     /// What there is to say of a log that others share.
     Log(String),
     /// What is wrong with a file that says who may come in.
@@ -155,6 +158,17 @@ pub enum Notice {
         /// When that was found out.
         now: Duration,
     },
+    /// By `now` the certificate does not hold yet; both since 1970.
+    #[cfg(feature = "tls")]
+    EarlyCertificate {
+        /// From when on it does.
+        not_before: Duration,
+        /// When that was found out.
+        now: Duration,
+    },
+    /// The certificate ends before it begins.
+    #[cfg(feature = "tls")]
+    NeverCertificate,
     /// What there is to say of the journal.
     Journal(String),
     /// No connection can be taken for now.
@@ -193,6 +207,8 @@ impl fmt::Display for Notice {
             }
             #[cfg(feature = "tls")]
             Self::NoTls(peer, why) => write!(f, "refused {peer}: no TLS ({why})"),
+            #[cfg(feature = "tls")]
+            Self::NoCertificate(peer, why) => write!(f, "refused {peer}: certificate ({why})"),
             Self::Log(what) => write!(f, "log: {what}"),
             Self::Access(what) => write!(f, "access: {what}"),
             Self::ReadAgain(what) => write!(f, "access: {what} read again"),
@@ -205,6 +221,15 @@ impl fmt::Display for Notice {
                 let since = days(now.saturating_sub(*not_after));
                 write!(f, "certificate: expired {since} ago, and clients refuse it")
             }
+            #[cfg(feature = "tls")]
+            Self::EarlyCertificate { not_before, now } => {
+                let time = days(not_before.saturating_sub(*now));
+                write!(f, "certificate: not valid yet, it begins in {time}, and clients refuse it")
+            }
+            #[cfg(feature = "tls")]
+            Self::NeverCertificate => f.write_str(
+                "certificate: never valid, it ends before it begins, and clients refuse it",
+            ),
             Self::Journal(what) => write!(f, "journal: {what}"),
             Self::CannotAccept(error) => write!(f, "cannot accept connections for now: {error}"),
             Self::Operator(order) => write!(f, "operator: {order}"),

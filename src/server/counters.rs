@@ -105,8 +105,10 @@ impl Gone {
 #[cfg(feature = "tls")]
 #[derive(Debug, Clone, Copy)]
 pub enum Unshaken {
-    /// One of the two would not have it: no TLS, no certificate, or none that holds.
+    /// What one of the two spoke was no TLS, or none that the other does.
     NoTls,
+    /// One of the two would not have the other's certificate, or there was none.
+    Certificate,
     /// It took too long.
     Late,
     /// It just went.
@@ -115,8 +117,12 @@ pub enum Unshaken {
 
 #[cfg(feature = "tls")]
 impl Unshaken {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::NoTls, "no-tls"), (Self::Late, "join-timeout"), (Self::Lost, "lost")];
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::NoTls, "no-tls"),
+        (Self::Certificate, "certificate"),
+        (Self::Late, "join-timeout"),
+        (Self::Lost, "lost"),
+    ];
 }
 
 /// How often something took how long.

@@ -6,7 +6,7 @@ use super::counters::Unshaken;
 use crate::net::peer::Peer;
 use crate::net::sink::Sink;
 use crate::net::socket::Socket;
-use crate::net::tls::Acceptor;
+use crate::net::tls::{Acceptor, is_about_certificates};
 use crate::protocol::text::to_safe;
 use crate::room::notice::{Closed, Notice, note};
 use async_lock::Semaphore;
@@ -50,7 +50,11 @@ impl Shared {
             }
             ErrorKind::InvalidData => {
                 let why = to_safe(error.to_string().as_bytes());
-                (Unshaken::NoTls, Some(Notice::NoTls(peer, why)))
+                if is_about_certificates(error) {
+                    (Unshaken::Certificate, Some(Notice::NoCertificate(peer, why)))
+                } else {
+                    (Unshaken::NoTls, Some(Notice::NoTls(peer, why)))
+                }
             }
             _ => (Unshaken::Lost, None),
         };

@@ -367,7 +367,7 @@ fn named(address: &impl Display) -> impl Fn(io::Error) -> io::Error {
 
 #[cfg(feature = "tls")]
 fn state_of_tls(tls: &Acceptor) -> TlsState {
-    TlsState { not_after: tls.not_after() }
+    TlsState { not_after: tls.term().not_after }
 }
 
 /// A future that is boxed, so that it is compiled once and not wherever it is awaited: for what happens rarely.

@@ -1,6 +1,6 @@
 //! How the log is written: as lines for people, or as JSON for programs.
 
-use smoltalk::server::{Notice, Server};
+use smoltalk::server::{Notice, Peer, Server};
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, SystemTime};
 
@@ -141,40 +141,29 @@ fn describe(notice: &Notice, object: &mut dyn FnMut(Level, &str, &Fields<'_>)) {
                 ("members", Number(*members)),
             ],
         ),
-        Notice::SentAway(peer, closed) => object(
-            Info,
-            "refused",
-            &[("address", Text(&peer.word())), ("reason", Text(closed.why()))],
-        ),
-        Notice::Full(peer, full) => object(
-            Warning,
-            "refused",
-            &[
-                ("address", Text(&peer.word())),
-                ("reason", Text("full")),
-                ("text", Text(&full.to_string())),
-            ],
-        ),
-        Notice::Refused(peer, refusal, why) => {
-            let address = peer.word();
-            let fields = [
-                ("address", Text(&address)),
-                ("reason", Text(refusal.code())),
-                ("text", Text(why)),
-            ];
-            object(Info, "refused", &fields[..2 + usize::from(!why.is_empty())]);
-        }
+        Notice::SentAway(peer, closed) => refused(object, Info, *peer, closed.why(), ""),
+        Notice::Full(peer, full) => refused(object, Warning, *peer, "full", &full.to_string()),
+        Notice::Refused(peer, refusal, why) => refused(object, Info, *peer, refusal.code(), why),
+        #[cfg(feature = "tls")]
+        Notice::NoTls(peer, why) => refused(object, Info, *peer, "no-tls", why),
+        #[cfg(feature = "tls")]
+        Notice::NoCertificate(peer, why) => refused(object, Info, *peer, "certificate", why),
         Notice::LockedOut(from) => object(
             Warning,
             "locked-out",
             &[("address", Text(&from.to_string())), ("text", Text(&notice.to_string()))],
         ),
         #[cfg(feature = "tls")]
-        Notice::NoTls(peer, why) => object(
-            Info,
-            "refused",
-            &[("address", Text(&peer.word())), ("reason", Text("no-tls")), ("text", Text(why))],
-        ),
+        Notice::EarlyCertificate { not_before, .. } => {
+            let mut begins = String::new();
+            push_time(*not_before, &mut begins);
+            let text = notice.to_string();
+            object(Error, "certificate", &[("begins", Text(&begins)), ("text", Text(&text))]);
+        }
+        #[cfg(feature = "tls")]
+        Notice::NeverCertificate => {
+            object(Error, "certificate", &[("text", Text(&notice.to_string()))]);
+        }
         #[cfg(feature = "tls")]
         Notice::Certificate { not_after, now } => {
             let level = if not_after < now { Error } else { Warning };
@@ -195,6 +184,23 @@ fn describe(notice: &Notice, object: &mut dyn FnMut(Level, &str, &Fields<'_>)) {
         Notice::Supervisor(text) => object(Warning, "supervisor", &[("text", Text(text))]),
         Notice::Lost(lost) => object(Warning, "lost", &[("lines", Number(*lost))]),
     }
+}
+
+/// Says of somebody that was not let in, or did not get what it asked for, why; in a text as well, if there is one.
+fn refused(
+    object: &mut dyn FnMut(Level, &str, &Fields<'_>),
+    level: Level,
+    peer: Peer,
+    reason: &str,
+    text: &str,
+) {
+    let address = peer.word();
+    let fields = [
+        ("address", Value::Text(&address)),
+        ("reason", Value::Text(reason)),
+        ("text", Value::Text(text)),
+    ];
+    object(level, "refused", &fields[..2 + usize::from(!text.is_empty())]);
 }
 
 type Fields<'a> = [(&'a str, Value<'a>)];

@@ -1,6 +1,7 @@
 //! The server's side: by which certificate it is known, and whose it asks for.
 
 use super::connection::Connection;
+use super::pem::Term;
 use super::{named, pem, provider, wrong};
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -31,8 +32,8 @@ pub struct Acceptor {
 #[derive(Debug, Clone)]
 struct Shown {
     config: Arc<ServerConfig>,
-    /// Until when the certificate holds.
-    not_after: Option<u64>,
+    /// When the certificate holds.
+    term: Term,
 }
 
 impl Acceptor {
@@ -49,9 +50,9 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Until when the certificate holds, in seconds since 1970.
-    pub fn not_after(&self) -> Option<u64> {
-        self.shown().not_after
+    /// When the certificate holds.
+    pub fn term(&self) -> Term {
+        self.shown().term
     }
 
     /// TLS with somebody who has just connected.
@@ -69,7 +70,7 @@ impl Certificates {
     fn read(&self) -> io::Result<Shown> {
         let of_certificate = of_flag("--tls-cert", &self.certificate);
         let chain = pem::certificates(&self.certificate).map_err(&of_certificate)?;
-        let not_after = chain.first().and_then(pem::not_after);
+        let term = chain.first().map(Term::of).unwrap_or_default();
         let key = pem::key(&self.key).map_err(of_flag("--tls-key", &self.key))?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -96,7 +97,7 @@ impl Certificates {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        Ok(Shown { config: Arc::new(config), not_after })
+        Ok(Shown { config: Arc::new(config), term })
     }
 }
 

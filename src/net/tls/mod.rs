@@ -13,6 +13,7 @@ pub use connection::Connection;
 pub use trust::{Connector, Trust, explained};
 
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::{AlertDescription, Error};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -25,6 +26,31 @@ fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(ring::default_provider()));
     PROVIDER.clone()
+}
+
+/// Whether there is no TLS because of a certificate: the other side's, or of one's own, as the other side says.
+pub fn is_about_certificates(error: &io::Error) -> bool {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented) => true,
+        Some(Error::AlertReceived(alert)) => is_about_ours(*alert),
+        _ => false,
+    }
+}
+
+/// Whether the other side says by this that one's own certificate is none that it takes.
+fn is_about_ours(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    [
+        Alert::CertificateRequired,
+        Alert::BadCertificate,
+        Alert::UnsupportedCertificate,
+        Alert::CertificateRevoked,
+        Alert::CertificateExpired,
+        Alert::CertificateUnknown,
+        Alert::UnknownCA,
+        Alert::AccessDenied,
+    ]
+    .contains(&alert)
 }
 
 /// What is wrong with something given, in the words of the library beneath.

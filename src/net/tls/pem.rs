@@ -22,17 +22,48 @@ pub fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     Ok(certificates)
 }
 
-/// Until when a certificate holds, in seconds since 1970.
-///
-/// It is put to the proof at the end of all days: that it has expired by then, and when, is found out before it is asked who
-/// has signed it.
-pub fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
-    let certificate = ParsedCertificate::try_from(certificate).ok()?;
-    let end_of_days = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
-    match verify(&certificate, &RootCertStore::empty(), &[], end_of_days, &[]) {
-        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
-            Some(not_after.as_secs())
+/// When a certificate holds, in seconds since 1970, as far as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Term {
+    /// From when on.
+    pub not_before: Option<u64>,
+    /// Until when.
+    pub not_after: Option<u64>,
+    /// It ends before it begins.
+    pub is_backwards: bool,
+}
+
+impl Term {
+    /// That of a certificate.
+    ///
+    /// It is put to the proof at the beginning and at the end of all days: that it does not hold yet or has expired by then, and
+    /// when, is found out before it is asked who has signed it.
+    pub fn of(certificate: &CertificateDer<'_>) -> Self {
+        use CertificateError as Flaw;
+        let mut term = Self::default();
+        for time in [0, u64::MAX] {
+            match flaw(certificate, time) {
+                Some(Flaw::NotValidYetContext { not_before, .. }) => {
+                    term.not_before = Some(not_before.as_secs());
+                }
+                Some(Flaw::ExpiredContext { not_after, .. }) => {
+                    term.not_after = Some(not_after.as_secs());
+                }
+                // At no time.
+                Some(Flaw::Expired) => term.is_backwards = true,
+                _ => {}
+            }
         }
+        term
+    }
+}
+
+/// What is wrong with a certificate at that time.
+fn flaw(certificate: &CertificateDer<'_>, time: u64) -> Option<CertificateError> {
+    let certificate = ParsedCertificate::try_from(certificate).ok()?;
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(time));
+    match verify(&certificate, &RootCertStore::empty(), &[], time, &[]) {
+        Err(Error::InvalidCertificate(flaw)) => Some(flaw),
         _ => None,
     }
 }

@@ -1,10 +1,10 @@
 //! The client's side: whose certificates it believes, and what it shows of itself.
 
 use super::connection::Connection;
-use super::{named, pem, provider, wrong};
+use super::{is_about_ours, named, pem, provider, wrong};
 use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,20 +103,4 @@ fn flaw(why: &CertificateError) -> String {
         Flaw::Revoked => "revoked".into(),
         why => why.to_string(),
     }
-}
-
-/// Whether a server says by this that the client's certificate is none that it takes.
-fn is_about_ours(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    [
-        Alert::CertificateRequired,
-        Alert::BadCertificate,
-        Alert::UnsupportedCertificate,
-        Alert::CertificateRevoked,
-        Alert::CertificateExpired,
-        Alert::CertificateUnknown,
-        Alert::UnknownCA,
-        Alert::AccessDenied,
-    ]
-    .contains(&alert)
 }
