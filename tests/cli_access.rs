@@ -121,6 +121,27 @@ fn it_is_said_again_when_one_comes_back_and_no_more_once_it_is_wrong() {
 }
 
 #[test]
+fn who_comes_back_to_another_key_is_told_so_and_not_what_to_type() {
+    let hello = "< HELLO smoltalk/1 hi [key]\n";
+    let denied = "< ERR denied the room's key is missing or wrong: PASS <key>";
+    for (key, first, again, why) in [
+        ("k", "> PASS k\n< OK pass\n", "> PASS k\n", "the room's key is another one (denied)"),
+        ("", "", "> JOIN ada\n", "the room has a key: --key-file or SMOLTALK_KEY says it (denied)"),
+    ] {
+        let server = Fake::plays_in_turn(&[
+            &format!("{hello}{first}> JOIN ada\n< OK ada 1"),
+            &format!("{hello}{again}{denied}"),
+        ]);
+        let program = &mut ada(server.port);
+        let mut talk = Talk::start(program.env("SMOLTALK_KEY", key).arg("--reconnect"));
+        assert_eq!(talk.complains(), "smoltalk: the server closed the connection; reconnecting\n");
+        assert_eq!(talk.complains(), format!("smoltalk: {why}\n"));
+        assert_eq!(talk.ends().code, Some(3));
+        server.done();
+    }
+}
+
+#[test]
 fn who_was_put_out_or_is_banned_does_not_try_again() {
     let server = Fake::plays("< HELLO smoltalk/1\n> JOIN ada\n< OK ada 1\n< BYE kicked too loud");
     let ended = Talk::start(ada(server.port).arg("--reconnect")).ends();
@@ -141,7 +162,7 @@ fn on_a_terminal_it_is_asked_for_unseen() {
         let mut person = Person::start_on(terminal, &mut program);
         let mut shown = person.sees("the room's key: ");
         person.types("blunder");
-        shown += &person.sees("(denied)");
+        shown += &person.sees("smoltalk: the room's key is another one (denied)");
         shown += &person.sees("the room's key: ");
         person.types(KEY);
         shown += &person.sees("you are ada");
@@ -164,7 +185,7 @@ fn who_does_not_know_it_leaves_with_the_reason() {
     for _ in 0..3 {
         person.sees("the room's key: ");
         person.types("x");
-        person.sees("(denied)");
+        person.sees("smoltalk: the room's key is another one (denied)");
     }
     assert_eq!(person.ends().1, Some(3));
     let mut person = Person::start(&mut ada(room.port()));
@@ -173,6 +194,7 @@ fn who_does_not_know_it_leaves_with_the_reason() {
     let (rest, code) = person.ends();
     assert_eq!(code, Some(3));
     assert!(!rest.contains("half"), "{rest}");
+    assert!(rest.contains("smoltalk: the room has a key: "), "{rest}");
 }
 
 #[test]

@@ -138,6 +138,20 @@ fn a_server_without_tls_is_said_to_have_none() {
 }
 
 #[test]
+fn of_one_that_closes_before_the_handshake_is_said_why_that_may_be() {
+    let bans = std::env::temp_dir().join(format!("smoltalk-{}-cli-banned", std::process::id()));
+    std::fs::write(&bans, "127.0.0.1\n").expect("written");
+    let (server, port) = started(Config { bans_file: Some(bans.clone()), ..config() });
+    let host = format!("127.0.0.1:{port}");
+    let ended = after_typing(ada_at(&host).args(["--tls-ca", &path("authority.pem")]), "");
+    let why = "127.0.0.1 closed the connection before it spoke";
+    let hint = "(it may be full, or keep this address out)";
+    assert_eq!(ended, complains(&format!("{host}: cannot connect: {why} {hint}")));
+    drop(server);
+    std::fs::remove_file(&bans).expect("removed");
+}
+
+#[test]
 fn who_comes_without_tls_where_it_is_spoken_is_told_to() {
     let (server, port) = showing("server.pem");
     let mut bob = server.member("bob");

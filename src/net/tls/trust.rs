@@ -74,8 +74,11 @@ fn of_the_system() -> io::Result<RootCertStore> {
 pub fn explained(host: &str, error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        None if error.kind() == ErrorKind::UnexpectedEof => {
-            io::Error::new(error.kind(), format!("{host} closed the connection before it spoke"))
+        None if has_closed(error.kind()) => {
+            // Who finds no place there, or may not come in, is told nothing: that would be no TLS.
+            let why = "closed the connection before it spoke";
+            let hint = "it may be full, or keep this address out";
+            io::Error::new(error.kind(), format!("{host} {why} ({hint})"))
         }
         None => error,
         Some(rustls::Error::InvalidCertificate(why)) => {
@@ -89,6 +92,13 @@ pub fn explained(host: &str, error: io::Error) -> io::Error {
         }
         Some(why) => io::Error::other(format!("no TLS with {host}: {why}")),
     }
+}
+
+/// Whether the other side has just gone, and be it without having read what was sent to it.
+fn has_closed(how: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    [Kind::UnexpectedEof, Kind::ConnectionReset, Kind::ConnectionAborted, Kind::BrokenPipe]
+        .contains(&how)
 }
 
 fn flaw(why: &CertificateError) -> String {

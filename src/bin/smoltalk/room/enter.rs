@@ -74,28 +74,24 @@ pub async fn enter(
         let Error::Refused { code, text } = &error else {
             return Err(alone(visit, &error));
         };
+        let why = refused(&error, key.is_some());
         if console.is_terminal() && visit.key.is_none() && is_about_the_key(code) {
             *turned_away = asked > 0;
             if *turned_away {
-                console.notice(&format!("smoltalk: {error}"));
+                console.notice(&format!("smoltalk: {why}"));
             }
             asked += 1;
             key = if asked > KEYS { None } else { ask_key(console).await? };
             match &key {
                 Some(_) => *turned_away = false,
                 None if *turned_away => return Err(Failure::TurnedAway),
-                None => return Err(Failure::Refused(error.to_string())),
+                None => return Err(Failure::Refused(why)),
             }
             continue;
         }
         if !console.is_terminal() || !is_about_the_name(code) || kept.is_some() {
             console.json(|now| json::err(now, code, text));
-            // What the server says is for those who speak with it themselves.
-            return Err(Failure::Refused(match visit.key {
-                _ if !text.contains("PASS <key>") => error.to_string(),
-                None => format!("the room has a key: --key-file or SMOLTALK_KEY says it ({code})"),
-                Some(_) => format!("the room's key is another one ({code})"),
-            }));
+            return Err(Failure::Refused(why));
         }
         console.notice(&format!("smoltalk: {error}"));
         *turned_away = true;
@@ -104,6 +100,18 @@ pub async fn enter(
         };
         *turned_away = false;
         name = another;
+    }
+}
+
+/// Why one is not let in, who has said a key or not: what the server says of that is for those who speak with it themselves.
+pub(super) fn refused(error: &Error, has_key: bool) -> String {
+    let Error::Refused { code, text } = error else { return error.to_string() };
+    if !text.contains("PASS <key>") {
+        error.to_string()
+    } else if has_key {
+        format!("the room's key is another one ({code})")
+    } else {
+        format!("the room has a key: --key-file or SMOLTALK_KEY says it ({code})")
     }
 }
 

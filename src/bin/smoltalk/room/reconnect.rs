@@ -1,6 +1,6 @@
 //! Getting back in after the connection was lost.
 
-use super::enter::options;
+use super::enter::{options, refused};
 use super::session::Session;
 use crate::failure::Failure;
 use crate::ui::{Next, Turn, json};
@@ -137,7 +137,7 @@ impl Session<'_> {
         }
         let why = match error {
             Error::Unreachable(_) => format!("{}: {error}", self.visit.place()),
-            error => error.to_string(),
+            error => refused(error, self.key.is_some()),
         };
         if is_final(error) || self.is_taken(error) {
             let Error::Refused { code, text } = error else {
