@@ -372,7 +372,7 @@ fn what_others_run_for_us_is_pinned() {
 #[test]
 fn the_help_is_complete_and_fits_a_narrow_terminal() {
     for page in pages() {
-        for part in ["Usage:", "Options:", "Examples:", "Notes:", "Error codes:", "  2 called"] {
+        for part in ["Usage:", "Options:", "Examples:", "Notes:", "Exit status:", "  2 called"] {
             assert!(page.help.contains(part), "{}: {part}", page.name());
         }
         for line in page.help.lines() {
@@ -461,7 +461,7 @@ fn each_man_page_lists_the_exit_codes_of_its_program() {
         let (listed, _) = page.section("EXIT STATUS").split_once(".El").expect("a list");
         let documented: Vec<&str> =
             listed.lines().filter_map(|line| line.strip_prefix(".It ")).collect();
-        let (_, codes) = page.help.split_once("Error codes:\n").expect("a section");
+        let (_, codes) = page.help.split_once("Exit status:\n").expect("a section");
         let codes: Vec<&str> = codes.lines().filter_map(|line| line.trim().get(..1)).collect();
         assert_eq!(documented, codes, "{}", page.name());
     }

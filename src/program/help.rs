@@ -14,6 +14,8 @@ pub fn help(printed: &str, info: &CommandInfoWithArgs) -> String {
     let Some((before, after)) = printed.split_once(OPTIONS) else { return printed.into() };
     let before = before.split(POSITIONALS).next().unwrap_or_default();
     let after = after.split_once("\n\n").map_or("", |(_, after)| after);
+    // To end well is no error.
+    let after = after.replacen("\nError codes:\n", "\nExit status:\n", 1);
     let arguments: String =
         info.positionals.iter().map(|is| row(&format!("<{}>", is.name), is.description)).collect();
     let arguments =

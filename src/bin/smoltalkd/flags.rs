@@ -48,7 +48,12 @@ pub struct Service {
     example = "{command_name}                                      people of this machine only\n\
                {command_name} --listen 0.0.0.0:7878 --listen [::]:7878\n\
                {command_name} --listen unix:/run/smoltalk.sock --quiet",
-    note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses.",
+    note = "SMOLTALK_LISTEN stands in for --listen, with commas between addresses."
+)]
+#[cfg_attr(feature = "redis", argh(note = "SMOLTALK_REDIS stands in for --redis."))]
+#[argh(
+    note = "An operator has STATUS, WHO, KICK, BAN, UNBAN, BANS, NOTE, DRAIN and HELP at\n\
+            --control: nc -U PATH.",
     note = "On SIGTERM and SIGINT it stops accepting, says goodbye to everybody and ends\n\
             within --shutdown-timeout; at one more, at once. On SIGHUP it reads\n\
             --key-file, --bans and certificates again.",
@@ -57,7 +62,6 @@ pub struct Service {
     error_code(1, "cannot run, as where an address is in use; with --health: not well"),
     error_code(2, "called wrongly")
 )]
-#[cfg_attr(feature = "redis", argh(note = "SMOLTALK_REDIS stands in for --redis."))]
 struct Flags {
     /// where to listen: host:port, [v6]:port, unix:PATH or, where --version says tls,
     /// tls:host:port; may be repeated (default: 127.0.0.1:7878)

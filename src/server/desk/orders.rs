@@ -85,39 +85,41 @@ pub const HELP: [&str; 9] = [
 
 const KICK: &str = "KICK <name> [reason]";
 const BAN: &str = "BAN <address or net> [seconds, 1 or more, at most a hundred years]";
+const NET: &str = "this is no address or net, as 10.0.0.7, 10.0.0.0/8 and 2001:db8::/32 are";
+const SECONDS: &str = "seconds are a number, 1 or more, at most a hundred years: 3600, not 1h";
 const UNBAN: &str = "UNBAN <address or net>";
 const NOTE: &str = "NOTE <text>";
 const DRAIN: &str = "DRAIN [secs], at most a year";
 
 impl<'a> Order<'a> {
-    /// Reads a line. Verbs are read in any case, and what follows one that takes nothing is passed over.
+    /// Reads a line. Verbs are read in any case, and what follows HELP is passed over.
     pub fn parse(line: &'a [u8]) -> Result<Self, Fault> {
         let (verb, rest) = word(line);
         Ok(match verb.to_ascii_uppercase().as_slice() {
-            b"STATUS" => Self::Status,
-            b"WHO" => Self::Who,
+            b"STATUS" => alone(rest, "STATUS takes nothing more").map(|()| Self::Status)?,
+            b"WHO" => alone(rest, "WHO takes nothing more").map(|()| Self::Who)?,
             b"HELP" => Self::Help,
             b"KICK" => {
                 let (name, reason) = argument(rest).ok_or(Fault::BadArgument(KICK))?;
                 Self::Kick(Name::new(name).ok_or(Fault::NoSuchMember)?, reason)
             }
-            b"BANS" => Self::Bans,
+            b"BANS" => alone(rest, "BANS takes nothing more").map(|()| Self::Bans)?,
             b"BAN" => {
-                let fault = Fault::BadArgument(BAN);
-                let (net, behind) = argument(rest).ok_or(fault)?;
+                let (net, behind) = argument(rest).ok_or(Fault::BadArgument(BAN))?;
+                let net = read_net(net).ok_or(Fault::BadArgument(NET))?;
                 let seconds = match behind {
                     b"" => None,
                     digits => {
                         let seconds = length(digits).filter(|n| (1..=limits::BAN).contains(n));
-                        Some(seconds.ok_or(fault)?)
+                        Some(seconds.ok_or(Fault::BadArgument(SECONDS))?)
                     }
                 };
-                Self::Ban(read_net(net).ok_or(fault)?, seconds)
+                Self::Ban(net, seconds)
             }
             b"UNBAN" => {
                 let net = argument(rest).filter(|(_, behind)| behind.is_empty());
-                let net = net.and_then(|(net, _)| read_net(net));
-                Self::Unban(net.ok_or(Fault::BadArgument(UNBAN))?)
+                let (net, _) = net.ok_or(Fault::BadArgument(UNBAN))?;
+                Self::Unban(read_net(net).ok_or(Fault::BadArgument(NET))?)
             }
             b"NOTE" => {
                 argument(rest).ok_or(Fault::BadArgument(NOTE))?;
@@ -131,6 +133,11 @@ impl<'a> Order<'a> {
             _ => return Err(Fault::UnknownCommand),
         })
     }
+}
+
+/// Fails where something follows an order that takes nothing.
+fn alone(rest: &[u8], takes: &'static str) -> Result<(), Fault> {
+    if argument(rest).is_some() { Err(Fault::BadArgument(takes)) } else { Ok(()) }
 }
 
 /// The first word of what follows an order, if there is any, and what comes behind it.
@@ -160,7 +167,7 @@ mod tests {
         let net = |written: &str| written.parse().expect("a net");
         for (line, order) in [
             ("STATUS", Order::Status),
-            ("status now", Order::Status),
+            ("status  ", Order::Status),
             ("Who", Order::Who),
             ("HELP me", Order::Help),
             ("KICK ada", Order::Kick(ada, b"")),
@@ -193,6 +200,9 @@ mod tests {
             (b"\0", "unknown-command"),
             (b"STATUS\0", "unknown-command"),
             (b"\xff\xfe", "unknown-command"),
+            (b"STATUS now", "bad-argument"),
+            (b"who ada", "bad-argument"),
+            (b"BANS 10.0.0.1", "bad-argument"),
             (b"KICK", "bad-argument"),
             (b"KICK ", "bad-argument"),
             (b"KICK a/b", "no-such-member"),
