@@ -152,7 +152,7 @@ pub const TURN_OF_GUEST: usize = 4 * 1024;
 
 /// Turns that a session may have one after the other where nobody else waits for one, before the rest of the server goes on: what a
 /// member says in long payloads then shares its rounds.
-pub const TURNS: usize = 4;
+pub const TURNS: u8 = 4;
 
 /// What a line or payload counts for in a turn, at least, in bytes of output: blank lines and telnet's
 /// commands cause none, but take time.

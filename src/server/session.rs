@@ -35,7 +35,7 @@ pub enum Next {
 /// An idle session holds no buffer: bytes are received into the registry's, under its lock.
 pub async fn serve(registry: Arc<Mutex<Registry<Arc<Socket>>>>, seat: SeatId, socket: Arc<Socket>) {
     let mut session = Session::new(seat);
-    let mut turns = 0;
+    let mut turns = 0_u8;
     loop {
         // Before the first wait, too: who says JOIN as it comes gets HELLO and OK in one packet.
         let mut registry = registry.lock().await;
